@@ -1,0 +1,48 @@
+// Every npm script starts here: sets up what is missing, then runs the command. Plain JavaScript without dependencies,
+// because it runs before anything is installed, on whatever Node the machine has (20 or newer).
+import { join } from "node:path";
+import { check, fix } from "./check.mjs";
+import { whyNotHere } from "./host.mjs";
+import { generateTypes, install } from "./install.mjs";
+import { pickNode, root, run } from "./program.mjs";
+import { test } from "./test.mjs";
+
+const COMMANDS = {
+  start: program("src/local/start.ts"),
+  demo: program("src/local/demo.ts"),
+  deploy: program("src/local/deploy.ts"),
+  smoke: program("test/smoke/smoke.ts"),
+  bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
+  check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),
+  fix: needing({ types: true }, fix),
+  test: needing({ testPackages: true, types: true }, test),
+};
+
+function program(file) {
+  return (node, args) => run(node, [join(root, file), ...args]);
+}
+
+function needing({ testPackages = false, types = false }, command) {
+  return async (node, args) => {
+    if (testPackages) await install(join(root, "test"));
+    if (types) await generateTypes(node);
+    return command(node, args);
+  };
+}
+
+async function main(name, args) {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new Error(`Usage: node scripts/run.mjs ${Object.keys(COMMANDS).join("|")}`);
+  const why = whyNotHere();
+  if (why !== undefined) throw new Error(why);
+  await install(root);
+  return command(pickNode(), args);
+}
+
+const [name = "", ...args] = process.argv.slice(2);
+try {
+  process.exitCode = await main(name, args);
+} catch (fault) {
+  console.error(fault.message);
+  process.exitCode = 1;
+}

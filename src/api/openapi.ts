@@ -1,0 +1,76 @@
+import * as z from "zod";
+import { OPERATIONS, type Operation } from "./schema.ts";
+
+const SECURITY: Record<string, Record<string, never[]>> = {
+  session: { session: [] },
+  session_recent: { session: [] },
+  device: { device: [] },
+  app: { app: [] },
+};
+
+/** The contract as OpenAPI 3.1. `x-authority` is the authority table's row. */
+export function openapi(origin: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const [operationId, operation] of Object.entries(OPERATIONS)) {
+    const path = `/v1${operation.path}`;
+    paths[path] = { ...paths[path], [operation.method]: describe(operationId, operation) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "API Locker", version: "1" },
+    servers: [{ url: origin }],
+    paths,
+    components: {
+      securitySchemes: {
+        session: { type: "apiKey", in: "cookie", name: "__Host-apilocker" },
+        device: { type: "http", scheme: "bearer", bearerFormat: "alk_dev_…" },
+        app: { type: "http", scheme: "bearer", bearerFormat: "alk_app_…" },
+      },
+      responses: {
+        problem: {
+          description: "A refusal (RFC 9457)",
+          content: { "application/problem+json": { schema: { type: "object" } } },
+        },
+      },
+    },
+  };
+}
+
+function describe(operationId: string, { summary, may, path, query, body, answer, status }: Operation): object {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  const inQuery =
+    query instanceof z.ZodObject
+      ? Object.entries(query.shape).map(([name, schema]) => ({
+          name,
+          in: "query",
+          required: false,
+          schema: schemaOf(schema as z.ZodType, "input"),
+        }))
+      : [];
+  return {
+    operationId,
+    summary,
+    "x-authority": may,
+    security: [...new Set(may.map((authority) => JSON.stringify(SECURITY[authority])))].map(
+      (one) => JSON.parse(one) as object,
+    ),
+    parameters: [...inPath, ...inQuery],
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body, "input") } } } }),
+    responses: {
+      [status]: { description: summary, content: { "application/json": { schema: schemaOf(answer, "output") } } },
+      default: { $ref: "#/components/responses/problem" },
+    },
+  };
+}
+
+function schemaOf(schema: z.ZodType, io: "input" | "output"): object {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  return rest;
+}

@@ -1,0 +1,383 @@
+/**
+ * The whole contract of `/v1` in zod: what each operation takes, answers, and who may call it (SECURITY S3). `/openapi.json`,
+ * the routes and the tests that walk the authority table all come from here. Dashboard and CLI import nothing else of ours.
+ */
+import * as z from "zod";
+
+/** Who may call an operation; what is absent is refused. */
+export type Authority = "session" | "session_recent" | "device" | "app";
+
+const time = z.iso.datetime({ offset: true }).meta({ description: "RFC 3339" });
+const text = (max: number) => z.string().min(1).max(max);
+
+/** Header names that a placement may use: a token of RFC 9110, and none that would steer the connection. */
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, "must be a header name")
+  .refine(
+    (name) =>
+      !/^(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|cookie|cf-.*)$/i.test(name),
+    "must not be a header that steers the connection",
+  )
+  .transform((name) => name.toLowerCase());
+const headerValue = z
+  .string()
+  .max(1_024)
+  .regex(/^[\x20-\x7e]*$/, "must be printable ASCII");
+
+export const KeyName = z
+  .string()
+  .regex(
+    /^(?!(key|tok|grt|dev|ses|aud|acc)_)[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9._-]{1,32})?$/,
+    "must be 1 to 64 of A-Z a-z 0-9 . _ - with an optional @environment, and not look like an id",
+  );
+
+const Placement = z
+  .discriminatedUnion("in", [
+    z.strictObject({ in: z.literal("bearer") }),
+    z.strictObject({ in: z.literal("basic") }),
+    z.strictObject({ in: z.literal("header"), name: headerName, prefix: headerValue.optional() }),
+    z.strictObject({ in: z.literal("headers"), headers: z.record(headerName, headerValue) }),
+    z.strictObject({ in: z.literal("query"), name: text(64).regex(/^[\w.~-]+$/, "must be a plain parameter name") }),
+  ])
+  .meta({ description: "How the upstream wants to be shown the credential" });
+
+/** Anything that goes into a header later: visible ASCII, so that no value can break out of its line. */
+const secretText = z
+  .string()
+  .min(1)
+  .regex(/^[\x20-\x7e]+$/, "must be printable ASCII without line breaks");
+
+export const NewKey = z
+  .strictObject({
+    name: KeyName,
+    provider: text(40),
+    secret: secretText.optional(),
+    fields: z.record(z.string().regex(/^[a-z_]{1,40}$/, "must be a field name"), secretText).optional(),
+    base_url: z.string().max(2_048).optional(),
+    placement: Placement.optional(),
+    headers: z.record(headerName, headerValue).optional(),
+    tags: z.array(text(40)).max(20).default([]),
+    scrub: z.boolean().default(false),
+    revealable: z.boolean().default(false),
+    expires_at: time.optional(),
+    note: z.string().max(2_000).optional(),
+  })
+  .refine((key) => (key.secret === undefined) !== (key.fields === undefined), {
+    path: ["secret"],
+    message: "give either secret or fields",
+  });
+
+export const Key = z.object({
+  id: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  version: z.int(),
+  base_url: z.string(),
+  placement: Placement,
+  headers: z.record(z.string(), z.string()),
+  tags: z.array(z.string()),
+  note: z.string().optional(),
+  scrub: z.boolean(),
+  revealable: z.boolean(),
+  paused: z.boolean(),
+  created_at: time,
+  updated_at: time,
+  expires_at: time.optional(),
+  last_used_at: time.optional(),
+  uses: z.int(),
+});
+
+export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const;
+
+export const Policy = z.strictObject({
+  keys: z.array(text(100)).min(1).max(200).optional(),
+  methods: z
+    .array(
+      z
+        .string()
+        .transform((method) => method.toUpperCase())
+        .pipe(z.enum(METHODS)),
+    )
+    .min(1)
+    .optional(),
+  paths: z
+    .array(
+      z
+        .string()
+        .max(256)
+        .regex(/^\/[!-~]*$/, "must begin with a slash and be printable"),
+    )
+    .min(1)
+    .max(50)
+    .optional(),
+  expires_at: time.optional(),
+});
+
+export const NewToken = z.strictObject({
+  name: text(100),
+  rotation: z.literal("static").optional(),
+  policy: Policy.optional(),
+});
+
+export const Token = z.object({
+  id: z.string(),
+  name: z.string(),
+  policy: z.object({
+    keys: z.array(z.string()).optional(),
+    methods: z.array(z.string()).optional(),
+    paths: z.array(z.string()).optional(),
+    expires_at: time.optional(),
+  }),
+  paused: z.boolean(),
+  created_at: time,
+  expires_at: time.optional(),
+  revoked_at: time.optional(),
+  last_used_at: time.optional(),
+  uses: z.int(),
+  refused: z.int(),
+});
+
+export const CreatedToken = z.object({
+  id: z.string(),
+  token: z.string().meta({ description: "Shown once" }),
+  expires_at: time.optional(),
+});
+
+export const Session = z.object({
+  id: z.string(),
+  name: z.string(),
+  current: z.boolean(),
+  signed_in_at: time,
+  seen_at: time.optional(),
+  expires_at: time.optional(),
+});
+
+export const Receipt = z.object({
+  id: z.string(),
+  revoked_at: time,
+  last_used_at: time.optional(),
+  streams_cut: z.int(),
+  sessions_closed: z.int(),
+  in_flight: z.int(),
+});
+
+export const AuditRow = z.object({
+  id: z.string(),
+  at: time,
+  actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
+  action: z.string(),
+  outcome: z.string(),
+  rule: z.string().optional(),
+  key: z.string().optional(),
+  key_name: z.string().optional(),
+  provider: z.string().optional(),
+  method: z.string().optional(),
+  host: z.string().optional(),
+  path: z.string().optional(),
+  subject: z.string().optional(),
+  status: z.int().optional(),
+  latency_ms: z.int().optional(),
+  bytes_in: z.int().optional(),
+  bytes_out: z.int().optional(),
+  count: z.int().optional(),
+  ip: z.string(),
+  country: z.string(),
+  user_agent: z.string().optional(),
+  seq: z.int(),
+  prev: z.string(),
+  hash: z.string(),
+});
+
+export const Verification = z.object({
+  ok: z.boolean(),
+  rows: z.int(),
+  head: z.object({ seq: z.int(), hash: z.string() }),
+  /** The first thing amiss, in our words. */
+  fault: z.string().optional(),
+});
+
+export const Provider = z.object({
+  id: z.string(),
+  name: z.string(),
+  category: z.string(),
+  base_url: z.string(),
+  placement: Placement,
+  docs_url: z.string(),
+});
+
+export const Me = z.object({
+  account_id: z.string(),
+  identities: z.array(
+    z.object({ issuer: z.string(), email: z.string().optional(), name: z.string().optional(), linked_at: time }),
+  ),
+  session: Session.optional(),
+});
+
+const page = { limit: z.coerce.number().int().min(1).max(200).default(50), cursor: text(100).optional() };
+const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().optional() });
+
+const Page = z.object(page);
+const KeyQuery = z.object({
+  ...page,
+  provider: text(40).optional(),
+  tag: text(40).optional(),
+  q: text(100).optional(),
+});
+const ActivityQuery = z.object({ ...page, cursor: z.coerce.number().int().min(1).optional() });
+
+/** One operation of the API. */
+export type Operation = {
+  method: "get" | "post" | "delete";
+  path: string;
+  summary: string;
+  may: readonly Authority[];
+  query?: z.ZodType;
+  body?: z.ZodType;
+  answer: z.ZodType;
+  status: 200 | 201;
+};
+
+const PEOPLE = ["session", "device"] as const;
+
+/** Every operation of `/v1`, with its authority. */
+export const OPERATIONS = {
+  createKey: {
+    method: "post",
+    path: "/keys",
+    summary: "Store a key",
+    may: PEOPLE,
+    body: NewKey,
+    answer: Key,
+    status: 201,
+  },
+  listKeys: {
+    method: "get",
+    path: "/keys",
+    summary: "List keys",
+    may: PEOPLE,
+    query: KeyQuery,
+    answer: listOf(Key),
+    status: 200,
+  },
+  getKey: {
+    method: "get",
+    path: "/keys/{key}",
+    summary: "Get a key, without its secret",
+    may: PEOPLE,
+    answer: Key,
+    status: 200,
+  },
+  pauseKey: {
+    method: "post",
+    path: "/keys/{key}/pause",
+    summary: "Pause a key and cut what uses it",
+    may: PEOPLE,
+    answer: Key,
+    status: 200,
+  },
+  resumeKey: {
+    method: "post",
+    path: "/keys/{key}/resume",
+    summary: "Resume a key",
+    may: PEOPLE,
+    answer: Key,
+    status: 200,
+  },
+  deleteKey: {
+    method: "delete",
+    path: "/keys/{key}",
+    summary: "Delete a key and cut what uses it",
+    may: PEOPLE,
+    answer: Receipt,
+    status: 200,
+  },
+  createToken: {
+    method: "post",
+    path: "/tokens",
+    summary: "Create an app token",
+    may: PEOPLE,
+    body: NewToken,
+    answer: CreatedToken,
+    status: 201,
+  },
+  listTokens: {
+    method: "get",
+    path: "/tokens",
+    summary: "List app tokens",
+    may: PEOPLE,
+    query: Page,
+    answer: listOf(Token),
+    status: 200,
+  },
+  getToken: {
+    method: "get",
+    path: "/tokens/{id}",
+    summary: "Get an app token",
+    may: PEOPLE,
+    answer: Token,
+    status: 200,
+  },
+  pauseToken: {
+    method: "post",
+    path: "/tokens/{id}/pause",
+    summary: "Pause a token and cut what it has open",
+    may: PEOPLE,
+    answer: Token,
+    status: 200,
+  },
+  resumeToken: {
+    method: "post",
+    path: "/tokens/{id}/resume",
+    summary: "Resume a token",
+    may: PEOPLE,
+    answer: Token,
+    status: 200,
+  },
+  revokeToken: {
+    method: "delete",
+    path: "/tokens/{id}",
+    summary: "Revoke a token and cut what it has open",
+    may: PEOPLE,
+    answer: Receipt,
+    status: 200,
+  },
+  listActivity: {
+    method: "get",
+    path: "/activity",
+    summary: "What happened, newest first",
+    may: PEOPLE,
+    query: ActivityQuery,
+    answer: listOf(AuditRow),
+    status: 200,
+  },
+  verifyActivity: {
+    method: "get",
+    path: "/activity/verify",
+    summary: "Check the hash chain from end to end",
+    may: PEOPLE,
+    answer: Verification,
+    status: 200,
+  },
+  listProviders: {
+    method: "get",
+    path: "/providers",
+    summary: "The providers we know",
+    may: PEOPLE,
+    query: Page,
+    answer: listOf(Provider),
+    status: 200,
+  },
+  listSessions: {
+    method: "get",
+    path: "/sessions",
+    summary: "Signed-in browsers",
+    may: ["session"],
+    query: Page,
+    answer: listOf(Session),
+    status: 200,
+  },
+  me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },
+} as const satisfies Record<string, Operation>;
+
+export type OperationId = keyof typeof OPERATIONS;

@@ -1,0 +1,86 @@
+/** Our rows as the wire wants them: snake_case, RFC 3339 times, nothing that is null. */
+import type * as z from "zod";
+import type { AuditRow as StoredRow, Decision, Settled } from "../vault/audit.ts";
+import type { ApiKey } from "../vault/keys.ts";
+import type { Token as StoredToken } from "../vault/tokens.ts";
+import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
+import type { AuditRow, Key, Receipt, Session, Token } from "./schema.ts";
+
+/** RFC 3339 in UTC with milliseconds. */
+export function wireTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function optional(ms: number | null): string | undefined {
+  return ms === null ? undefined : wireTime(ms);
+}
+
+export function wireKey(key: ApiKey): z.output<typeof Key> {
+  const { provider, origin, base_path, placement, headers } = key.destination;
+  const { id, name, version, tags, scrub, revealable, uses } = key;
+  return {
+    id,
+    name,
+    provider,
+    version,
+    base_url: origin + base_path,
+    placement,
+    headers,
+    tags,
+    note: key.note ?? undefined,
+    scrub,
+    revealable,
+    paused: key.paused_at !== null,
+    created_at: wireTime(key.created_at),
+    updated_at: wireTime(key.updated_at),
+    expires_at: optional(key.expires_at),
+    last_used_at: optional(key.last_used_at),
+    uses,
+  };
+}
+
+export function wireToken(token: StoredToken): z.output<typeof Token> {
+  const { id, name, uses, refused } = token;
+  const { keys, methods, paths } = token.policy;
+  return {
+    id,
+    name,
+    policy: {
+      keys: keys && [...keys],
+      methods: methods && [...methods],
+      paths: paths && [...paths],
+      expires_at: optional(token.expires_at),
+    },
+    paused: token.paused_at !== null,
+    created_at: wireTime(token.created_at),
+    expires_at: optional(token.expires_at),
+    revoked_at: optional(token.revoked_at),
+    last_used_at: optional(token.last_used_at),
+    uses,
+    refused,
+  };
+}
+
+export function wireSession(session: StoredToken, current: boolean): z.output<typeof Session> {
+  const { id, name, seen_at, expires_at } = session;
+  const signed_in_at = wireTime(session.signed_in_at ?? session.created_at);
+  return { id, name, current, signed_in_at, seen_at: optional(seen_at), expires_at: optional(expires_at) };
+}
+
+export function wireReceipt({ revoked_at, last_used_at, ...counts }: StoredReceipt): z.output<typeof Receipt> {
+  return { ...counts, revoked_at: wireTime(revoked_at), last_used_at: optional(last_used_at) };
+}
+
+export function wireRow({ decision, hash, outcome }: StoredRow): z.output<typeof AuditRow> {
+  const event = JSON.parse(decision) as Decision;
+  const ended = outcome === null ? undefined : (JSON.parse(outcome) as Settled);
+  const {
+    outcome: how = event.outcome ?? "pending",
+    rule = event.rule,
+    status,
+    latency_ms,
+    bytes_in,
+    bytes_out,
+  } = ended ?? {};
+  return { ...event, outcome: how, rule, status, latency_ms, bytes_in, bytes_out, hash };
+}

@@ -1,0 +1,48 @@
+import type { Config } from "../config.ts";
+import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
+import { Problem } from "../problem.ts";
+import type { Authority, Caller } from "../vault/caller.ts";
+import { readCookie, SESSION_COOKIE } from "./cookies.ts";
+import { originOf } from "./origin.ts";
+
+/** A caller whose token was verified, and whose vault it is. Whether the token lives, the vault decides. */
+export type Identified = { vault_id: string; caller: Caller };
+
+const KIND_OF: Record<Authority, TokenKind> = { session: "ses", session_recent: "ses", device: "dev", app: "app" };
+
+/**
+ * Who is calling, for an operation that `may` be called by these. A bearer token wins over the cookie, and the cookie counts
+ * only where the browser says that the request comes from our own pages (SECURITY S25).
+ */
+export function identify(request: Request, config: Config, may: readonly Authority[]): Identified {
+  const token = tokenOf(request, config);
+  if (!may.some((authority) => KIND_OF[authority] === token.kind)) {
+    throw new Problem("insufficient_scope", "This kind of token may not do this.");
+  }
+  return { vault_id: token.vault_id, caller: { hash: token.hash, kind: token.kind, may, origin: originOf(request) } };
+}
+
+function tokenOf(request: Request, config: Config): VerifiedToken {
+  const authorization = request.headers.get("authorization");
+  if (authorization !== null) {
+    const [, bearer] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
+    if (bearer === undefined) throw new Problem("invalid_token", "Send the token as Authorization: Bearer.");
+    const token = verifyToken(config.token_keys, bearer);
+    // A session travels in its cookie only: elsewhere it would outlive the browser's protection.
+    if (token.kind === "ses") throw new Problem("invalid_token", "A session token is not a bearer token.");
+    return token;
+  }
+  const cookie = readCookie(request, config, SESSION_COOKIE);
+  if (cookie === undefined) throw new Problem("invalid_token", "Sign in, or send a token as Authorization: Bearer.");
+  assertSameOrigin(request, config);
+  const token = verifyToken(config.token_keys, cookie);
+  if (token.kind !== "ses") throw new Problem("invalid_token", "This cookie holds no session.");
+  return token;
+}
+
+/** Refuses what another site made the browser send. */
+export function assertSameOrigin(request: Request, config: Config): void {
+  const site = request.headers.get("sec-fetch-site");
+  const same = site === null ? request.headers.get("origin") === config.public_origin : site === "same-origin";
+  if (!same) throw new Problem("csrf_refused", "A request with a session cookie must come from our own pages.");
+}

@@ -1,0 +1,118 @@
+/** One 256-bit key of the deployment. `weak` marks a leaked one: its signature alone proves nothing (SECURITY S12). */
+export type RingKey = { id: string; bytes: Uint8Array; weak: boolean };
+
+/** Keys of one purpose. New things use `current`; `known` ids outside `by_id` are keys that this instance still lacks. */
+export type KeyRing = { current: RingKey; by_id: ReadonlyMap<string, RingKey>; known: ReadonlySet<string> };
+
+/** An OpenID provider that people may sign in with. */
+export type OpenIdProvider = { name: string; issuer: URL; client_id: string; client_secret: string };
+
+/** The settings of a deployment, read once per isolate (CONTRACT §2). */
+export type Config = {
+  public_origin: string;
+  proxy_origin: string;
+  /** The whole thing runs on one machine: plain http, a cookie without `Secure`, a local identity provider. */
+  local: boolean;
+  root_keys: KeyRing;
+  token_keys: KeyRing;
+  allow_private_upstreams: boolean;
+  openid: OpenIdProvider | undefined;
+};
+
+type Settings = Record<string, unknown>;
+
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/**
+ * Reads and checks the settings. A missing or malformed one throws an Error whose message is one sentence that names it;
+ * `npm start` shows that sentence, a deployment logs it and answers 503.
+ */
+export function readConfig(env: Settings): Config {
+  const public_origin = origin(env, "PUBLIC_ORIGIN");
+  const proxy_origin = origin(env, "PROXY_ORIGIN");
+  if (public_origin === proxy_origin) throw new Error("PROXY_ORIGIN must be another origin than PUBLIC_ORIGIN.");
+  const local = LOOPBACK.has(new URL(public_origin).hostname);
+  if (!local && new URL(public_origin).protocol !== "https:") {
+    throw new Error("PUBLIC_ORIGIN must be https: unless it is a loopback address.");
+  }
+  const allow_private_upstreams = text(env, "ALLOW_PRIVATE_UPSTREAMS", "false") === "true";
+  if (allow_private_upstreams && !local) {
+    throw new Error("ALLOW_PRIVATE_UPSTREAMS may be true only where PUBLIC_ORIGIN is a loopback address.");
+  }
+  return {
+    public_origin,
+    proxy_origin,
+    local,
+    root_keys: parseKeyRing("ROOT_KEYS", text(env, "ROOT_KEYS")),
+    token_keys: parseKeyRing("TOKEN_KEYS", text(env, "TOKEN_KEYS"), text(env, "TOKEN_KEY_IDS", "")),
+    allow_private_upstreams,
+    openid: openid(env, local),
+  };
+}
+
+const configs = new WeakMap<object, Config>();
+
+/** The settings of this isolate's `env`. */
+export function configOf(env: object): Config {
+  let config = configs.get(env);
+  if (config === undefined) configs.set(env, (config = readConfig(env as Settings)));
+  return config;
+}
+
+function openid(env: Settings, local: boolean): OpenIdProvider | undefined {
+  if (text(env, "OIDC_ISSUER", "") === "") return undefined;
+  const issuer = URL.parse(text(env, "OIDC_ISSUER"));
+  if (issuer === null) throw new Error("OIDC_ISSUER must be a URL.");
+  if (!local && (issuer.protocol !== "https:" || LOOPBACK.has(issuer.hostname))) {
+    throw new Error("OIDC_ISSUER must be https: on a public host unless PUBLIC_ORIGIN is a loopback address.");
+  }
+  return {
+    name: text(env, "OIDC_NAME", "") || issuer.hostname,
+    issuer,
+    client_id: text(env, "OIDC_CLIENT_ID"),
+    client_secret: text(env, "OIDC_CLIENT_SECRET"),
+  };
+}
+
+function origin(env: Settings, name: string): string {
+  const url = URL.parse(text(env, name));
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:") || url.origin !== text(env, name)) {
+    throw new Error(`${name} must be an origin such as https://locker.example (no path, no trailing slash).`);
+  }
+  return url.origin;
+}
+
+function text(env: Settings, name: string, fallback?: string): string {
+  const value = env[name];
+  if (typeof value === "string" && value !== "") return value;
+  if (fallback !== undefined) return fallback;
+  throw new Error(`${name} is not set.`);
+}
+
+const ENTRY = /^([0-9A-Za-z]{2}):([A-Za-z0-9+/_-]{43}=?)(:weak)?$/;
+
+/**
+ * Reads `id:base64[:weak],…` (first is current; ids of two base62 characters, keys of 32 bytes).
+ * `also_known` is a comma list of ids that exist in the deployment although this secret may not hold them yet.
+ */
+export function parseKeyRing(name: string, text: string, also_known = ""): KeyRing {
+  const by_id = new Map<string, RingKey>();
+  for (const entry of text.split(",")) {
+    const [, id, key, weak] = ENTRY.exec(entry.trim()) ?? [];
+    if (id === undefined || key === undefined) {
+      throw new Error(`${name} must be a comma list of id:base64 with two-character ids and 32-byte keys.`);
+    }
+    if (by_id.has(id)) throw new Error(`${name} names the key ${id} twice.`);
+    by_id.set(id, { id, bytes: new Uint8Array(Buffer.from(key, "base64")), weak: weak !== undefined });
+  }
+  const [current] = by_id.values();
+  if (current === undefined || current.weak) throw new Error(`${name} must begin with a key that is not weak.`);
+  const known = new Set([
+    ...by_id.keys(),
+    ...also_known
+      .split(",")
+      .map((id) => id.trim())
+      .filter(Boolean),
+  ]);
+  return { current, by_id, known };
+}

@@ -1,0 +1,54 @@
+import { crc32 } from "node:zlib";
+
+const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** Base62 characters that hold `bytes` bytes: the width is fixed, so every value has exactly one spelling. */
+export function base62Width(bytes: number): number {
+  return Math.ceil((bytes * 8) / Math.log2(62));
+}
+
+/** Fixed-width, big-endian base62. */
+export function base62(bytes: Uint8Array): string {
+  let rest = BigInt(`0x${Buffer.from(bytes).toString("hex") || "0"}`);
+  let text = "";
+  for (let i = base62Width(bytes.length); i > 0; i--) {
+    text = ALPHABET[Number(rest % 62n)] + text;
+    rest /= 62n;
+  }
+  return text;
+}
+
+/** The last six characters of a token: base62 of the CRC-32 of all before, for secret scanners. */
+export function checksum(text: string): string {
+  let rest = crc32(text);
+  let sum = "";
+  for (let i = 0; i < 6; i++) {
+    sum = ALPHABET[rest % 62] + sum;
+    rest = Math.floor(rest / 62);
+  }
+  return sum;
+}
+
+const encoder = new TextEncoder();
+
+/** UTF-8. */
+export function utf8(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text) as Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Fields joined so that no two different lists give the same bytes: each is preceded by its length (32 bits).
+ * Used wherever several values are bound by one MAC, hash or AAD.
+ */
+export function lengthPrefixed(fields: readonly string[]): Uint8Array<ArrayBuffer> {
+  const parts = fields.map(utf8);
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (const part of parts) {
+    view.setUint32(at, part.length);
+    out.set(part, at + 4);
+    at += 4 + part.length;
+  }
+  return out;
+}

@@ -1,0 +1,29 @@
+CREATE TABLE account (
+  id TEXT PRIMARY KEY,
+  vault_id TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL,
+  -- Set once the vault was made. A vault is never made again: gone stays gone (SECURITY S13).
+  ready_at INTEGER
+) WITHOUT ROWID;
+
+-- A hint that finds the vault; the vault's own list decides (SECURITY S11).
+CREATE TABLE identity (
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  vault_id TEXT NOT NULL,
+  email TEXT,
+  PRIMARY KEY (issuer, subject)
+) WITHOUT ROWID;
+
+-- One row written per audited event: the primary key is the table (DESIGN D2, D12).
+CREATE TABLE audit (
+  vault_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  decision TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  outcome TEXT,
+  outcome_hash TEXT,
+  PRIMARY KEY (vault_id, seq)
+) WITHOUT ROWID;

@@ -1,0 +1,53 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import * as z from "zod";
+import { parseJsonc } from "./jsonc.ts";
+
+/** Where package.json lies. */
+export const ROOT = resolve(import.meta.dirname, "..", "..");
+
+const Settings = z.looseObject({
+  name: z.string(),
+  compatibility_date: z.string(),
+  compatibility_flags: z.array(z.string()).default([]),
+  exports: z.record(z.string(), z.looseObject({ type: z.string(), storage: z.string().optional() })).default({}),
+  durable_objects: z.object({ bindings: z.array(z.object({ name: z.string(), class_name: z.string() })) }),
+  kv_namespaces: z.array(z.looseObject({ binding: z.string(), id: z.string().optional() })).default([]),
+  d1_databases: z
+    .array(z.looseObject({ binding: z.string(), database_name: z.string(), migrations_dir: z.string() }))
+    .default([]),
+  ratelimits: z
+    .array(
+      z.object({
+        name: z.string(),
+        namespace_id: z.string(),
+        simple: z.object({ limit: z.number(), period: z.union([z.literal(10), z.literal(60)]) }),
+      }),
+    )
+    .default([]),
+  vars: z.record(z.string(), z.string()).default({}),
+  secrets: z.object({ required: z.array(z.string()) }),
+});
+
+/** What wrangler.jsonc says: a local run and a deployment read the same page. */
+export type Settings = z.infer<typeof Settings>;
+
+export function readSettings(): Settings {
+  return Settings.parse(parseJsonc(readFileSync(join(ROOT, "wrangler.jsonc"), "utf8")));
+}
+
+/** Runs wrangler to its end. What it prints comes back, unless it is to be seen (`show`). */
+export function wrangler(args: readonly string[], show = false): Promise<{ code: number; output: string }> {
+  const entry = join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin", "wrangler.js");
+  const out = show ? "inherit" : "pipe";
+  const child = spawn(process.execPath, [entry, ...args], { cwd: ROOT, stdio: ["ignore", out, out] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  return new Promise((done, fail) => {
+    child.once("error", fail);
+    child.once("close", (code) => done({ code: code ?? 1, output }));
+  });
+}

@@ -1,0 +1,155 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import { readConfig } from "../config.ts";
+import { buildWorker } from "./build.ts";
+import { DOORS, portOf } from "./doors.ts";
+import { startIdentityProvider } from "./identity_provider.ts";
+import { loopbackHosts } from "./loopback.ts";
+import { applyMigrations } from "./migrations.ts";
+import { readSettings, ROOT, type Settings } from "./project.ts";
+import { State } from "./state.ts";
+
+export type ServeOptions = {
+  /** Left out: as in the last run, or the usual 8420, 8421 and 8422. 0, or a throw-away state: any free port. */
+  port?: number | undefined;
+  proxyPort?: number | undefined;
+  oidcPort?: number | undefined;
+  /** The folder that keeps the data. Empty or left out: one that `stop()` throws away. */
+  stateDir?: string | undefined;
+  /** Settings of the Worker that differ from those of a usual local run. */
+  vars?: Record<string, string>;
+  /** Hears what there is to say and what the Worker logs. */
+  log?: (line: string) => void;
+};
+
+export type LocalLocker = {
+  publicOrigin: string;
+  proxyOrigin: string;
+  oidcOrigin: string;
+  miniflare: Miniflare;
+  state: State;
+  stop(): Promise<void>;
+};
+
+const CLIENT_ID = "apilocker";
+// Tests, and a person at work, sign in more often than a stranger may.
+const GENEROUS_LIMIT = 1_000;
+const ATTEMPTS = 5;
+const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
+
+/**
+ * Serves the app, the proxy and an OpenID provider on this machine: the deployed bundle on the real runtime, with no
+ * development proxy in front. `npm start`, the demo, the tests and the bench all drive this one thing.
+ */
+export async function serve(options: ServeOptions = {}): Promise<LocalLocker> {
+  const bundle = await buildWorker();
+  const state = await State.open(options.stateDir ?? "");
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await boot(bundle, state, options);
+      } catch (fault) {
+        // Between our looking and our listening somebody else may have taken a port.
+        if (attempt === ATTEMPTS || !/EADDRINUSE|ADDRESS_IN_USE/.test(String((fault as { code?: unknown }).code)))
+          throw fault;
+      }
+    }
+  } catch (fault) {
+    await state.end();
+    throw fault;
+  }
+}
+
+async function boot(bundle: string, state: State, options: ServeOptions): Promise<LocalLocker> {
+  const log = options.log ?? console.error;
+  const settings = readSettings();
+  const secrets = await state.secrets();
+  const port = await portOf(state, DOORS.public, options.port, log);
+  const proxyPort = await portOf(state, DOORS.proxy, options.proxyPort, log);
+  const oidcPort = await portOf(state, DOORS.oidc, options.oidcPort, log);
+  const [publicOrigin, proxyOrigin, oidcOrigin] = [port, proxyPort, oidcPort].map(originOf) as [string, string, string];
+  const bindings = {
+    ...settings.vars,
+    PUBLIC_ORIGIN: publicOrigin,
+    PROXY_ORIGIN: proxyOrigin,
+    ROOT_KEYS: secrets.ROOT_KEYS,
+    TOKEN_KEYS: secrets.TOKEN_KEYS,
+    OIDC_NAME: "Local sign-in",
+    OIDC_ISSUER: oidcOrigin,
+    OIDC_CLIENT_ID: CLIENT_ID,
+    OIDC_CLIENT_SECRET: secrets.OIDC_CLIENT_SECRET,
+    ALLOW_PRIVATE_UPSTREAMS: "true",
+    ...options.vars,
+  };
+  readConfig(bindings);
+  const identityProvider = await startIdentityProvider({
+    port: oidcPort,
+    client_id: CLIENT_ID,
+    client_secret: secrets.OIDC_CLIENT_SECRET,
+    redirect_uri: `${publicOrigin}/auth/oidc/callback`,
+    ...secrets.identity_provider,
+  });
+  const hosts = await loopbackHosts();
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      name: settings.name,
+      modules: modulesOf(bundle),
+      modulesRoot: bundle,
+      compatibilityDate: settings.compatibility_date,
+      compatibilityFlags: settings.compatibility_flags,
+      bindings,
+      ...namespacesOf(settings),
+      unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
+      resourcePersistencePath: join(state.folder, "data"),
+      cf: false,
+      log: new NoOpLog(),
+      handleStructuredLogs: ({ message }) => log(message),
+    }),
+  );
+  const shutDown = () => Promise.all([miniflare.dispose(), identityProvider.stop()]);
+  try {
+    await miniflare.ready;
+    for (const { binding, migrations_dir } of settings.d1_databases) {
+      await applyMigrations(await miniflare.getD1Database(binding), join(ROOT, migrations_dir));
+    }
+    await state.begin(publicOrigin);
+  } catch (fault) {
+    await shutDown();
+    throw fault;
+  }
+  const stop = async () => {
+    await shutDown();
+    await state.end();
+  };
+  return { publicOrigin, proxyOrigin, oidcOrigin, miniflare, state, stop };
+}
+
+/** What wrangler.jsonc binds, on this machine. */
+function namespacesOf(settings: Settings) {
+  const objects = settings.durable_objects.bindings.map(({ name, class_name: className }) => {
+    return [name, { className, useSQLite: settings.exports[className]?.storage === "sqlite" }] as const;
+  });
+  const limits = settings.ratelimits.map(({ name, namespace_id, simple }) => {
+    return [name, { namespace_id, simple: { ...simple, limit: Math.max(simple.limit, GENEROUS_LIMIT) } }] as const;
+  });
+  return {
+    durableObjects: Object.fromEntries(objects),
+    ratelimits: Object.fromEntries(limits),
+    kvNamespaces: settings.kv_namespaces.map(({ binding }) => binding),
+    d1Databases: settings.d1_databases.map(({ binding }) => binding),
+  };
+}
+
+/** The bundle's files that the runtime loads; the first is the entry. */
+function modulesOf(bundle: string) {
+  const names = ["index.js", ...readdirSync(bundle).filter((name) => name !== "index.js")];
+  return names.flatMap((name) => {
+    const found = Object.entries(MODULE_TYPES).find(([suffix]) => name.endsWith(suffix));
+    return found === undefined ? [] : [{ type: found[1], path: join(bundle, name) }];
+  });
+}
+
+function originOf(port: number): string {
+  return `http://localhost:${port}`;
+}

@@ -1,0 +1,108 @@
+import { Hono } from "hono";
+import { html } from "hono/html";
+import { identify } from "../auth/caller.ts";
+import { configOf } from "../config.ts";
+import { Problem } from "../problem.ts";
+import { ask } from "../vault/answer.ts";
+import { page } from "./layout.ts";
+import style from "./style.css";
+
+const SHOWN = 50;
+
+/** Server-rendered pages, without script. */
+export const pages = new Hono<{ Bindings: Env }>()
+  .get(
+    "/style.css",
+    () =>
+      new Response(style, {
+        headers: {
+          "content-type": "text/css",
+          "cache-control": "public, max-age=3600",
+          "x-content-type-options": "nosniff",
+        },
+      }),
+  )
+  .get("/", async ({ env, req }) => {
+    const config = configOf(env);
+    let who: ReturnType<typeof identify>;
+    try {
+      who = identify(asNavigation(req.raw), config, ["session"]);
+    } catch (refused) {
+      if (refused instanceof Problem && refused.code === "invalid_token") return signedOut(config.openid?.name);
+      throw refused;
+    }
+    const vault = env.USER_VAULT.getByName(who.vault_id);
+    try {
+      const [me, keys, tokens] = await Promise.all([
+        ask(vault.me(who.caller)),
+        ask(vault.listKeys(who.caller, undefined, SHOWN, {})),
+        ask(vault.listTokens(who.caller, "app", undefined, SHOWN)),
+      ]);
+      return signedIn(me.session.name, keys, tokens);
+    } catch (refused) {
+      if (refused instanceof Problem && refused.code === "invalid_token") return signedOut(config.openid?.name);
+      throw refused;
+    }
+  });
+
+/** Opening the start page from anywhere only reads it, so a link from another site is as good as our own. */
+function asNavigation(request: Request): Request {
+  const headers = new Headers(request.headers);
+  headers.set("sec-fetch-site", "same-origin");
+  return new Request(request.url, { headers });
+}
+
+function signedOut(provider: string | undefined): Promise<Response> {
+  const way =
+    provider === undefined
+      ? html`<p>No identity provider is configured.</p>`
+      : html`<p><a class="button" href="/auth/oidc?return_to=/">Sign in with ${provider}</a></p>`;
+  return page(
+    "Sign in",
+    html`<h1>API Locker</h1>
+      <p>Your apps and agents use your API keys. They never see them.</p>
+      ${way}`,
+  );
+}
+
+type Row = { name: string; paused_at: number | null; uses: number; id: string; revoked_at?: number | null };
+
+function signedIn(name: string, keys: readonly Row[], tokens: readonly Row[]): Promise<Response> {
+  return page(
+    "Overview",
+    html`<header>
+        <h1>API Locker</h1>
+        <form method="post" action="/auth/sign-out">${name} <button>Sign out</button></form>
+      </header>
+      <h2>Keys</h2>
+      ${table(keys)}
+      <h2>App tokens</h2>
+      ${table(tokens)}`,
+  );
+}
+
+function table(rows: readonly Row[]) {
+  if (rows.length === 0) return html`<p>None yet.</p>`;
+  return html`<table>
+    <tr>
+      <th>Name</th>
+      <th>Id</th>
+      <th>Uses</th>
+      <th>State</th>
+    </tr>
+    ${rows.map(
+      (row) =>
+        html`<tr>
+          <td>${row.name}</td>
+          <td>${row.id}</td>
+          <td>${row.uses}</td>
+          <td>${stateOf(row)}</td>
+        </tr>`,
+    )}
+  </table>`;
+}
+
+function stateOf({ paused_at, revoked_at }: Row): string {
+  if (revoked_at != null) return "revoked";
+  return paused_at === null ? "live" : "paused";
+}

@@ -1,0 +1,105 @@
+/**
+ * Every refusal the product can give, in one table. Code that refuses throws a {@link Problem}; a surface words it:
+ * `application/problem+json` (RFC 9457) here, OAuth's JSON and MCP's `isError` from the same rows.
+ * `title` and `detail` are always our own words: upstream and exception text goes to the log only.
+ */
+const PROBLEMS = {
+  invalid_request: { status: 422, title: "The request is not valid", oauth: "invalid_request" },
+  invalid_token: { status: 401, title: "The token is missing, malformed, expired or revoked", oauth: "invalid_token" },
+  sign_in_failed: { status: 400, title: "Signing in did not work", oauth: "access_denied" },
+  csrf_refused: { status: 403, title: "The request did not come from our own page", oauth: "access_denied" },
+  browser_refused: { status: 403, title: "The proxy is no place for browsers", oauth: "access_denied" },
+  insufficient_scope: { status: 403, title: "The caller may not do this", oauth: "insufficient_scope" },
+  policy_denied: { status: 403, title: "The token's policy does not allow this call", oauth: "access_denied" },
+  not_found: { status: 404, title: "There is no such thing here", oauth: "invalid_request" },
+  method_not_allowed: { status: 405, title: "That method is not served", oauth: "invalid_request" },
+  conflict: { status: 409, title: "It is in conflict with what is there", oauth: "invalid_request" },
+  gone: { status: 404, title: "There is no such vault", oauth: "invalid_token" },
+  too_large: { status: 413, title: "It is larger than allowed", oauth: "invalid_request" },
+  unsupported_media_type: { status: 415, title: "Send application/json", oauth: "invalid_request" },
+  target_refused: { status: 421, title: "The proxy does not send requests there", oauth: "invalid_target" },
+  misdirected: { status: 421, title: "This host is not served here", oauth: "invalid_request" },
+  paused: { status: 423, title: "It is paused", oauth: "access_denied" },
+  frozen: { status: 423, title: "The vault is frozen", oauth: "access_denied" },
+  rate_limited: { status: 429, title: "Too many requests", oauth: "temporarily_unavailable" },
+  upstream_unreachable: { status: 502, title: "The upstream could not be reached", oauth: "server_error" },
+  upstream_refused: { status: 502, title: "The upstream's answer cannot be passed on safely", oauth: "server_error" },
+  unavailable: { status: 503, title: "Temporarily unavailable", oauth: "temporarily_unavailable" },
+  upstream_timeout: { status: 504, title: "The upstream did not answer in time", oauth: "temporarily_unavailable" },
+} as const satisfies Record<string, { status: number; title: string; oauth: string }>;
+
+/** A row of the table above. */
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One bad field of a request: `field` is a dotted path, `rule` says what it must be. */
+export type FieldError = { field: string; rule: string };
+
+/** What may accompany a refusal. `rule` names the policy rule that refused, `request_id` the audit row. */
+export type ProblemExtras = {
+  rule?: string | undefined;
+  errors?: FieldError[] | undefined;
+  retry_after_s?: number | undefined;
+  request_id?: string | undefined;
+};
+
+/** A refusal as plain data, as it crosses RPC. */
+export type Refusal = ProblemExtras & { code: ProblemCode; detail: string };
+
+/** Every status that a problem can have, for OpenAPI. */
+export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(PROBLEMS).filter((code) => code in PROBLEMS) as never;
+
+/** A refusal. Thrown by whoever judges, worded by the surface that was asked. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  readonly code: ProblemCode;
+  readonly extras: ProblemExtras;
+
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras & { cause?: unknown } = {}) {
+    super(detail, { cause: extras.cause });
+    const { cause: _logged, ...rest } = extras;
+    this.code = code;
+    this.extras = rest;
+  }
+
+  get status(): number {
+    return PROBLEMS[this.code].status;
+  }
+
+  toRefusal(): Refusal {
+    return { ...this.extras, code: this.code, detail: this.message };
+  }
+
+  static from({ code, detail, ...extras }: Refusal): Problem {
+    return new Problem(code, detail, extras);
+  }
+}
+
+/** Turns whatever was thrown into a Problem; what we did not mean to throw is logged whole and told in one sentence. */
+export function asProblem(thrown: unknown): Problem {
+  if (thrown instanceof Problem) return thrown;
+  console.error(JSON.stringify({ event: "fault", error: thrown instanceof Error ? thrown.stack : String(thrown) }));
+  return new Problem("unavailable", "Something on our side failed. Nothing was changed; try again shortly.", {
+    retry_after_s: 1,
+    cause: thrown,
+  });
+}
+
+/** RFC 9457 answer for a problem. */
+export function problemResponse(
+  problem: Problem,
+  request_id: string | undefined = problem.extras.request_id,
+): Response {
+  const { status, title } = PROBLEMS[problem.code];
+  const { rule, errors, retry_after_s } = problem.extras;
+  const headers = new Headers({
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
+  if (retry_after_s !== undefined) headers.set("retry-after", String(retry_after_s));
+  if (status === 401) headers.set("www-authenticate", 'Bearer error="invalid_token"');
+  if (request_id !== undefined) headers.set("apilocker-request-id", request_id);
+  const type = `/problems/${problem.code}`;
+  const body = { type, title, status, detail: problem.message, code: problem.code, rule, errors, request_id };
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
+}

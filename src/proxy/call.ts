@@ -1,0 +1,99 @@
+import type { Outcome } from "../vault/audit.ts";
+import type { Dispatch } from "../vault/gate.ts";
+import { Problem, type ProblemCode } from "../problem.ts";
+import { Leash } from "./leash.ts";
+import { settleSoon } from "./settlements.ts";
+
+const LEASH_AFTER_MS = 250;
+
+/** What a cut means to a client that was still waiting for an answer. */
+const CUT_CODES: Record<string, ProblemCode> = {
+  key_paused: "paused",
+  token_paused: "paused",
+  frozen: "frozen",
+  leash_lost: "unavailable",
+  first_byte: "upstream_timeout",
+};
+
+/**
+ * One call under way, from the vault's yes to its outcome: the signal that stops it, its leash, and the single place where
+ * its audit row is ended.
+ */
+export class ProxyCall {
+  readonly dispatch: Dispatch;
+  readonly started_at: number;
+  readonly #env: Env;
+  readonly #vault_id: string;
+  readonly #cut = new AbortController();
+  readonly #leash: Leash;
+  #leash_timer: ReturnType<typeof setTimeout> | undefined;
+  #status: number | undefined;
+  #rule: string | undefined;
+  #ended = false;
+
+  constructor(env: Env, vault_id: string, dispatch: Dispatch, started_at: number) {
+    this.#env = env;
+    this.#vault_id = vault_id;
+    this.dispatch = dispatch;
+    this.started_at = started_at;
+    this.#leash = new Leash(
+      () => env.USER_VAULT.getByName(vault_id),
+      dispatch,
+      (rule) => {
+        this.#rule = rule;
+        this.#cut.abort(new Error(`cut: ${rule}`));
+      },
+    );
+    this.#leash_timer = setTimeout(() => void this.#leash.open(), LEASH_AFTER_MS);
+  }
+
+  /** Fires when the vault, or an expiry, stops the call. */
+  get stopped(): AbortSignal {
+    return this.#cut.signal;
+  }
+
+  /** Stops the call from our side, as for a limit. */
+  stop(rule: string): void {
+    this.#rule ??= rule;
+    this.#cut.abort(new Error(`stopped: ${rule}`));
+  }
+
+  /** Does not wait for the 250 ms: for upgrades and event streams, which are known to stay. */
+  leashNow(): Promise<void> {
+    clearTimeout(this.#leash_timer);
+    return this.#leash.open();
+  }
+
+  answered(status: number): void {
+    this.#status = status;
+    this.#leash.answered(status);
+  }
+
+  /** The refusal for a client that has no answer yet when the call is cut. */
+  cutProblem(): Problem {
+    const rule = this.#rule ?? "revoked";
+    const { request_id } = this.dispatch;
+    return new Problem(CUT_CODES[rule] ?? "invalid_token", "The call was stopped: what allowed it no longer stands.", {
+      rule,
+      request_id,
+    });
+  }
+
+  /** Ends the call's row, once; later reasons are echoes of the first. Resolves when the vault was told. */
+  async end(outcome: Outcome): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#leash_timer);
+    const cut = this.stopped.aborted
+      ? ({ outcome: this.#rule === "first_byte" ? "failed" : "cut", rule: this.#rule } as const)
+      : {};
+    const settlement = {
+      seq: this.dispatch.seq,
+      status: this.#status,
+      latency_ms: Date.now() - this.started_at,
+      ...outcome,
+      ...cut,
+    };
+    if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.#vault_id, settlement);
+  }
+}

@@ -1,0 +1,51 @@
+import { Problem } from "../problem.ts";
+import type { ProxyCall } from "./call.ts";
+import type { Scrubber } from "./scrub.ts";
+
+/** Statuses that have no body (Fetch §2.2.6). */
+const BODILESS = new Set([101, 103, 204, 205, 304]);
+/** Codings that the runtime has already taken off when the body is read. */
+const DECODED = new Set(["gzip", "br"]);
+
+/**
+ * Answers the client with the upstream's body, in one of two lanes (DESIGN D15): piped by the runtime with no JavaScript per
+ * chunk, or read and scrubbed. Never the upstream's own body: the invocation must outlive the headers, or nobody would hear a
+ * cut (SECURITY S5). The pipe's end settles the call.
+ */
+export function carry(
+  call: ProxyCall,
+  upstream: Response,
+  headers: Headers,
+  { scrubber, method, client }: { scrubber: Scrubber | undefined; method: string; client: AbortSignal },
+): { response: Response; done: Promise<void> } {
+  const { status } = upstream;
+  const coding = upstream.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  const decoded = DECODED.has(coding);
+  if (decoded) headers.delete("content-encoding");
+  const length = decoded || scrubber !== undefined ? null : headers.get("content-length");
+  if (method !== "HEAD") headers.delete("content-length");
+
+  if (upstream.body === null || BODILESS.has(status) || method === "HEAD") {
+    void upstream.body?.cancel().catch(() => {});
+    return { response: new Response(null, { status, headers }), done: call.end({ outcome: "ok" }) };
+  }
+  if (scrubber !== undefined && coding !== "" && coding !== "identity" && !decoded) {
+    void upstream.body.cancel().catch(() => {});
+    void call.end({ outcome: "failed", rule: "unscrubbable" });
+    throw new Problem(
+      "upstream_refused",
+      "The upstream's answer is encoded in a way that cannot be searched for the key.",
+    );
+  }
+  const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
+  const { readable, writable } = known === undefined ? new IdentityTransformStream() : new FixedLengthStream(known);
+  const piped =
+    scrubber === undefined
+      ? upstream.body.pipeTo(writable, { signal: call.stopped }).then(() => known)
+      : scrubber.pipe(upstream.body, writable, call.stopped);
+  const done = piped.then(
+    (bytes_out) => call.end({ outcome: "ok", bytes_out }),
+    () => call.end({ outcome: client.aborted ? "canceled" : "failed" }),
+  );
+  return { response: new Response(readable, { status, headers }), done };
+}

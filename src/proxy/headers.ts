@@ -1,0 +1,132 @@
+import { Problem } from "../problem.ts";
+
+/** Headers that end at each hop (RFC 9110 §7.6.1), whether or not `Connection` names them. */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** Never upstream: what is ours, the browser's, or would let a caller pose as the network between. */
+const NOT_UPSTREAM = new Set([
+  ...HOP_BY_HOP,
+  "host",
+  "cookie",
+  "expect",
+  "forwarded",
+  "x-real-ip",
+  "true-client-ip",
+  "content-length",
+  "accept-encoding",
+  "origin",
+  "referer",
+]);
+const NOT_UPSTREAM_PREFIXES = ["cf-", "x-forwarded-", "x-partykit-", "sec-fetch-", "sec-websocket-", "x-leash-"];
+
+/** Never to the client: what would make a browser act on our origin, or hold state for it (SECURITY S1). */
+const NOT_TO_CLIENT = new Set([
+  ...HOP_BY_HOP,
+  "set-cookie",
+  "set-cookie2",
+  "alt-svc",
+  "clear-site-data",
+  "service-worker-allowed",
+  "refresh",
+  "link",
+  "strict-transport-security",
+  "report-to",
+  "nel",
+  "reporting-endpoints",
+  "origin-agent-cluster",
+  "speculation-rules",
+  "accept-ch",
+  "sourcemap",
+  "x-sourcemap",
+  "cross-origin-opener-policy",
+  "cross-origin-embedder-policy",
+  "cross-origin-opener-policy-report-only",
+  "cross-origin-embedder-policy-report-only",
+  "content-security-policy-report-only",
+  "location",
+  "content-location",
+]);
+const NOT_TO_CLIENT_PREFIXES = ["access-control-", "apilocker-", "cloudflare-cdn-cache-control", "sec-websocket-"];
+
+const METHOD_OVERRIDE = /^(x-http-method.*|x-method-override)$/;
+const ACTIVE_CONTENT =
+  /^\s*(text\/html|application\/xhtml\+xml|image\/svg\+xml|text\/xml|application\/xml|[^;]*\+xml)\b/i;
+
+/** The caller's headers as the upstream may see them; our token is already out. */
+export function upstreamHeaders(given: Headers): Headers {
+  const nominated = new Set((given.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
+  const headers = new Headers();
+  for (const [name, value] of given) {
+    if (
+      NOT_UPSTREAM.has(name) ||
+      nominated.has(name) ||
+      NOT_UPSTREAM_PREFIXES.some((prefix) => name.startsWith(prefix))
+    )
+      continue;
+    headers.append(name, value);
+  }
+  // Only what the runtime can take apart again, since an answer may have to be scrubbed (SECURITY S20).
+  headers.set("accept-encoding", narrowed(given.get("accept-encoding")));
+  return headers;
+}
+
+/** Does the call carry a header or parameter by which some servers take another method? (SECURITY S26) */
+export function overridesMethod(headers: Headers, query: string): boolean {
+  if (/(^|&)_method=/i.test(query)) return true;
+  return [...headers.keys()].some((name) => METHOD_OVERRIDE.test(name));
+}
+
+/** Refuses a browser that navigates, embeds or registers a worker: the proxy serves programs (SECURITY S1). */
+export function refuseBrowsers(headers: Headers): void {
+  const dest = headers.get("sec-fetch-dest");
+  const navigates = headers.get("sec-fetch-mode") === "navigate" || headers.get("service-worker") === "script";
+  if (navigates || (dest !== null && dest !== "empty" && dest !== "websocket")) {
+    throw new Problem(
+      "browser_refused",
+      "Call the proxy from a program; a browser may not open or embed what it answers.",
+    );
+  }
+}
+
+/** Headers that every answer of the proxy's origin carries, ours included. */
+export function guard(headers: Headers): Headers {
+  headers.set("content-security-policy", "sandbox; default-src 'none'; frame-ancestors 'none'");
+  headers.set("x-content-type-options", "nosniff");
+  headers.set("cross-origin-resource-policy", "same-origin");
+  headers.set("cloudflare-cdn-cache-control", "no-store");
+  const type = headers.get("content-type");
+  if (type === null || ACTIVE_CONTENT.test(type)) headers.set("content-disposition", "attachment");
+  return headers;
+}
+
+/** The upstream's headers as the client may see them. `scrub` takes the credential out of a value. */
+export function clientHeaders(given: Headers, scrub: (value: string) => string): Headers {
+  const nominated = new Set((given.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
+  const headers = new Headers();
+  for (const [name, value] of given) {
+    if (
+      NOT_TO_CLIENT.has(name) ||
+      nominated.has(name) ||
+      NOT_TO_CLIENT_PREFIXES.some((prefix) => name.startsWith(prefix))
+    )
+      continue;
+    headers.append(name, scrub(value));
+  }
+  return guard(headers);
+}
+
+function narrowed(accept: string | null): string {
+  const wanted = (accept ?? "").toLowerCase();
+  const codings = ["gzip", "br"].filter((coding) => new RegExp(`(^|[,\\s])${coding}\\s*(;|,|$)`).test(wanted));
+  return codings.length > 0 ? codings.join(", ") : "identity";
+}

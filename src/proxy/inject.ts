@@ -1,0 +1,60 @@
+import type { Placement } from "../catalog/provider.ts";
+import type { Destination } from "../vault/keys.ts";
+import type { Secret } from "../vault/sealer.ts";
+import { withoutParameters } from "./find_token.ts";
+
+/**
+ * Puts the credential where the provider wants it, over anything that the caller put there; fixed headers only where the
+ * caller sent none. Pure but for what it is given. Answers the texts that must never come back: the credential as it is
+ * stored and as it was sent.
+ */
+export function inject(
+  headers: Headers,
+  url: URL,
+  { placement, headers: fixed }: Destination,
+  secret: Secret,
+): string[] {
+  for (const [name, value] of Object.entries(fixed)) if (!headers.has(name)) headers.set(name, value);
+  const sent = place(headers, url, placement, secret);
+  return [...new Set([...secretTexts(secret), ...sent])];
+}
+
+function place(headers: Headers, url: URL, placement: Placement, secret: Secret): string[] {
+  switch (placement.in) {
+    case "bearer":
+      headers.set("authorization", `Bearer ${secret.secret ?? ""}`);
+      return [];
+    case "basic": {
+      const pair = Buffer.from(`${secret.username ?? secret.secret ?? ""}:${secret.password ?? ""}`).toString("base64");
+      headers.set("authorization", `Basic ${pair}`);
+      return [pair];
+    }
+    case "header":
+      headers.set(placement.name, (placement.prefix ?? "") + (secret.secret ?? ""));
+      return [];
+    case "headers": {
+      const values = Object.entries(placement.headers).map(
+        ([name, template]) => [name, fill(template, secret)] as const,
+      );
+      for (const [name, value] of values) headers.set(name, value);
+      return [];
+    }
+    case "query": {
+      // The caller's copies go first, in any case and as an array: some servers take the first, some the last.
+      const name = placement.name.toLowerCase();
+      const kept = withoutParameters(url.search.slice(1), (given) => given.toLowerCase().replace(/\[.*$/, "") === name);
+      const added = `${encodeURIComponent(placement.name)}=${encodeURIComponent(secret.secret ?? "")}`;
+      url.search = kept === "" ? added : `${kept}&${added}`;
+      return [];
+    }
+  }
+}
+
+function fill(template: string, secret: Secret): string {
+  return template.replace(/\{([a-z_]+)\}/g, (whole, field: string) => secret[field] ?? whole);
+}
+
+/** Fields that are secret in themselves: a user name is not. */
+function secretTexts({ username: _public, ...fields }: Secret): string[] {
+  return Object.values(fields).filter((text) => text !== "");
+}

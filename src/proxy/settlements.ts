@@ -1,0 +1,46 @@
+import type { Settlement } from "../vault/gate.ts";
+import { ask } from "../vault/answer.ts";
+
+const WAIT_MS = 250;
+const STALE_MS = 1_000;
+
+type Queue = { waiting: Settlement[]; sender_since: number };
+
+/**
+ * Outcomes of short calls on their way to their vaults: numbers and codes only, no token, no secret. They ride with the next
+ * authorization of the same vault, or go alone after 250 ms; one that is lost with its isolate becomes `interrupted`.
+ */
+const queues = new Map<string, Queue>();
+
+/** Takes what waits for this vault, to ride along. */
+export function takeSettlements(vault_id: string): Settlement[] {
+  const queue = queues.get(vault_id);
+  if (queue === undefined || queue.waiting.length === 0) return [];
+  const { waiting } = queue;
+  queue.waiting = [];
+  return waiting;
+}
+
+/** Puts back what could not be delivered. */
+export function returnSettlements(vault_id: string, settlements: readonly Settlement[]): void {
+  if (settlements.length > 0) queueOf(vault_id).waiting.push(...settlements);
+}
+
+/** Queues an outcome; whoever finds no sender under way sends after a moment. */
+export async function settleSoon(env: Env, vault_id: string, settlement: Settlement): Promise<void> {
+  const queue = queueOf(vault_id);
+  queue.waiting.push(settlement);
+  if (Date.now() - queue.sender_since < STALE_MS) return;
+  queue.sender_since = Date.now();
+  await scheduler.wait(WAIT_MS);
+  queue.sender_since = 0;
+  const settlements = takeSettlements(vault_id);
+  if (queue.waiting.length === 0) queues.delete(vault_id);
+  if (settlements.length > 0) await ask(env.USER_VAULT.getByName(vault_id).settle(settlements));
+}
+
+function queueOf(vault_id: string): Queue {
+  let queue = queues.get(vault_id);
+  if (queue === undefined) queues.set(vault_id, (queue = { waiting: [], sender_since: 0 }));
+  return queue;
+}

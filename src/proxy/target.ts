@@ -1,0 +1,67 @@
+import { Problem } from "../problem.ts";
+import type { Destination } from "../vault/keys.ts";
+
+/** What a request to the proxy's origin asks for. `key` is null in direct mode; `path` is the upstream path as it came. */
+export type ProxyPath = { key: string | null; path: string; query: string };
+
+const PREFIX = "/v1/proxy/";
+const KEY_REF = /^[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9._-]{1,32})?$/;
+
+/** Reads the request's URL as it came over the wire: a parsed URL would already have folded what must be refused. */
+export function readProxyPath(url: string): ProxyPath {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const full = start < 0 ? "/" : url.slice(start);
+  const mark = full.indexOf("?");
+  const path = mark < 0 ? full : full.slice(0, mark);
+  const query = mark < 0 ? "" : full.slice(mark + 1);
+  if (!path.startsWith(PREFIX)) return { key: null, path, query };
+  const rest = path.slice(PREFIX.length);
+  const slash = rest.indexOf("/");
+  const key = (slash < 0 ? rest : rest.slice(0, slash)).replace(/%40/i, "@");
+  if (!KEY_REF.test(key)) throw new Problem("not_found", "There is no key of that name.");
+  return { key, path: slash < 0 ? "" : rest.slice(slash), query };
+}
+
+/**
+ * The URL that will be called. Host, scheme and base path come from the key; the caller's path only ever lengthens it.
+ * Both obvious ways (joining strings, resolving a relative URL) can be talked into another host, so the parts are set on a
+ * parsed origin and the result is asserted: same origin, under the base path, and the very path that was judged.
+ */
+export function targetOf({ origin, base_path }: Destination, path: string, query: string): URL {
+  const target = new URL(origin);
+  const wanted = base_path + path;
+  target.pathname = wanted;
+  target.search = query;
+  const kept = target.origin === origin && target.username === "" && target.password === "" && target.hash === "";
+  const under = base_path === "" || target.pathname === base_path || target.pathname.startsWith(`${base_path}/`);
+  if (!kept || !under || !sameSegments(target.pathname, wanted)) {
+    throw new Problem("target_refused", "The path does not lead below the key's own address.");
+  }
+  return target;
+}
+
+function sameSegments(a: string, b: string): boolean {
+  return decodeURI(a) === decodeURI(b);
+}
+
+/**
+ * Where a redirect leads, told so that an SDK which follows it cannot carry the token astray (SECURITY S9): within the key's
+ * own fence it is rewritten to the proxy, elsewhere it is passed on absolute, and one that names our hosts or cannot be read
+ * is refused.
+ */
+export function redirectedTo(
+  location: string,
+  target: URL,
+  { origin, base_path }: Destination,
+  ours: { proxy_origin: string; public_origin: string; key: string | null },
+): string {
+  const to = URL.parse(location, target.href);
+  if (to === null || [ours.proxy_origin, ours.public_origin].some((own) => new URL(own).host === to.host)) {
+    throw new Problem("upstream_refused", "The upstream redirects to an address that cannot be passed on.");
+  }
+  const inside =
+    to.origin === origin && (base_path === "" || to.pathname === base_path || to.pathname.startsWith(`${base_path}/`));
+  if (!inside) return to.href;
+  const below = to.pathname.slice(base_path.length) + to.search + to.hash;
+  return ours.proxy_origin + (ours.key === null ? below : PREFIX + ours.key + below);
+}

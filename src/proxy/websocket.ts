@@ -1,0 +1,100 @@
+import type { ProxyCall } from "./call.ts";
+import { guard } from "./headers.ts";
+
+const MESSAGE_BYTES = 1024 * 1024;
+const BYTES_A_SECOND = 8 * 1024 * 1024;
+const BYTES_A_MINUTE = 64 * 1024 * 1024;
+/** Policy violation (RFC 6455 §7.4.1): a cap of CONTRACT §4 was passed. */
+const OVER_CAP = 1008;
+/** The decision that let the call through no longer stands. */
+const NOT_ALLOWED = 1008;
+
+/**
+ * Relays a WebSocket through a pair of our own: a socket handed straight back would drop the invocation, and nobody would
+ * hear a cut (SECURITY S5). The runtime tells no buffered amount, so each direction is metered instead.
+ */
+export function relay(
+  call: ProxyCall,
+  upstream: Response,
+  headers: Headers,
+): { response: Response; done: Promise<void> } {
+  const far = upstream.webSocket as WebSocket;
+  const { 0: handed, 1: near } = new WebSocketPair();
+  // The default is "blob" from 2026-03-17 on, and a Blob could only be passed on after an await.
+  near.binaryType = far.binaryType = "arraybuffer";
+  near.accept({ allowHalfOpen: true });
+  far.accept({ allowHalfOpen: true });
+
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const finish = (outcome: "ok" | "failed", rule?: string) =>
+    resolve(call.end({ outcome, rule, bytes_in: up.bytes, bytes_out: down.bytes }));
+  const endBoth = (code: number, reason: string) => {
+    close(near, code, reason);
+    close(far, code, reason);
+  };
+  const overCap = () => {
+    endBoth(OVER_CAP, "too much");
+    finish("failed", "websocket_cap");
+  };
+  const up = pump(near, far, overCap, () => finish("ok"));
+  const down = pump(far, near, overCap, () => finish("ok"));
+  call.stopped.addEventListener("abort", () => {
+    endBoth(NOT_ALLOWED, "revoked");
+    finish("ok");
+  });
+  if (call.stopped.aborted) endBoth(NOT_ALLOWED, "revoked");
+  const answer = guard(headers);
+  const protocol = upstream.headers.get("sec-websocket-protocol");
+  if (protocol !== null) answer.set("sec-websocket-protocol", protocol);
+  return { response: new Response(null, { status: 101, webSocket: handed, headers: answer }), done: promise };
+}
+
+/** Passes messages on and counts them; tells when a cap is passed or the sender has closed. */
+function pump(from: WebSocket, to: WebSocket, overCap: () => void, ended: () => void): { bytes: number } {
+  const count = { bytes: 0 };
+  const second = meter(1_000, BYTES_A_SECOND);
+  const minute = meter(60_000, BYTES_A_MINUTE);
+  from.addEventListener("message", ({ data }) => {
+    const size = typeof data === "string" ? Buffer.byteLength(data) : (data as ArrayBuffer).byteLength;
+    count.bytes += size;
+    const now = Date.now();
+    if (size > MESSAGE_BYTES || !second(size, now) || !minute(size, now)) return overCap();
+    if (to.readyState === WebSocket.READY_STATE_OPEN) to.send(data as string | ArrayBuffer);
+  });
+  from.addEventListener("close", ({ code, reason }) => {
+    close(to, code, reason);
+    close(from, code, reason);
+    ended();
+  });
+  from.addEventListener("error", () => {
+    close(to, 1011, "the other side broke");
+    ended();
+  });
+  return count;
+}
+
+/** True while at most `limit` bytes were counted within a window of `span_ms`. */
+function meter(span_ms: number, limit: number): (size: number, now: number) => boolean {
+  let since = 0;
+  let sum = 0;
+  return (size, now) => {
+    if (now - since >= span_ms) {
+      since = now;
+      sum = 0;
+    }
+    sum += size;
+    return sum <= limit;
+  };
+}
+
+function close(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState === WebSocket.READY_STATE_CLOSED) return;
+  // 1005, 1006 and 1015 are never sent (RFC 6455 §7.4.1): they say that no code came.
+  const sendable = code === 1000 || (code >= 1001 && code <= 4999 && ![1004, 1005, 1006, 1015].includes(code));
+  try {
+    if (sendable) socket.close(code, reason);
+    else socket.close(1001, "");
+  } catch {
+    // Closed by the other side in the meantime.
+  }
+}

@@ -1,0 +1,42 @@
+import { Hono } from "hono";
+import { api } from "./api/routes.ts";
+import { configOf, type Config } from "./config.ts";
+import { pages } from "./pages/routes.ts";
+import { asProblem, Problem, problemResponse } from "./problem.ts";
+import { proxy } from "./proxy/send.ts";
+import { signin } from "./signin/routes.ts";
+
+/** Everything that PUBLIC_ORIGIN serves. What PROXY_ORIGIN serves is one function, `proxy`. */
+const app = new Hono<{ Bindings: Env }>()
+  .route("/", signin)
+  .route("/", api)
+  .route("/", pages)
+  .notFound(() => problemResponse(new Problem("not_found", "Nothing is served at this path.")))
+  .onError((thrown) => problemResponse(asProblem(thrown)));
+
+/** Two origins, two tables; a host that is neither is not served (SECURITY S1, S29). */
+export async function route(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  let config: Config;
+  try {
+    config = configOf(env);
+  } catch (fault) {
+    console.error(JSON.stringify({ event: "misconfigured", error: String(fault) }));
+    return problemResponse(new Problem("unavailable", "This deployment is not configured yet.", { retry_after_s: 60 }));
+  }
+  const host = request.headers.get("host");
+  if (host === hostOf(config.proxy_origin)) return proxy(request, env, ctx);
+  if (host === hostOf(config.public_origin)) return app.fetch(withoutInternalHeaders(request), env, ctx);
+  return problemResponse(new Problem("misdirected", "This host is not served here."));
+}
+
+function hostOf(origin: string): string {
+  return origin.slice(origin.indexOf("//") + 2);
+}
+
+/** Headers that mean something to libraries inside are nobody's to send (DESIGN D8). */
+function withoutInternalHeaders(request: Request): Request {
+  if (![...request.headers.keys()].some((name) => name.startsWith("x-partykit-"))) return request;
+  const headers = new Headers(request.headers);
+  for (const name of request.headers.keys()) if (name.startsWith("x-partykit-")) headers.delete(name);
+  return new Request(request, { headers });
+}

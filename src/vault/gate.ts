@@ -1,0 +1,223 @@
+import { createHash } from "node:crypto";
+import { Problem } from "../problem.ts";
+import { actorOf } from "./actor.ts";
+import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
+import type { ApiKey, Destination, Keys } from "./keys.ts";
+import { newLease } from "./leashes.ts";
+import { readPath } from "./path.ts";
+import { judge, judgeKey, judgeToken, type Call, type Denial } from "./policy.ts";
+import type { Refusals } from "./refusals.ts";
+import type { Sealer, Secret } from "./sealer.ts";
+import type { Token, Tokens } from "./tokens.ts";
+
+/** What the router asks before it carries a call. `key` is null in direct mode; `path` is the upstream path as it came. */
+export type Ask = {
+  hash: string;
+  key: string | null;
+  method: string;
+  path: string;
+  overridden: boolean;
+} & Origin;
+
+/** The vault's yes: where to send the call, with what, until when, and the lease that opens its leash. */
+export type Dispatch = {
+  request_id: string;
+  seq: number;
+  lease: string;
+  /** Epoch ms of the earliest expiry; null where nothing expires. */
+  not_after: number | null;
+  key_id: string;
+  key_ref: string;
+  destination: Destination;
+  /** The path to send, below the base path. */
+  path: string;
+  secret: Secret;
+  scrub: boolean;
+};
+
+/** How a carried call ended, told off the hot path. */
+export type Settlement = { seq: number } & Outcome;
+
+/** What a gate works with: the vault's own parts. */
+export type Parts = { tokens: Tokens; keys: Keys; audit: Audit; sealer: Sealer; refusals: Refusals };
+
+const PATH_LIMIT = 512;
+const AGENT_LIMIT = 256;
+
+/**
+ * Decides calls. One synchronous step judges, records and reserves; only then is the secret opened; after any wait the
+ * epoch is compared, and a decision that something has overtaken is taken again (SECURITY S16).
+ */
+export class Gate {
+  readonly #parts: Parts;
+  /** Bumped by everything that could turn a yes into a no. */
+  #epoch = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Whoever revokes, pauses, narrows or deletes says so here, in the same step. */
+  bump(): void {
+    this.#epoch++;
+  }
+
+  /** Judges the call, records it and hands out what it needs; throws the refusal, which is recorded too. */
+  async authorize(ask: Ask): Promise<Dispatch> {
+    const { tokens, audit, sealer, keys } = this.#parts;
+    const now = Date.now();
+    const token = tokens.byHash(ask.hash);
+    if (token === undefined || token.kind !== "app")
+      throw new Problem("invalid_token", "This token is not known here.");
+
+    const key = this.#keyFor(token, ask.key);
+    const { path, denial } = this.#read(token, key, ask, now);
+    if (denial !== undefined || key === undefined) throw this.#refuse(token, key, ask, denial ?? NO_KEY, now);
+    const epoch = this.#epoch;
+    const { lease, hash } = newLease();
+    const { seq, id } = audit.append(eventOf(token, key, ask), now, hash);
+
+    const secret = sealer.remembered(key) ?? (await this.#opened(seq, key));
+    if (epoch !== this.#epoch) {
+      const overtaken = this.#judge(token.id, key.id, {
+        method: ask.method,
+        path: path.raw,
+        overridden: ask.overridden,
+      });
+      if (overtaken !== undefined) {
+        audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
+        throw problemOf(overtaken, id);
+      }
+    }
+    return {
+      request_id: id,
+      seq,
+      lease,
+      not_after: earliest(token.expires_at, keys.find(key.id)?.expires_at ?? null),
+      key_id: key.id,
+      key_ref: ask.key ?? key.name,
+      destination: key.destination,
+      path: path.raw,
+      secret,
+      scrub: key.scrub,
+    };
+  }
+
+  /** Does a recorded decision still stand? What a leash asks, with the same judgement. */
+  stands(decision: Decision): Denial | undefined {
+    const { method = "GET", path = "/", key = "" } = decision;
+    return this.#judge(decision.actor.id, key, { method, path, overridden: false });
+  }
+
+  settle(settlements: readonly Settlement[]): void {
+    const now = Date.now();
+    for (const { seq, ...outcome } of settlements) this.#parts.audit.settle(seq, outcome, now);
+  }
+
+  async #opened(seq: number, key: ApiKey): Promise<Secret> {
+    try {
+      return await this.#parts.sealer.open(key, this.#parts.keys.sealedBlob(key.id, key.version));
+    } catch (fault) {
+      this.#parts.audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
+      throw fault;
+    }
+  }
+
+  #judge(
+    token_id: string,
+    key_id: string,
+    call: { method: string; path: string; overridden: boolean },
+  ): Denial | undefined {
+    const { tokens, keys } = this.#parts;
+    const token = tokens.find(token_id);
+    if (token === undefined) return NO_KEY;
+    // A path too long to be recorded whole cannot be judged again: where rules on paths exist, it then no longer stands.
+    const path = { raw: call.path, segments: call.path.slice(1).split("/").map(decodeURIComponentLoosely) };
+    return judge({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
+  }
+
+  #keyFor(token: Token, ref: string | null): ApiKey | undefined {
+    const { keys } = this.#parts;
+    if (ref !== null) return keys.find(ref);
+    const [only, second] = token.policy.keys ?? [];
+    if (token.policy.keys === undefined) return keys.only();
+    return only !== undefined && second === undefined ? keys.find(only) : undefined;
+  }
+
+  /** Token and key are judged before the path is even read: a caller without a right learns nothing about it. */
+  #read(
+    token: Token,
+    key: ApiKey | undefined,
+    ask: Ask,
+    now: number,
+  ): { path: Call["path"]; denial: Denial | undefined } {
+    const standing = { token, key, now };
+    const denial = judgeToken(standing) ?? (ask.key === null && key === undefined ? NOT_ONE_KEY : judgeKey(standing));
+    if (denial !== undefined || key === undefined) return { path: { raw: ask.path, segments: [] }, denial };
+    try {
+      const strict = key.destination.base_path !== "" || token.policy.paths !== undefined;
+      const path = readPath(ask.path, strict);
+      return { path, denial: judge(standing, { method: ask.method, path, overridden: ask.overridden }) };
+    } catch (refused) {
+      if (!(refused instanceof Problem)) throw refused;
+      return {
+        path: { raw: ask.path, segments: [] },
+        denial: { rule: "target", code: refused.code, detail: refused.message },
+      };
+    }
+  }
+
+  #refuse(token: Token, key: ApiKey | undefined, ask: Ask, denial: Denial, now: number): Problem {
+    const { audit, refusals } = this.#parts;
+    const event = { ...eventOf(token, key, ask), outcome: "refused" as const, rule: denial.rule };
+    if (!refusals.isFirst(event, now)) return problemOf(denial, undefined);
+    return problemOf(denial, audit.append(event, now).id);
+  }
+}
+
+const NO_KEY: Denial = { rule: "keys", code: "not_found", detail: "This token reaches no key of that name." };
+const NOT_ONE_KEY: Denial = {
+  rule: "keys",
+  code: "not_found",
+  detail: "Without /v1/proxy/{key} in front, a token must reach exactly one key.",
+};
+
+function eventOf(token: Token, key: ApiKey | undefined, ask: Ask): Event {
+  return {
+    actor: actorOf(token),
+    action: "proxy.call",
+    key: key?.id,
+    key_name: key?.name,
+    provider: key?.destination.provider,
+    method: ask.method,
+    host: key === undefined ? undefined : new URL(key.destination.origin).host,
+    path: recordedPath(ask.path === "" ? "/" : ask.path),
+    ip: ask.ip,
+    country: ask.country,
+    user_agent: ask.user_agent.slice(0, AGENT_LIMIT),
+  };
+}
+
+/** Paths are recorded to 512 bytes and, beyond, by their hash; what looks like a token of ours is not (SECURITY S14, S17). */
+function recordedPath(path: string): string {
+  const safe = path.replace(/alk_[a-z]{2,3}_[0-9A-Za-z]{16,}/g, "alk_…");
+  if (safe.length <= PATH_LIMIT) return safe;
+  return `${safe.slice(0, PATH_LIMIT)}…sha256=${createHash("sha256").update(path).digest("hex")}`;
+}
+
+function decodeURIComponentLoosely(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+function problemOf(denial: Denial, request_id: string | undefined): Problem {
+  return new Problem(denial.code, denial.detail, { rule: denial.rule, request_id });
+}
+
+function earliest(...times: (number | null)[]): number | null {
+  const set = times.filter((time) => time !== null);
+  return set.length === 0 ? null : Math.min(...set);
+}

@@ -1,0 +1,122 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Connection } from "partyserver";
+
+/** The close code that means: the decision no longer stands. Any other end of a leash is asked again (SECURITY S6). */
+export const CUT = 4001;
+
+/** What a leash's connection remembers through hibernation. */
+export type LeashState = { seq: number; token_id: string; status?: number | undefined };
+
+/** The part of partyserver's `Server` that leashes need. */
+export type Connections = { getConnections(tag?: string): Iterable<Connection<LeashState>> };
+
+/** What a cut achieved within the time a receipt waits. */
+export type Cut = { streams_cut: number; unacknowledged: number };
+
+const PER_TOKEN = 1_000;
+const PER_VAULT = 10_000;
+const A_TURN = 200;
+const ACKNOWLEDGED_WITHIN_MS = 1_000;
+
+/** Tags of a connection: cutting is by token, by key or for the whole vault. */
+export const tagOf = {
+  all: "leash",
+  token: (id: string) => `t:${id}`,
+  key: (id: string) => `k:${id}`,
+  seq: (seq: number) => `s:${seq}`,
+} as const;
+
+/** A lease: 128 random bits that open one leash. Only its hash is stored. */
+export function newLease(): { lease: string; hash: string } {
+  const lease = randomBytes(16).toString("base64url");
+  return { lease, hash: leaseHash(lease) };
+}
+
+export function leaseHash(lease: string): string {
+  return createHash("sha256").update(lease).digest("base64url");
+}
+
+/**
+ * The open leashes of a vault: hibernating connections from routers that are carrying something. They outlive the object's
+ * memory, so what is counted here is counted afresh after a wake.
+ */
+export class Leashes {
+  readonly #connections: Connections;
+  readonly #awaited = new Map<string, () => void>();
+  #per_token: Map<string, number> | undefined;
+  #total = 0;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  /** May one more be opened for this token? */
+  hasRoom(token_id: string): boolean {
+    const counts = this.#counts();
+    return this.#total < PER_VAULT && (counts.get(token_id) ?? 0) < PER_TOKEN;
+  }
+
+  opened(token_id: string): void {
+    const counts = this.#counts();
+    counts.set(token_id, (counts.get(token_id) ?? 0) + 1);
+    this.#total++;
+  }
+
+  /** A connection ended. Tells whoever waits for it that the router has let go. */
+  closed(connection: Connection<LeashState>): void {
+    const token_id = connection.state?.token_id;
+    if (this.#per_token !== undefined && token_id !== undefined) {
+      this.#per_token.set(token_id, Math.max(0, (this.#per_token.get(token_id) ?? 0) - 1));
+      this.#total = Math.max(0, this.#total - 1);
+    }
+    this.#awaited.get(connection.id)?.();
+    this.#awaited.delete(connection.id);
+  }
+
+  /** Is anybody carrying this call? */
+  holds(seq: number): boolean {
+    for (const _ of this.#connections.getConnections(tagOf.seq(seq))) return true;
+    return false;
+  }
+
+  /**
+   * Cuts every leash of a tag, 200 a turn so that the vault goes on answering, and waits up to a second for the routers to
+   * say that both sides are closed. `onCut` ends the call's audit row.
+   */
+  async cut(tag: string, rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
+    const open = [...this.#connections.getConnections(tag)];
+    let acknowledged = 0;
+    const answers = open.map(
+      (connection) =>
+        new Promise<void>((resolve) => {
+          this.#awaited.set(connection.id, () => {
+            acknowledged++;
+            resolve();
+          });
+        }),
+    );
+    for (let turn = 0; turn < open.length; turn += A_TURN) {
+      for (const connection of open.slice(turn, turn + A_TURN)) {
+        if (connection.state !== null) onCut(connection.state);
+        connection.close(CUT, rule);
+      }
+      if (turn + A_TURN < open.length) await scheduler.wait(0);
+    }
+    if (open.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
+    for (const connection of open) this.#awaited.delete(connection.id);
+    return { streams_cut: acknowledged, unacknowledged: open.length - acknowledged };
+  }
+
+  #counts(): Map<string, number> {
+    if (this.#per_token !== undefined) return this.#per_token;
+    this.#per_token = new Map();
+    this.#total = 0;
+    for (const connection of this.#connections.getConnections(tagOf.all)) {
+      const token_id = connection.state?.token_id;
+      if (token_id === undefined) continue;
+      this.#per_token.set(token_id, (this.#per_token.get(token_id) ?? 0) + 1);
+      this.#total++;
+    }
+    return this.#per_token;
+  }
+}

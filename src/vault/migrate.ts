@@ -1,0 +1,24 @@
+import init from "./migrations/0001_init.sql";
+
+/** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
+const MIGRATIONS: readonly string[] = [init];
+
+/** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */
+export function vaultExists(sql: SqlStorage): boolean {
+  const table = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'vault'").toArray();
+  return table.length > 0 && sql.exec("SELECT 1 FROM vault").toArray().length > 0;
+}
+
+/** Brings the schema up to date, one transaction a step. Synchronous: no request ever meets a half-migrated vault. */
+export function migrate(storage: DurableObjectStorage): void {
+  const { sql } = storage;
+  sql.exec("CREATE TABLE IF NOT EXISTS migration (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)");
+  const done = sql.exec<{ last: number | null }>("SELECT max(id) AS last FROM migration").one().last ?? 0;
+  for (const [index, text] of MIGRATIONS.entries()) {
+    if (index < done) continue;
+    storage.transactionSync(() => {
+      sql.exec(text);
+      sql.exec("INSERT INTO migration (id, at) VALUES (?, ?)", index + 1, Date.now());
+    });
+  }
+}

@@ -1,0 +1,87 @@
+import { Problem } from "../problem.ts";
+import { TOKEN_LIKE } from "../crypto/token.ts";
+
+/**
+ * The upstream path of a call: as it came, and its once-decoded segments, which is what rules are matched on.
+ * Everything that decides or sends uses this one reading of it (SECURITY S26).
+ */
+export type UpstreamPath = { raw: string; segments: readonly string[] };
+
+const PRINTABLE = /^[!-~]*$/;
+const BROKEN_ESCAPE = /%(?![0-9a-fA-F]{2})/;
+
+/**
+ * Reads an upstream path. It must begin with one slash (or be empty, which means `/`) and be unambiguous: whatever a
+ * URL parser or a server might fold differently is refused. `strict` is for keys with a base path and tokens with path
+ * rules, where even a legal but foldable spelling could slip out of the fence.
+ */
+export function readPath(raw: string, strict: boolean): UpstreamPath {
+  const path = raw === "" ? "/" : raw;
+  if (!path.startsWith("/")) throw refused("The path must begin with a slash.");
+  if (!PRINTABLE.test(path) || path.includes("\\") || path.includes("#") || BROKEN_ESCAPE.test(path)) {
+    throw refused("The path has a character or an escape that no URL path has.");
+  }
+  const segments = path.slice(1).split("/").map(decodeOnce);
+  if (segments.some((segment) => segment === "." || segment === "..")) throw refused("The path has a dot segment.");
+  if (segments.some((segment) => new RegExp(TOKEN_LIKE.source).test(segment))) {
+    throw refused("The path carries a token; send it in a header.");
+  }
+  if (strict && segments.some(foldable)) {
+    throw refused("The path has an encoded slash, backslash or NUL, a semicolon or an empty segment.");
+  }
+  return { raw: path, segments };
+}
+
+/**
+ * Does a glob cover the path? `*` stands for anything within one segment, `**` for any number of segments.
+ * The match is on decoded segments, case-sensitive and whole.
+ */
+export function covers(glob: string, path: UpstreamPath): boolean {
+  const pattern = glob.replace(/^\//, "").split("/");
+  return wildcard(pattern, path.segments, "**", (part, segment) =>
+    wildcard(part.split(""), segment.split(""), "*", (wanted, given) => wanted === given),
+  );
+}
+
+/** Greedy wildcard match: linear in pattern × items, so that no glob can be made slow. */
+function wildcard(
+  pattern: readonly string[],
+  items: readonly string[],
+  star: string,
+  matches: (part: string, item: string) => boolean,
+): boolean {
+  let at = 0;
+  let lastStar = -1;
+  let resume = 0;
+  for (let i = 0; i < items.length;) {
+    const part = pattern[at];
+    if (part === star) {
+      lastStar = at++;
+      resume = i;
+    } else if (part !== undefined && matches(part, items[i] as string)) {
+      at++;
+      i++;
+    } else if (lastStar >= 0) {
+      at = lastStar + 1;
+      i = ++resume;
+    } else return false;
+  }
+  return pattern.slice(at).every((part) => part === star);
+}
+
+function foldable(segment: string, index: number, all: readonly string[]): boolean {
+  const last = index === all.length - 1;
+  return (segment === "" && !last) || /[/\\;\0]/.test(segment);
+}
+
+function decodeOnce(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw refused("The path's escapes are not UTF-8.");
+  }
+}
+
+function refused(detail: string): Problem {
+  return new Problem("target_refused", detail);
+}

@@ -1,0 +1,66 @@
+import type { ProblemCode } from "../problem.ts";
+import { covers, type UpstreamPath } from "./path.ts";
+
+/** What an app token may do (CONTRACT §3). Absent means any. `keys` holds ids only: names were resolved when it was stored. */
+export type Policy = {
+  keys?: readonly string[] | undefined;
+  methods?: readonly string[] | undefined;
+  paths?: readonly string[] | undefined;
+};
+
+/** What a decision is made on. Times are epoch milliseconds. */
+export type Standing = {
+  token: { expires_at: number | null; paused_at: number | null; revoked_at: number | null; policy: Policy };
+  key: { id: string; name: string; expires_at: number | null; paused_at: number | null } | undefined;
+  now: number;
+};
+
+/** The call that is asked about. `overridden` = it carries a header or parameter by which servers take another method. */
+export type Call = { method: string; path: UpstreamPath; overridden: boolean };
+
+/** Why a call is refused; `rule` is named to the caller and in the audit row. */
+export type Denial = { rule: string; code: ProblemCode; detail: string };
+
+/** May this token be used at all? */
+export function judgeToken({ token, now }: Pick<Standing, "token" | "now">): Denial | undefined {
+  if (token.revoked_at !== null) return deny("revoked", "invalid_token", "This token was revoked.");
+  if (token.expires_at !== null && token.expires_at <= now)
+    return deny("expired", "invalid_token", "This token has expired.");
+  if (token.paused_at !== null) return deny("token_paused", "paused", "This token is paused. Its owner can resume it.");
+  return undefined;
+}
+
+/** May this token reach this key now, whatever the call? A key outside the policy is as absent as one that is not there. */
+export function judgeKey({ token, key, now }: Standing): Denial | undefined {
+  const denied = judgeToken({ token, now });
+  if (denied !== undefined) return denied;
+  if (key === undefined || (token.policy.keys !== undefined && !token.policy.keys.includes(key.id))) {
+    return deny("keys", "not_found", "This token reaches no key of that name.");
+  }
+  if (key.expires_at !== null && key.expires_at <= now)
+    return deny("key_expired", "policy_denied", `The key ${key.name} has expired.`);
+  if (key.paused_at !== null)
+    return deny("key_paused", "paused", `The key ${key.name} is paused. Its owner can resume it.`);
+  return undefined;
+}
+
+/** The whole decision. Pure: the live engine, a leash that is asked again and `explain` are this same code. */
+export function judge(standing: Standing, call: Call): Denial | undefined {
+  const { methods, paths } = standing.token.policy;
+  const denied = judgeKey(standing);
+  if (denied !== undefined) return denied;
+  if (methods !== undefined) {
+    if (!methods.includes(call.method))
+      return deny("methods", "policy_denied", `This token's policy (methods) does not allow ${call.method}.`);
+    if (call.overridden)
+      return deny("methods", "policy_denied", "This token's policy (methods) allows no method override.");
+  }
+  if (paths !== undefined && !paths.some((glob) => covers(glob, call.path))) {
+    return deny("paths", "policy_denied", "This token's policy (paths) does not allow that path.");
+  }
+  return undefined;
+}
+
+function deny(rule: string, code: ProblemCode, detail: string): Denial {
+  return { rule, code, detail };
+}

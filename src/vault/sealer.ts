@@ -1,0 +1,155 @@
+import { ulid } from "ulid";
+import type { KeyRing } from "../config.ts";
+import { utf8 } from "../crypto/encoding.ts";
+import { newDataKey, open, seal, unwrapDataKey, type DataKey, type SealContext } from "../crypto/seal.ts";
+import { Problem } from "../problem.ts";
+import type { ApiKey } from "./keys.ts";
+
+/** A secret's fields, such as `{ secret }` or `{ username, password }`. */
+export type Secret = Record<string, string>;
+
+/** A data key as it is stored: wrapped under a root key and the share of that KV name. */
+export type WrappedDataKey = { root_id: string; wrapped: Uint8Array; share_name: string };
+
+const CACHE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Table `data_key`, and the sealed blobs in KV under immutable names. Opened secrets are remembered while the object
+ * lives, at most 4 MiB of them (SECURITY S27); nothing opened is ever written.
+ */
+export class Sealer {
+  readonly #sql: SqlStorage;
+  readonly #blobs: KVNamespace;
+  readonly #roots: KeyRing;
+  readonly #vault_id: string;
+  readonly #opened = new Map<string, Secret>();
+  #opened_bytes = 0;
+  #data_key: Promise<DataKey> | undefined;
+
+  constructor(sql: SqlStorage, blobs: KVNamespace, roots: KeyRing, vault_id: string) {
+    this.#sql = sql;
+    this.#blobs = blobs;
+    this.#roots = roots;
+    this.#vault_id = vault_id;
+  }
+
+  /**
+   * Makes a share and the first data key. The row is returned, not written: writing is one synchronous step of the caller's.
+   * Each share has a name of its own, so two creations that race cannot overwrite each other's.
+   */
+  async prepare(): Promise<WrappedDataKey> {
+    const share = crypto.getRandomValues(new Uint8Array(32));
+    const root = this.#roots.current;
+    const { wrapped } = await newDataKey(root, share, this.#vault_id, 1);
+    const share_name = `${this.#vault_id}/share/${ulid()}`;
+    await reachable(this.#blobs.put(share_name, share));
+    return { root_id: root.id, wrapped, share_name };
+  }
+
+  addDataKey({ root_id, wrapped, share_name }: WrappedDataKey, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO data_key (id, root_id, wrapped, share_name, created_at) VALUES (1, ?, ?, ?, ?)",
+      root_id,
+      wrapped,
+      share_name,
+      now,
+    );
+  }
+
+  /** Takes back a share whose data key was not written. */
+  async discard({ share_name }: WrappedDataKey): Promise<void> {
+    await this.#blobs.delete(share_name);
+  }
+
+  /** Seals a new version's secret and puts the blob into KV; the caller commits the version afterwards. */
+  async put(key_id: string, version: number, destination: string, secret: Secret): Promise<Uint8Array> {
+    const data_key = await this.#dataKey();
+    const blob = await seal(data_key, utf8(JSON.stringify(secret)), this.#context(key_id, version, destination));
+    await reachable(this.#blobs.put(this.blobName(key_id, version), blob));
+    return blob;
+  }
+
+  /** The opened secret, if it is still in memory: then nothing needs to be awaited. */
+  remembered(key: ApiKey): Secret | undefined {
+    return this.#opened.get(this.blobName(key.id, key.version));
+  }
+
+  /** Opens the key's current secret from the blob at hand, else from KV. */
+  async open(key: ApiKey, at_hand: Uint8Array | undefined): Promise<Secret> {
+    const name = this.blobName(key.id, key.version);
+    const blob = at_hand ?? new Uint8Array((await reachable(this.#blobs.get(name, "arrayBuffer"))) ?? missing());
+    const plain = await open(await this.#dataKey(), blob, this.#context(key.id, key.version, key.sealed_destination));
+    const secret = JSON.parse(new TextDecoder().decode(plain)) as Secret;
+    this.#remember(name, secret, plain.length);
+    return secret;
+  }
+
+  /** True where KV has the blob of this version. */
+  async hasSpread(key_id: string, version: number): Promise<boolean> {
+    return (await this.#blobs.get(this.blobName(key_id, version), "arrayBuffer")) !== null;
+  }
+
+  async deleteBlob(key_id: string, version: number): Promise<void> {
+    this.forget(key_id, version);
+    await this.#blobs.delete(this.blobName(key_id, version));
+  }
+
+  forget(key_id: string, version: number): void {
+    this.#opened.delete(this.blobName(key_id, version));
+  }
+
+  blobName(key_id: string, version: number): string {
+    return `${this.#vault_id}/${key_id}/${version}`;
+  }
+
+  #context(key_id: string, version: number, destination: string): SealContext {
+    return { vault_id: this.#vault_id, key_id, version, field: "secret", destination };
+  }
+
+  /** Single-flight; a failure is not remembered. */
+  #dataKey(): Promise<DataKey> {
+    this.#data_key ??= this.#unwrap().catch((fault: unknown) => {
+      this.#data_key = undefined;
+      throw fault;
+    });
+    return this.#data_key;
+  }
+
+  async #unwrap(): Promise<DataKey> {
+    const row = this.#sql
+      .exec<{ id: number; root_id: string; wrapped: ArrayBuffer; share_name: string }>(
+        "SELECT id, root_id, wrapped, share_name FROM data_key ORDER BY id DESC LIMIT 1",
+      )
+      .one();
+    const share = (await reachable(this.#blobs.get(row.share_name, "arrayBuffer"))) ?? missing();
+    return unwrapDataKey(this.#roots, new Uint8Array(share), this.#vault_id, {
+      ...row,
+      wrapped: new Uint8Array(row.wrapped),
+    });
+  }
+
+  #remember(name: string, secret: Secret, bytes: number): void {
+    if (this.#opened_bytes + bytes > CACHE_BYTES) {
+      this.#opened.clear();
+      this.#opened_bytes = 0;
+    }
+    this.#opened.set(name, secret);
+    this.#opened_bytes += bytes;
+  }
+}
+
+async function reachable<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (fault) {
+    throw new Problem("unavailable", "The store of sealed secrets could not be reached.", {
+      retry_after_s: 2,
+      cause: fault,
+    });
+  }
+}
+
+/** KV may not show a new name here yet; it is never a reason to say that the key is gone. */
+function missing(): never {
+  throw new Problem("unavailable", "The sealed secret is not to be read here yet.", { retry_after_s: 5 });
+}

@@ -1,0 +1,64 @@
+import { configOf } from "../config.ts";
+import { mintToken } from "../crypto/token.ts";
+import { Problem } from "../problem.ts";
+import { actorOf } from "./actor.ts";
+import { GENESIS, type Origin } from "./audit.ts";
+import { sessionExpiry } from "./caller.ts";
+import type { Identity } from "./identities.ts";
+import { migrate } from "./migrate.ts";
+import type { Parts } from "./parts.ts";
+import { Sealer, type WrappedDataKey } from "./sealer.ts";
+
+/** Makes the schema, the marker and the data key of a new vault: one synchronous step, after all that awaits. */
+export function layFoundation(
+  storage: DurableObjectStorage,
+  sealer: Sealer,
+  account_id: string,
+  data_key: WrappedDataKey,
+  now: number,
+): void {
+  migrate(storage);
+  storage.transactionSync(() => {
+    storage.sql.exec(
+      "INSERT INTO vault (id, account_id, created_at, head_seq, head_hash, outcome_seq, outcome_hash) VALUES (1, ?, ?, ?, ?, ?, ?)",
+      account_id,
+      now,
+      GENESIS.head_seq,
+      GENESIS.head_hash,
+      GENESIS.outcome_seq,
+      GENESIS.outcome_hash,
+    );
+    sealer.addDataKey(data_key, now);
+  });
+}
+
+/** The account that this vault belongs to. */
+export function accountIdOf({ sql }: Parts): string {
+  return sql.exec<{ account_id: string }>("SELECT account_id FROM vault").one().account_id;
+}
+
+/** D1 only hints at a vault: the vault refuses an account that is not its own. */
+export function assertAccount(parts: Parts, account_id: string): void {
+  if (accountIdOf(parts) !== account_id) throw new Problem("gone", "This vault belongs to another account.");
+}
+
+/** Starts a session for an identity that this vault holds (SECURITY S11). */
+export function startSession(
+  parts: Parts,
+  account_id: string,
+  identity: Identity,
+  origin: Origin,
+): { token: string; expires_at: number } {
+  const { identities, tokens, audit, env, vault_id } = parts;
+  assertAccount(parts, account_id);
+  if (!identities.holds(identity.issuer, identity.subject))
+    throw new Problem("gone", "This sign-in belongs to no vault here.");
+  const now = Date.now();
+  const { token, hash } = mintToken(configOf(env).token_keys, "ses", vault_id);
+  const expires_at = sessionExpiry(now, now);
+  identities.put(identity, now);
+  const name = identity.email ?? identity.name ?? "session";
+  const session = tokens.add({ kind: "ses", hash, name, policy: {}, expires_at, signed_in_at: now }, now);
+  audit.append({ actor: actorOf(session), action: "session.create", outcome: "ok", ...origin }, now);
+  return { token, expires_at };
+}

@@ -1,0 +1,144 @@
+import { ulid } from "ulid";
+import type { TokenKind } from "../crypto/token.ts";
+import { Problem } from "../problem.ts";
+import type { Policy } from "./policy.ts";
+
+/** A token of this vault. Times are epoch milliseconds. */
+export type Token = {
+  id: string;
+  kind: TokenKind;
+  hash: string;
+  name: string;
+  policy: Policy;
+  created_at: number;
+  /** When the person behind a session proved who they are. */
+  signed_in_at: number | null;
+  expires_at: number | null;
+  seen_at: number | null;
+  paused_at: number | null;
+  revoked_at: number | null;
+  uses: number;
+  refused: number;
+  last_used_at: number | null;
+};
+
+/** What a new token starts with. */
+export type NewToken = Pick<Token, "kind" | "hash" | "name" | "policy" | "expires_at" | "signed_in_at">;
+
+const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
+const TOKENS_LIMIT = 1_000;
+const SESSIONS_LIMIT = 50;
+const REMEMBERED = 2_000;
+
+type Row = Omit<Token, "policy"> & { policy: string };
+
+/** Table `token`. Only hashes are stored; what is remembered in memory is dropped with every write to its row. */
+export class Tokens {
+  readonly #sql: SqlStorage;
+  readonly #by_hash = new Map<string, Token>();
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** The token of that hash, dead or alive. */
+  byHash(hash: string): Token | undefined {
+    const known = this.#by_hash.get(hash);
+    if (known !== undefined) return known;
+    const token = this.#select("hash = ?", hash)[0];
+    if (token === undefined) return undefined;
+    if (this.#by_hash.size >= REMEMBERED) this.#by_hash.clear();
+    this.#by_hash.set(hash, token);
+    return token;
+  }
+
+  find(id: string): Token | undefined {
+    return this.#select("id = ?", id)[0];
+  }
+
+  /** Live or dead tokens of a kind, newest first, below the id `before`. */
+  list(kind: TokenKind, before: string | undefined, limit: number): Token[] {
+    return this.#select("kind = ? AND id < ? ORDER BY id DESC LIMIT ?", kind, before ?? "~", limit);
+  }
+
+  /** Stores a new token. A session too many ends the oldest; any other kind at its cap is refused. */
+  add(token: NewToken, now: number): Token {
+    const live = this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM token WHERE kind = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id",
+        token.kind,
+        now,
+      )
+      .toArray();
+    if (token.kind === "ses")
+      for (const { id } of live.slice(0, Math.max(0, live.length - SESSIONS_LIMIT + 1))) this.revoke(id, now);
+    else if (live.length >= TOKENS_LIMIT)
+      throw new Problem("conflict", `A vault holds at most ${TOKENS_LIMIT} live tokens; revoke some first.`);
+    const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
+    this.#sql.exec(
+      `INSERT INTO token (id, kind, hash, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      token.kind,
+      token.hash,
+      token.name,
+      JSON.stringify(token.policy),
+      now,
+      token.signed_in_at,
+      token.expires_at,
+      now,
+    );
+    return this.#must(id);
+  }
+
+  /** Ends a token for ever. The row stays, so that its refusals can be told. */
+  revoke(id: string, now: number): void {
+    this.#write(id, "revoked_at = coalesce(revoked_at, ?)", now);
+  }
+
+  pause(id: string, now: number): void {
+    this.#write(id, "paused_at = coalesce(paused_at, ?)", now);
+  }
+
+  resume(id: string): void {
+    this.#write(id, "paused_at = NULL");
+  }
+
+  /** Keeps a session alive: it was seen now and lives until `expires_at`. */
+  touch(id: string, now: number, expires_at: number): void {
+    this.#write(id, "seen_at = ?, expires_at = ?", now, expires_at);
+  }
+
+  /** Adds what rows that leave for D1 say about a token's use. */
+  addUse(id: string, uses: number, refused: number, last_used_at: number | null): void {
+    this.#write(
+      id,
+      "uses = uses + ?, refused = refused + ?, last_used_at = max(coalesce(last_used_at, 0), coalesce(?, last_used_at))",
+      uses,
+      refused,
+      last_used_at,
+    );
+  }
+
+  #write(id: string, set: string, ...values: SqlStorageValue[]): void {
+    for (const { hash } of this.#sql.exec<{ hash: string }>(
+      `UPDATE token SET ${set} WHERE id = ? RETURNING hash`,
+      ...values,
+      id,
+    )) {
+      this.#by_hash.delete(hash);
+    }
+  }
+
+  #must(id: string): Token {
+    const token = this.find(id);
+    if (token === undefined) throw new Error(`token ${id} is not there`);
+    return token;
+  }
+
+  #select(where: string, ...values: SqlStorageValue[]): Token[] {
+    return this.#sql
+      .exec<Row>(`SELECT * FROM token WHERE ${where}`, ...values)
+      .toArray()
+      .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy }));
+  }
+}

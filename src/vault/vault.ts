@@ -1,0 +1,231 @@
+import { Server, type Connection, type ConnectionContext } from "partyserver";
+import { configOf } from "../config.ts";
+import { Problem } from "../problem.ts";
+import { answer, answerAsync, type Answer } from "./answer.ts";
+import type { AuditRow, ChainHeads, Origin } from "./audit.ts";
+import { recognise, type Caller } from "./caller.ts";
+import type { Ask, Dispatch, Settlement } from "./gate.ts";
+import type { Identity } from "./identities.ts";
+import type { ApiKey, KeyFilter, NewKey } from "./keys.ts";
+import { CUT, leaseHash, newLease, tagOf, type LeashState } from "./leashes.ts";
+import { createKey, deleteKey, pauseKey, resumeKey } from "./manage_keys.ts";
+import {
+  appToken,
+  createToken,
+  endToken,
+  pauseToken,
+  resumeToken,
+  withUses,
+  type PolicyInput,
+} from "./manage_tokens.ts";
+import { vaultExists } from "./migrate.ts";
+import { assemble, type Parts } from "./parts.ts";
+import type { Receipt } from "./receipt.ts";
+import { Sealer, type Secret } from "./sealer.ts";
+import { accountIdOf, assertAccount, layFoundation, startSession } from "./sign_in.ts";
+import type { Token } from "./tokens.ts";
+
+/**
+ * One person's vault. This class is the RPC surface, one line a method, and the vault's end of the leashes; what happens is
+ * in the parts. An object that holds no vault answers `gone` to everything and writes nothing (SECURITY S13).
+ */
+export class UserVault extends Server<Env> {
+  static override options = { hibernate: true };
+
+  #parts: Parts | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    if (vaultExists(ctx.storage.sql)) this.#parts = assemble(ctx.storage, env, this.name, this);
+  }
+
+  // Signing in
+
+  /** Makes this vault for its first identity. Doing it again changes nothing; for another account it is refused. */
+  create(account_id: string, identity: Identity): Promise<Answer<void>> {
+    return answerAsync(async () => {
+      const { storage } = this.ctx;
+      if (this.#parts === undefined) {
+        const sealer = new Sealer(storage.sql, this.env.BLOBS, configOf(this.env).root_keys, this.name);
+        const data_key = await sealer.prepare();
+        if (this.#parts === undefined) {
+          layFoundation(storage, sealer, account_id, data_key, Date.now());
+          this.#parts = assemble(storage, this.env, this.name, this);
+          return this.#parts.identities.put(identity, Date.now());
+        }
+        await sealer.discard(data_key);
+      }
+      assertAccount(this.#parts, account_id);
+    });
+  }
+
+  signIn(account_id: string, identity: Identity, origin: Origin): Answer<{ token: string; expires_at: number }> {
+    return answer(() => startSession(this.#live("gone"), account_id, identity, origin));
+  }
+
+  signOut(caller: Caller): Promise<Answer<Receipt>> {
+    return answerAsync(() => endToken(this.#live(), caller, "session.revoke", (self) => self));
+  }
+
+  me(caller: Caller): Answer<{ account_id: string; identities: (Identity & { linked_at: number })[]; session: Token }> {
+    return this.#read(caller, (parts, session) => ({
+      account_id: accountIdOf(parts),
+      identities: parts.identities.list(),
+      session,
+    }));
+  }
+
+  // Keys
+
+  createKey(caller: Caller, key: NewKey, secret: Secret): Promise<Answer<ApiKey>> {
+    return answerAsync(() => createKey(this.#live(), caller, key, secret));
+  }
+
+  listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Answer<ApiKey[]> {
+    return this.#read(caller, ({ keys }) => keys.list(before, limit, filter));
+  }
+
+  getKey(caller: Caller, ref: string): Answer<ApiKey> {
+    return this.#read(caller, ({ keys }) => keys.must(ref));
+  }
+
+  pauseKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
+    return answerAsync(() => pauseKey(this.#live(), caller, ref));
+  }
+
+  resumeKey(caller: Caller, ref: string): Answer<ApiKey> {
+    return answer(() => resumeKey(this.#live(), caller, ref));
+  }
+
+  deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {
+    return answerAsync(() => deleteKey(this.#live(), caller, ref));
+  }
+
+  // Tokens
+
+  createToken(caller: Caller, name: string, policy: PolicyInput): Answer<{ token: string; row: Token }> {
+    return answer(() => createToken(this.#live(), caller, name, policy));
+  }
+
+  listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<Token[]> {
+    return this.#read(caller, (parts) => withUses(parts, parts.tokens.list(kind, before, limit)));
+  }
+
+  getToken(caller: Caller, id: string): Answer<Token> {
+    return this.#read(caller, (parts) => appToken(parts, id));
+  }
+
+  pauseToken(caller: Caller, id: string): Promise<Answer<Token>> {
+    return answerAsync(() => pauseToken(this.#live(), caller, id));
+  }
+
+  resumeToken(caller: Caller, id: string): Answer<Token> {
+    return answer(() => resumeToken(this.#live(), caller, id));
+  }
+
+  revokeToken(caller: Caller, id: string): Promise<Answer<Receipt>> {
+    return answerAsync(() => endToken(this.#live(), caller, "token.revoke", () => appToken(this.#live(), id)));
+  }
+
+  // Calls
+
+  /** The one question of a proxied call; earlier calls' outcomes ride along. */
+  authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
+    return answerAsync(() => {
+      const { gate } = this.#live();
+      if (settled.length > 0) gate.settle(settled);
+      return gate.authorize(ask);
+    });
+  }
+
+  settle(settled: readonly Settlement[]): Answer<void> {
+    return answer(() => this.#live().gate.settle(settled));
+  }
+
+  // Audit
+
+  /** Rows that are not yet in D1, newest first below `before`, and the heads of both chains. */
+  activity(caller: Caller, before: number, limit: number): Answer<{ rows: AuditRow[]; heads: ChainHeads }> {
+    return this.#read(caller, ({ audit }) => ({ rows: audit.latest(before, limit), heads: audit.heads }));
+  }
+
+  // Leashes (SECURITY S6)
+
+  /** Only routers come here, with a leash to open; nothing else is served, and a name without a vault is left untouched. */
+  override async fetch(request: Request): Promise<Response> {
+    if (this.#parts === undefined || request.headers.get("upgrade") !== "websocket")
+      return new Response(null, { status: 404 });
+    return super.fetch(request);
+  }
+
+  override getConnectionTags(_connection: Connection, { request }: ConnectionContext): string[] {
+    const { seq, lease } = leaseOf(request);
+    const decision = this.#live().audit.leased(seq, lease);
+    if (decision === undefined) return [];
+    return [tagOf.all, tagOf.seq(seq), tagOf.token(decision.actor.id), tagOf.key(decision.key ?? "")];
+  }
+
+  /** Accepting a leash and asking whether its decision still stands is one synchronous step. */
+  override onConnect(connection: Connection<LeashState>, { request }: ConnectionContext): void {
+    const { audit, gate, leashes } = this.#live();
+    const { seq, lease } = leaseOf(request);
+    const decision = audit.leased(seq, lease);
+    if (decision === undefined) return connection.close(CUT, "lease");
+    const token_id = decision.actor.id;
+    const refused = gate.stands(decision)?.rule ?? (leashes.hasRoom(token_id) ? undefined : "leash_limit");
+    if (refused !== undefined) {
+      audit.settle(seq, { outcome: "cut", rule: refused }, Date.now());
+      return connection.close(CUT, refused);
+    }
+    const next = newLease();
+    audit.renewLease(seq, next.hash);
+    connection.setState({ seq, token_id });
+    leashes.opened(token_id);
+    connection.send(JSON.stringify({ lease: next.lease }));
+  }
+
+  /** A router tells the upstream's status once it is known, and the outcome when it lets go. */
+  override onMessage(connection: Connection<LeashState>, message: string | ArrayBuffer | ArrayBufferView): void {
+    if (typeof message !== "string" || connection.state === null) return;
+    const said = JSON.parse(message) as { status?: number; settle?: Settlement };
+    if (said.status !== undefined) connection.setState({ ...connection.state, status: said.status });
+    if (said.settle !== undefined) this.#live().gate.settle([{ ...said.settle, seq: connection.state.seq }]);
+  }
+
+  override onClose(connection: Connection<LeashState>): void {
+    const { leashes, housekeeping } = this.#live();
+    leashes.closed(connection);
+    if (connection.state !== null) housekeeping.letGo(connection.state.seq);
+  }
+
+  override onError(connection: Connection<LeashState>): void {
+    this.onClose(connection);
+  }
+
+  // Later
+
+  override async alarm(): Promise<void> {
+    await this.#parts?.jobs.run(this.#parts.housekeeping.handlers);
+  }
+
+  // Inside
+
+  /** The parts, or a refusal: to a token its vault's absence means that it is dead. */
+  #live(code: "invalid_token" | "gone" = "invalid_token"): Parts {
+    if (this.#parts === undefined) throw new Problem(code, "There is no such vault.");
+    return this.#parts;
+  }
+
+  #read<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {
+    return answer(() => work(this.#live(), recognise(this.#live().tokens, caller, Date.now())));
+  }
+}
+
+/** A leash is asked for by headers that only our router sets: clients' requests never reach an object. */
+function leaseOf(request: Request): { seq: number; lease: string } {
+  return {
+    seq: Number(request.headers.get("x-leash-seq")),
+    lease: leaseHash(request.headers.get("x-leash-lease") ?? ""),
+  };
+}

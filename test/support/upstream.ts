@@ -1,0 +1,51 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** A request as the upstream saw it. Header names are lower case; `raw_headers` keeps order and doubles. */
+export type Seen = { method: string; url: string; headers: IncomingMessage["headers"]; raw_headers: string[]; body: Buffer };
+
+/** How an upstream of a test answers; by default 200 and `{}`. */
+export type Answerer = (request: IncomingMessage, response: ServerResponse, seen: Seen) => void | Promise<void>;
+
+/** A server on loopback that records what reached it: tests assert on what the upstream saw. */
+export type Upstream = {
+  origin: string;
+  seen: Seen[];
+  /** Requests whose connection the caller has closed before the answer ended. */
+  left: number;
+  answerWith(answerer: Answerer): void;
+  server: Server;
+  stop(): Promise<void>;
+};
+
+export async function startUpstream(answerer: Answerer = (_request, response) => void response.end("{}")): Promise<Upstream> {
+  let current = answerer;
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    response.on("close", () => {
+      if (!response.writableEnded) upstream.left++;
+    });
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const { method = "", url = "", headers, rawHeaders } = request;
+      const seen = { method, url, headers, raw_headers: rawHeaders, body: Buffer.concat(chunks) };
+      upstream.seen.push(seen);
+      void current(request, response, seen);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const upstream: Upstream = {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen: [],
+    left: 0,
+    answerWith: (next) => {
+      current = next;
+    },
+    server,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return upstream;
+}

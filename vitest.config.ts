@@ -1,0 +1,32 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** Settings for code that runs inside the runtime in tests; keys are of the right shape and secret to nobody. */
+const bindings = {
+  PUBLIC_ORIGIN: "http://localhost:8420",
+  PROXY_ORIGIN: "http://localhost:8421",
+  ROOT_KEYS: `r1:${"A".repeat(43)}=`,
+  TOKEN_KEYS: `t1:${"B".repeat(42)}A=`,
+  ALLOW_PRIVATE_UPSTREAMS: "true",
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Code in the real runtime: objects are evicted, alarms run, storage is looked into.
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.jsonc" }, miniflare: { bindings } })],
+        test: { name: "workerd", include: ["test/{crypto,vault}/**/*.test.ts"] },
+      },
+      {
+        // Everything a client can see, over real sockets against the deployed bundle; and pure code.
+        test: {
+          name: "node",
+          include: ["test/{api,auth,config,docs,flows,attacks,proxy,local,signin}/**/*.test.ts", "test/*.test.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
