@@ -12,7 +12,15 @@ export async function install(folder) {
   const wanted = hash(readFileSync(lock), platform);
   if (textOf(stamp) === wanted) return;
   const node = nodeOutside();
-  const ci = ["ci", "--include=dev", "--include=optional", "--no-engine-strict", "--no-audit", "--no-fund", "--loglevel=error"];
+  const ci = [
+    "ci",
+    "--include=dev",
+    "--include=optional",
+    "--no-engine-strict",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   const what = folder === root ? "Installing packages" : "Installing packages for the tests";
   const { code, output } = await waitingFor(what, capture(...npm(node, ci), { cwd: folder }));
   if (code !== 0) throw new Error(`npm ci failed:\n${output.trim()}`);

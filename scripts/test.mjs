@@ -26,8 +26,12 @@ async function vitest(node, args) {
   const code = await run(node, [commandOf("vitest"), "run", ...reporters, ...args]);
   // Without a report the runner itself fell over; a file that does not load holds no test to count. Both are failures.
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
-  const broken = testResults.filter((file) => file.status === "failed" && !file.assertionResults.some(hasFailed)).length;
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+    readFileSync(report, "utf8"),
+  );
+  const broken = testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some(hasFailed),
+  ).length;
   const failed = numFailedTests + broken;
   const ran = numPassedTests + failed > 0;
   return {

@@ -7,6 +7,7 @@ import { DOORS, portOf } from "./doors.ts";
 import { startIdentityProvider } from "./identity_provider.ts";
 import { loopbackHosts } from "./loopback.ts";
 import { applyMigrations } from "./migrations.ts";
+import { runtimeMark } from "./orphans.ts";
 import { readSettings, ROOT, type Settings } from "./project.ts";
 import { State } from "./state.ts";
 
@@ -56,7 +57,7 @@ export async function serve(options: ServeOptions = {}): Promise<LocalLocker> {
       }
     }
   } catch (fault) {
-    await state.end();
+    state.end();
     throw fault;
   }
 }
@@ -102,6 +103,7 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
       ...namespacesOf(settings),
       unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
       resourcePersistencePath: join(state.folder, "data"),
+      unsafeRuntimeEnv: runtimeMark(state.folder),
       cf: false,
       log: new NoOpLog(),
       handleStructuredLogs: ({ message }) => log(message),
@@ -120,7 +122,7 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
   }
   const stop = async () => {
     await shutDown();
-    await state.end();
+    state.end();
   };
   return { publicOrigin, proxyOrigin, oidcOrigin, miniflare, state, stop };
 }

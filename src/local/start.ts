@@ -23,16 +23,7 @@ async function start(): Promise<void> {
     log: console.log,
   });
   const upstream = await startEchoUpstream(await portOf(locker.state, UPSTREAM, undefined, console.log));
-  let stopping: Promise<unknown> | undefined;
-  const stop = () => (stopping ??= Promise.all([locker.stop(), upstream.stop()]).then(() => process.exit()));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
-  try {
-    const token = await demoToken(locker, upstream.origin);
-    announce(locker, token, stateDir);
-  } catch (fault) {
-    await Promise.all([locker.stop(), upstream.stop()]);
-    throw fault;
-  }
+  announce(locker, await demoToken(locker, upstream.origin), stateDir);
   if (process.env.OPEN === "1") openBrowser(locker.publicOrigin);
 }
 
@@ -83,9 +74,11 @@ function openBrowser(address: string): void {
   browser.unref();
 }
 
+// The runtime and the data folder tidy up after themselves when the process ends.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(0));
 try {
   await start();
 } catch (fault) {
   console.error(fault instanceof Error ? fault.message : fault);
-  process.exitCode = 1;
+  process.exit(1);
 }

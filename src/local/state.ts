@@ -1,9 +1,11 @@
 import { generateKeyPair, randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import * as z from "zod";
+import { endOrphans, isAlive } from "./orphans.ts";
 
 const Secrets = z.object({
   ROOT_KEYS: z.string(),
@@ -12,6 +14,7 @@ const Secrets = z.object({
   identity_provider: z.object({ cookie_key: z.string(), signing_key: z.record(z.string(), z.string()) }),
 });
 const Running = z.object({ pid: z.number(), origin: z.string() });
+const RUNNING = "running.json";
 
 /** The secrets of one local run, made once and never printed. */
 export type Secrets = z.infer<typeof Secrets>;
@@ -20,42 +23,35 @@ export type Secrets = z.infer<typeof Secrets>;
 export class State {
   readonly folder: string;
   readonly thrown_away: boolean;
+  // Synchronous, so that it also works where a signal ends the process at once.
+  readonly #leave: () => void;
 
   private constructor(folder: string, thrown_away: boolean) {
     this.folder = folder;
     this.thrown_away = thrown_away;
+    this.#leave = () =>
+      rmSync(thrown_away ? folder : join(folder, RUNNING), { recursive: true, force: true, maxRetries: 3 });
+    process.once("exit", this.#leave);
   }
 
   /** Opens or makes the folder. An empty name means one that is thrown away in the end. */
   static async open(folder: string): Promise<State> {
     if (folder === "") return new State(await mkdtemp(join(tmpdir(), "apilocker-")), true);
-    const state = new State(resolve(folder), false);
-    await mkdir(state.folder, { recursive: true });
-    await chmod(state.folder, 0o700);
-    const running = await state.read("running.json", Running);
-    if (running !== undefined && (await isRunning(running))) {
+    const path = resolve(folder);
+    await mkdir(path, { recursive: true });
+    await chmod(path, 0o700);
+    const running = await readJson(join(path, RUNNING), Running);
+    if (running !== undefined && (await stillRuns(running))) {
       throw new Error(
         `API Locker already runs on ${running.origin} with the data in ${folder}: stop it first, or set STATE_DIR.`,
       );
     }
-    return state;
+    if (running !== undefined) await endOrphans(path);
+    return new State(path, false);
   }
 
-  async read<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
-    let text: string;
-    try {
-      text = await readFile(join(this.folder, file), "utf8");
-    } catch {
-      return undefined;
-    }
-    try {
-      return shape.parse(JSON.parse(text));
-    } catch (cause) {
-      throw new Error(
-        `${join(this.folder, file)} is not what was written there: repair it, or delete the folder to start afresh.`,
-        { cause },
-      );
-    }
+  read<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
+    return readJson(join(this.folder, file), shape);
   }
 
   async write(file: string, value: unknown): Promise<void> {
@@ -72,12 +68,31 @@ export class State {
     return made;
   }
 
+  /** Notes that a runtime now works on the data. It must have ended before the folder goes, so our turn comes after its. */
   async begin(origin: string): Promise<void> {
-    await this.write("running.json", { pid: process.pid, origin });
+    process.off("exit", this.#leave).once("exit", this.#leave);
+    await this.write(RUNNING, { pid: process.pid, origin });
   }
 
-  async end(): Promise<void> {
-    await rm(this.thrown_away ? this.folder : join(this.folder, "running.json"), { recursive: true, force: true });
+  end(): void {
+    process.off("exit", this.#leave);
+    this.#leave();
+  }
+}
+
+async function readJson<T>(path: string, shape: z.ZodType<T>): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  try {
+    return shape.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error(`${path} is not what was written there: repair it, or delete its folder to start afresh.`, {
+      cause,
+    });
   }
 }
 
@@ -102,11 +117,11 @@ function keyRing(): string {
 }
 
 /** After a crash and a reboot the number may be another program's: only a run that also answers counts. */
-async function isRunning({ pid, origin }: z.infer<typeof Running>): Promise<boolean> {
+async function stillRuns({ pid, origin }: z.infer<typeof Running>): Promise<boolean> {
+  if (pid === process.pid || !isAlive(pid)) return false;
   try {
-    process.kill(pid, 0);
     await fetch(origin, { signal: AbortSignal.timeout(1_000), redirect: "manual" });
-    return pid !== process.pid;
+    return true;
   } catch {
     return false;
   }

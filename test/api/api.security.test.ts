@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { OPERATIONS, type Operation } from "../../src/api/schema.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+
+let locker: LocalLocker;
+
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+type Document = { paths: Record<string, Record<string, { operationId: string; "x-authority": string[]; security: object[] }>> };
+const operations = Object.entries(OPERATIONS) as [string, Operation][];
+const concrete = (path: string) => `/v1${path.replace(/\{\w+\}/g, "absent")}`;
+
+describe("the authority table", () => {
+  it("is what /openapi.json says, operation for operation", async () => {
+    const document = (await (await fetch(`${locker.publicOrigin}/openapi.json`)).json()) as Document;
+    const told = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, { operationId, "x-authority": may }]) => [operationId, method, path, may]));
+    expect(told.toSorted()).toEqual(operations.map(([id, { method, path, may }]) => [id, method, `/v1${path}`, [...may]]).toSorted());
+  });
+
+  it.each(operations)("%s refuses whoever shows no token", async (_id, { method, path }) => {
+    const response = await fetch(locker.publicOrigin + concrete(path), { method: method.toUpperCase() });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ code: "invalid_token" });
+  });
+
+  it.each(operations)("%s refuses an app token", async (_id, { method, path, may }) => {
+    expect(may).not.toContain("app");
+    const ada = await newPerson(locker);
+    const { token } = await mintToken(ada);
+    const response = await fetch(locker.publicOrigin + concrete(path), { method: method.toUpperCase(), headers: { authorization: `Bearer ${token}` } });
+    expect(response.status).toBe(403);
+    expect(await response.json()).toMatchObject({ code: "insufficient_scope" });
+  });
+
+  it("refuses every path that it does not list", async () => {
+    const ada = await newPerson(locker);
+    for (const [method, path] of [["GET", "/v1/secrets"], ["PUT", "/v1/keys"], ["POST", "/v1/keys/reveal"], ["GET", "/v1/proxy/k/x"]] as const) {
+      expect((await ada.fetch(path, { method })).status).toBe(404);
+    }
+  });
+});
+
+describe("a session cookie", () => {
+  it("counts only where the browser says that our own page asks", async () => {
+    const ada = await newPerson(locker);
+    const from = (headers: Record<string, string>) => fetch(`${locker.publicOrigin}/v1/me`, { headers: { cookie: ada.cookie, ...headers } });
+    expect((await from({ "sec-fetch-site": "same-origin" })).status).toBe(200);
+    expect((await from({ origin: locker.publicOrigin })).status).toBe(200);
+    for (const headers of [{}, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site", origin: locker.proxyOrigin }, { "sec-fetch-site": "none" }, { origin: "null" }, { origin: `${locker.publicOrigin}.evil.example` }, { "sec-fetch-site": "cross-site", origin: locker.publicOrigin }]) {
+      expect((await from(headers as Record<string, string>)).status, JSON.stringify(headers)).toBe(403);
+    }
+  });
+
+  it("is no bearer token, and an authorization header silences it", async () => {
+    const ada = await newPerson(locker);
+    const token = ada.cookie.slice(ada.cookie.indexOf("=") + 1);
+    const bearer = await fetch(`${locker.publicOrigin}/v1/me`, { headers: { authorization: `Bearer ${token}` } });
+    expect(bearer.status).toBe(401);
+    const both = await ada.fetch("/v1/me", { headers: { authorization: "Bearer alk_app_nonsense" } });
+    expect(both.status).toBe(401);
+  });
+
+  it("opens nothing at the proxy", async () => {
+    const ada = await newPerson(locker);
+    const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, { headers: { cookie: ada.cookie } });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("set-cookie")).toBeNull();
+  });
+
+  it("is dead at once after signing out", async () => {
+    const ada = await newPerson(locker);
+    expect((await ada.fetch("/auth/sign-out", { method: "POST" })).status).toBe(303);
+    expect((await ada.fetch("/v1/me")).status).toBe(401);
+  });
+});
+
+describe("another account", () => {
+  it("answers like nothing at all: the same 404 for what is foreign and what is absent", async () => {
+    const [ada, eve] = await Promise.all([newPerson(locker, "ada"), newPerson(locker, "eve")]);
+    const key = await storeKey(ada, "mine", "https://api.openai.com");
+    const token = await mintToken(ada, { keys: ["mine"] });
+    const pairs = [
+      ["GET", `/v1/keys/${key.id}`, "/v1/keys/key_01ABSENT"],
+      ["POST", `/v1/keys/${key.id}/pause`, "/v1/keys/key_01ABSENT/pause"],
+      ["DELETE", `/v1/keys/${key.id}`, "/v1/keys/key_01ABSENT"],
+      ["GET", `/v1/tokens/${token.id}`, "/v1/tokens/tok_01ABSENT"],
+      ["DELETE", `/v1/tokens/${token.id}`, "/v1/tokens/tok_01ABSENT"],
+    ] as const;
+    for (const [method, foreign, absent] of pairs) {
+      const [one, other] = await Promise.all([eve.fetch(foreign, { method }), eve.fetch(absent, { method })]);
+      expect(one.status).toBe(404);
+      expect(await one.text()).toBe(await other.text());
+    }
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys")).items).toHaveLength(1);
+    expect((await eve.api<{ items: unknown[] }>("GET", "/v1/keys")).items).toEqual([]);
+  });
+
+  it("a token of one vault reaches no key of another, whatever name it asks for", async () => {
+    const [ada, eve] = await Promise.all([newPerson(locker, "ada"), newPerson(locker, "eve")]);
+    const key = await storeKey(ada, "mine", "https://api.openai.com");
+    const { token } = await mintToken(eve);
+    for (const ref of [key.id, "mine"]) {
+      const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/${ref}/x`, { headers: { authorization: `Bearer ${token}` } });
+      expect(answer.status).toBe(404);
+    }
+  });
+
+  it("a session id is no app token: it can be neither read nor revoked as one", async () => {
+    const ada = await newPerson(locker);
+    const { items } = await ada.api<{ items: { id: string }[] }>("GET", "/v1/sessions");
+    expect((await ada.fetch(`/v1/tokens/${items[0]?.id}`, { method: "DELETE" })).status).toBe(404);
+    expect((await ada.fetch("/v1/me")).status).toBe(200);
+  });
+});
+
+describe("bodies", () => {
+  it("larger than 1 MiB are refused however they are sent", async () => {
+    const ada = await newPerson(locker);
+    const body = new Blob([`{"name":"${"x".repeat(1_100_000)}"}`]).stream();
+    const init = { method: "POST", body, duplex: "half", headers: { "content-type": "application/json" } } as RequestInit;
+    expect((await ada.fetch("/v1/tokens", init)).status).toBe(413);
+  });
+
+  it("that are not JSON are refused: 415 by type, 422 by content", async () => {
+    const ada = await newPerson(locker);
+    expect((await ada.fetch("/v1/tokens", { method: "POST", body: "name=t", headers: { "content-type": "application/x-www-form-urlencoded" } })).status).toBe(415);
+    expect((await ada.fetch("/v1/tokens", { method: "POST", body: "{", headers: { "content-type": "application/json" } })).status).toBe(422);
+  });
+});

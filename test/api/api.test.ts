@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import type { Person } from "../../src/local/person.ts";
+import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+let locker: LocalLocker;
+let upstream: Upstream;
+
+beforeAll(async () => {
+  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+});
+afterAll(async () => {
+  await Promise.all([locker.stop(), upstream.stop()]);
+});
+
+type ProblemBody = { code: string; status: number; errors?: { field: string; rule: string }[] };
+
+async function refusal(person: Person, method: string, path: string, body?: unknown): Promise<ProblemBody> {
+  const init = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const response = await person.fetch(path, init);
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  const problem = (await response.json()) as ProblemBody;
+  expect(problem.status).toBe(response.status);
+  return problem;
+}
+
+describe("keys", () => {
+  it("a stored key is listed, found by id and by name, and its secret is in no answer", async () => {
+    const ada = await newPerson(locker);
+    const secret = "sk-live-0123456789-never-shown";
+    const key = await ada.api<{ id: string }>("POST", "/v1/keys", { name: "openai", provider: "openai", secret, tags: ["llm"], note: "mine" });
+    const answers = await Promise.all(["/v1/keys", `/v1/keys/${key.id}`, "/v1/keys/openai"].map(async (path) => (await ada.fetch(path)).text()));
+    for (const answer of answers) {
+      expect(answer).toContain(key.id);
+      expect(answer).not.toContain(secret);
+    }
+    expect(JSON.stringify(key)).not.toContain(secret);
+  });
+
+  it("lists go on where the cursor says, newest first, and filter by tag, provider and text", async () => {
+    const ada = await newPerson(locker);
+    for (const name of ["a1", "a2", "b1", "b2", "b3"]) await storeKey(ada, name, upstream.origin, { tags: [name.slice(0, 1)] });
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await ada.api<{ items: { name: string }[]; next_cursor?: string }>("GET", `/v1/keys?limit=2${cursor === undefined ? "" : `&cursor=${cursor}`}`);
+      names.push(...page.items.map(({ name }) => name));
+      cursor = page.next_cursor;
+    } while (cursor !== undefined);
+    expect(names).toEqual(["b3", "b2", "b1", "a2", "a1"]);
+    const tagged = await ada.api<{ items: { name: string }[] }>("GET", "/v1/keys?tag=a");
+    expect(tagged.items.map(({ name }) => name)).toEqual(["a2", "a1"]);
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?provider=openai")).items).toEqual([]);
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?q=B3")).items).toHaveLength(1);
+  });
+
+  const bad: [string, object, string][] = [
+    ["no name", { name: undefined }, "name"],
+    ["a name with a slash", { name: "a/b" }, "name"],
+    ["a name like an id", { name: "key_01" }, "name"],
+    ["an unknown provider", { provider: "nobody" }, "provider"],
+    ["no base_url for a custom provider", { base_url: undefined }, "base_url"],
+    ["a base_url with a user", { base_url: "https://user@api.example.com" }, "base_url"],
+    ["a base_url with a query", { base_url: "https://api.example.com/?a=b" }, "base_url"],
+    ["a base_url that is ours", { base_url: "OURS" }, "base_url"],
+    ["no secret at all", { secret: undefined }, "secret"],
+    ["both secret and fields", { fields: { secret: "x" } }, "secret"],
+    ["a secret with a line break", { secret: "a\r\nx-injected: 1" }, "secret"],
+    ["a header that steers the connection", { placement: { in: "header", name: "Host" } }, "placement.name"],
+    ["a header value with a line break", { headers: { "x-a": "1\r\nx-b: 2" } }, "headers.x-a"],
+    ["a placement that is none", { placement: { in: "cookie" } }, "placement.in"],
+    ["a field that does not exist", { colour: "red" }, "colour"],
+    ["too many tags", { tags: Array.from({ length: 21 }, (_, n) => `t${n}`) }, "tags"],
+  ];
+  it.each(bad)("%s is refused with the field's name, and nothing is stored", async (_what, change, field) => {
+    const ada = await newPerson(locker);
+    const body = { name: "k", provider: "custom", secret: "sk-1234567890", base_url: upstream.origin, ...change };
+    if ("base_url" in change && change.base_url === "OURS") body.base_url = locker.proxyOrigin;
+    const problem = await refusal(ada, "POST", "/v1/keys", body);
+    expect(problem).toMatchObject({ code: "invalid_request", status: 422 });
+    expect(problem.errors?.map((error) => error.field)).toContain(field);
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys")).items).toEqual([]);
+  });
+
+  it("a secret of 64 KiB is stored, a larger one is 413", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "big", upstream.origin, { secret: "s".repeat(65_000) });
+    expect(await refusal(ada, "POST", "/v1/keys", { name: "bigger", provider: "custom", secret: "s".repeat(70_000), base_url: upstream.origin })).toMatchObject({ code: "too_large", status: 413 });
+  });
+
+  it("a name that is taken is 409", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "one", upstream.origin);
+    const body = { name: "one", provider: "custom", secret: "sk-another-secret", base_url: upstream.origin };
+    expect(await refusal(ada, "POST", "/v1/keys", body)).toMatchObject({ code: "conflict", status: 409 });
+  });
+
+  it("a deleted key answers its receipt and is gone from every door", async () => {
+    const ada = await newPerson(locker);
+    const key = await storeKey(ada, "gone", upstream.origin);
+    const { token } = await mintToken(ada, { keys: ["gone"] });
+    expect(await ada.api("DELETE", "/v1/keys/gone")).toMatchObject({ id: key.id, streams_cut: 0, sessions_closed: 0, in_flight: 0 });
+    expect(await refusal(ada, "GET", `/v1/keys/${key.id}`)).toMatchObject({ code: "not_found" });
+    const call = await fetch(`${locker.proxyOrigin}/v1/proxy/gone/x`, { headers: { authorization: `Bearer ${token}` } });
+    expect(call.status).toBe(404);
+  });
+});
+
+describe("tokens", () => {
+  it("a token is shown once; afterwards only what it may do and how it was used", async () => {
+    const ada = await newPerson(locker);
+    const key = await storeKey(ada, "k", upstream.origin);
+    const { id, token } = await mintToken(ada, { keys: ["k"], methods: ["get"], paths: ["/v1/**"] });
+    expect(token).toMatch(/^alk_[a-z]{2,3}_[0-9A-Za-z]{64,160}$/);
+    await fetch(`${locker.proxyOrigin}/v1/proxy/k/v1/models`, { headers: { authorization: `Bearer ${token}` } });
+    await fetch(`${locker.proxyOrigin}/v1/proxy/k/other`, { headers: { authorization: `Bearer ${token}` } });
+    const seen = await ada.api("GET", `/v1/tokens/${id}`);
+    expect(seen).toMatchObject({ policy: { keys: [key.id], methods: ["GET"], paths: ["/v1/**"] }, uses: 1, refused: 1, paused: false });
+    expect(JSON.stringify(seen)).not.toContain(token);
+  });
+
+  it("a policy that names no key of the vault is refused", async () => {
+    const ada = await newPerson(locker);
+    expect(await refusal(ada, "POST", "/v1/tokens", { name: "t", policy: { keys: ["nothing"] } })).toMatchObject({ status: 422, errors: [{ field: "policy.keys.0" }] });
+  });
+
+  it("revoking twice answers the same receipt", async () => {
+    const ada = await newPerson(locker);
+    const { id } = await mintToken(ada);
+    const first = await ada.api("DELETE", `/v1/tokens/${id}`);
+    expect(await ada.api("DELETE", `/v1/tokens/${id}`)).toEqual(first);
+    expect(await refusal(ada, "POST", `/v1/tokens/${id}/resume`)).toMatchObject({ code: "conflict" });
+  });
+});
+
+describe("activity", () => {
+  it("shows every change and every call, newest first, and the chain verifies through D1 and the vault", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin);
+    const { id, token } = await mintToken(ada, { keys: ["k"] });
+    for (let call = 0; call < 120; call++) {
+      await fetch(`${locker.proxyOrigin}/v1/proxy/k/n/${call}`, { headers: { authorization: `Bearer ${token}` } });
+    }
+    await ada.api("DELETE", `/v1/tokens/${id}`);
+    const db = await locker.miniflare.getD1Database("DB");
+    await eventually(async () => ((await db.prepare("SELECT count(*) AS n FROM audit").first<{ n: number }>())?.n ?? 0) > 0, 20_000);
+    const paths: string[] = [];
+    let cursor = "";
+    do {
+      const page = await ada.api<{ items: { action: string; path?: string }[]; next_cursor?: string }>("GET", `/v1/activity?limit=50${cursor}`);
+      for (const { action, path } of page.items) paths.push(path ?? action);
+      cursor = page.next_cursor === undefined ? "" : `&cursor=${page.next_cursor}`;
+    } while (cursor !== "");
+    const calls = Array.from({ length: 120 }, (_, call) => `/n/${119 - call}`);
+    expect(paths).toEqual(["token.revoke", ...calls, "token.create", "key.create", "session.create"]);
+    expect(await ada.api("GET", "/v1/activity/verify")).toMatchObject({ ok: true, rows: 124, head: { seq: 124 } });
+  });
+
+  it("refuses a limit that is none", async () => {
+    const ada = await newPerson(locker);
+    for (const limit of ["0", "-1", "201", "NaN", "1.5"]) expect(await refusal(ada, "GET", `/v1/activity?limit=${limit}`)).toMatchObject({ status: 422, errors: [{ field: "limit" }] });
+  });
+
+  it("a row says how the call went", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin);
+    const { token } = await mintToken(ada);
+    const call = await fetch(`${locker.proxyOrigin}/v1/proxy/k/hello?secret=query`, { headers: { authorization: `Bearer ${token}` } });
+    const id = call.headers.get("apilocker-request-id");
+    const row = await eventually(async () => (await activity(ada)).find((one) => one.id === id && one.outcome !== "pending"));
+    expect(row).toMatchObject({ action: "proxy.call", outcome: "ok", path: "/hello", status: 200, method: "GET", bytes_out: 2 });
+    expect(JSON.stringify(row)).not.toContain("query");
+  });
+});
