@@ -23,7 +23,7 @@ export async function install(folder) {
   ];
   const what = folder === root ? "Installing packages" : "Installing packages for the tests";
   const { code, output } = await waitingFor(what, capture(...npm(node, ci), { cwd: folder }));
-  if (code !== 0) throw new Error(`npm ci failed:\n${output.trim()}`);
+  if (code !== 0) throw new Error(`npm ci failed:\n${beginning(output)}`);
   writeFileSync(stamp, wanted);
 }
 
@@ -49,7 +49,7 @@ function npm(node, args) {
   const home = dirname(node);
   const candidates = [
     // Other package managers set this too.
-    /npm-cli\.js$/.test(process.env.npm_execpath ?? "") ? process.env.npm_execpath : undefined,
+    process.env.npm_execpath?.endsWith("npm-cli.js") ? process.env.npm_execpath : undefined,
     join(home, "node_modules", "npm", "bin", "npm-cli.js"),
     join(home, "..", "lib", "node_modules", "npm", "bin", "npm-cli.js"),
     onPath("npm"),
@@ -67,6 +67,11 @@ function onPath(name) {
 
 function inNodeModules(path) {
   return path.startsWith(join(root, "node_modules") + sep);
+}
+
+/** The part that tells what is wrong; npm goes on with everything it could have done instead. */
+function beginning(output) {
+  return output.trim().split("\n").slice(0, 10).join("\n");
 }
 
 function hash(...parts) {

@@ -4,8 +4,11 @@ export type RingKey = { id: string; bytes: Uint8Array; weak: boolean };
 /** Keys of one purpose. New things use `current`; `known` ids outside `by_id` are keys that this instance still lacks. */
 export type KeyRing = { current: RingKey; by_id: ReadonlyMap<string, RingKey>; known: ReadonlySet<string> };
 
-/** An OpenID provider that people may sign in with. */
-export type OpenIdProvider = { name: string; issuer: URL; client_id: string; client_secret: string };
+/** Somebody whom we let people sign in with. GitHub speaks plain OAuth 2.0; the others are OpenID providers with an issuer. */
+export type SignInProvider = { name: string; client_id: string; client_secret: string } & (
+  | { id: "google" | "oidc"; issuer: URL }
+  | { id: "github" }
+);
 
 /** The settings of a deployment, read once per isolate (CONTRACT §2). */
 export type Config = {
@@ -16,7 +19,8 @@ export type Config = {
   root_keys: KeyRing;
   token_keys: KeyRing;
   allow_private_upstreams: boolean;
-  openid: OpenIdProvider | undefined;
+  /** In the order in which they are offered. */
+  sign_in: readonly SignInProvider[];
 };
 
 type Settings = Record<string, unknown>;
@@ -46,7 +50,7 @@ export function readConfig(env: Settings): Config {
     root_keys: parseKeyRing("ROOT_KEYS", text(env, "ROOT_KEYS")),
     token_keys: parseKeyRing("TOKEN_KEYS", text(env, "TOKEN_KEYS"), text(env, "TOKEN_KEY_IDS", "")),
     allow_private_upstreams,
-    openid: openid(env, local),
+    sign_in: signInProviders(env, local),
   };
 }
 
@@ -59,19 +63,26 @@ export function configOf(env: object): Config {
   return config;
 }
 
-function openid(env: Settings, local: boolean): OpenIdProvider | undefined {
-  if (text(env, "OIDC_ISSUER", "") === "") return undefined;
-  const issuer = URL.parse(text(env, "OIDC_ISSUER"));
-  if (issuer === null) throw new Error("OIDC_ISSUER must be a URL.");
-  if (!local && (issuer.protocol !== "https:" || LOOPBACK.has(issuer.hostname))) {
-    throw new Error("OIDC_ISSUER must be https: on a public host unless PUBLIC_ORIGIN is a loopback address.");
+function signInProviders(env: Settings, local: boolean): SignInProvider[] {
+  const providers: SignInProvider[] = [];
+  if (text(env, "GOOGLE_CLIENT_ID", "") !== "") {
+    const client = { client_id: text(env, "GOOGLE_CLIENT_ID"), client_secret: text(env, "GOOGLE_CLIENT_SECRET") };
+    providers.push({ id: "google", name: "Google", issuer: new URL("https://accounts.google.com"), ...client });
   }
-  return {
-    name: text(env, "OIDC_NAME", "") || issuer.hostname,
-    issuer,
-    client_id: text(env, "OIDC_CLIENT_ID"),
-    client_secret: text(env, "OIDC_CLIENT_SECRET"),
-  };
+  if (text(env, "GITHUB_CLIENT_ID", "") !== "") {
+    const client = { client_id: text(env, "GITHUB_CLIENT_ID"), client_secret: text(env, "GITHUB_CLIENT_SECRET") };
+    providers.push({ id: "github", name: "GitHub", ...client });
+  }
+  if (text(env, "OIDC_ISSUER", "") !== "") {
+    const issuer = URL.parse(text(env, "OIDC_ISSUER"));
+    if (issuer === null) throw new Error("OIDC_ISSUER must be a URL.");
+    if (!local && (issuer.protocol !== "https:" || LOOPBACK.has(issuer.hostname))) {
+      throw new Error("OIDC_ISSUER must be https: on a public host unless PUBLIC_ORIGIN is a loopback address.");
+    }
+    const client = { client_id: text(env, "OIDC_CLIENT_ID"), client_secret: text(env, "OIDC_CLIENT_SECRET") };
+    providers.push({ id: "oidc", name: text(env, "OIDC_NAME", "") || issuer.hostname, issuer, ...client });
+  }
+  return providers;
 }
 
 function origin(env: Settings, name: string): string {

@@ -7,6 +7,7 @@ const PROBLEMS = {
   invalid_request: { status: 422, title: "The request is not valid", oauth: "invalid_request" },
   invalid_token: { status: 401, title: "The token is missing, malformed, expired or revoked", oauth: "invalid_token" },
   sign_in_failed: { status: 400, title: "Signing in did not work", oauth: "access_denied" },
+  link_required: { status: 409, title: "This sign-in must be linked first", oauth: "access_denied" },
   csrf_refused: { status: 403, title: "The request did not come from our own page", oauth: "access_denied" },
   browser_refused: { status: 403, title: "The proxy is no place for browsers", oauth: "access_denied" },
   insufficient_scope: { status: 403, title: "The caller may not do this", oauth: "insufficient_scope" },
@@ -63,6 +64,10 @@ export class Problem extends Error {
 
   get status(): number {
     return PROBLEMS[this.code].status;
+  }
+
+  get title(): string {
+    return PROBLEMS[this.code].title;
   }
 
   toRefusal(): Refusal {

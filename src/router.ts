@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { api } from "./api/routes.ts";
 import { configOf, type Config } from "./config.ts";
 import { pages } from "./pages/routes.ts";
+import { problemPage } from "./pages/problem.ts";
 import { asProblem, Problem, problemResponse } from "./problem.ts";
 import { proxy } from "./proxy/send.ts";
 import { signin } from "./signin/routes.ts";
@@ -12,7 +13,10 @@ const app = new Hono<{ Bindings: Env }>()
   .route("/", api)
   .route("/", pages)
   .notFound(() => problemResponse(new Problem("not_found", "Nothing is served at this path.")))
-  .onError((thrown) => problemResponse(asProblem(thrown)));
+  .onError((thrown, { req }) => {
+    const problem = asProblem(thrown);
+    return forAPerson(req.raw) ? problemPage(problem) : problemResponse(problem);
+  });
 
 /** Two origins, two tables; a host that is neither is not served (SECURITY S1, S29). */
 export async function route(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -27,6 +31,11 @@ export async function route(request: Request, env: Env, ctx: ExecutionContext): 
   if (host === hostOf(config.proxy_origin)) return proxy(request, env, ctx);
   if (host === hostOf(config.public_origin)) return app.fetch(withoutInternalHeaders(request), env, ctx);
   return problemResponse(new Problem("misdirected", "This host is not served here."));
+}
+
+/** A browser that opens a page, as against a program or a page's own script. */
+function forAPerson({ method, headers }: Request): boolean {
+  return (method === "GET" || method === "POST") && /\btext\/html\b/.test(headers.get("accept") ?? "");
 }
 
 function hostOf(origin: string): string {

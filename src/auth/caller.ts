@@ -19,7 +19,11 @@ export function identify(request: Request, config: Config, may: readonly Authori
   if (!may.some((authority) => KIND_OF[authority] === token.kind)) {
     throw new Problem("insufficient_scope", "This kind of token may not do this.");
   }
-  return { vault_id: token.vault_id, caller: { hash: token.hash, kind: token.kind, may, origin: originOf(request) } };
+  return identified(token, request, may);
+}
+
+function identified({ vault_id, hash, kind }: VerifiedToken, request: Request, may: readonly Authority[]): Identified {
+  return { vault_id, caller: { hash, kind, may, origin: originOf(request) } };
 }
 
 function tokenOf(request: Request, config: Config): VerifiedToken {
@@ -32,9 +36,22 @@ function tokenOf(request: Request, config: Config): VerifiedToken {
     if (token.kind === "ses") throw new Problem("invalid_token", "A session token is not a bearer token.");
     return token;
   }
+  const session = sessionToken(request, config);
+  assertSameOrigin(request, config);
+  return session;
+}
+
+/**
+ * The session of a request that came by navigation, such as the return from a provider: only for what a link may do, or what
+ * something else has proven to be the person's own wish.
+ */
+export function sessionOf(request: Request, config: Config, may: readonly Authority[]): Identified {
+  return identified(sessionToken(request, config), request, may);
+}
+
+function sessionToken(request: Request, config: Config): VerifiedToken {
   const cookie = readCookie(request, config, SESSION_COOKIE);
   if (cookie === undefined) throw new Problem("invalid_token", "Sign in, or send a token as Authorization: Bearer.");
-  assertSameOrigin(request, config);
   const token = verifyToken(config.token_keys, cookie);
   if (token.kind !== "ses") throw new Problem("invalid_token", "This cookie holds no session.");
   return token;

@@ -11,8 +11,8 @@ const CREDENTIAL_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api
  * An API to play with: answers what it saw, streams events for ever on `/stream`, and echoes WebSocket messages. Of the
  * credential it tells the last four characters only, so that a person can see that it arrived and nobody can use it.
  */
-export function startEchoUpstream(port: number): Promise<{ origin: string; stop(): Promise<void> }> {
-  return listenOnLoopback(port, (request, response) => void answer(request, response), echoWebSocket);
+export function startEchoUpstream(port: number): Promise<{ origin: string; stop: () => Promise<void> }> {
+  return listenOnLoopback(port, answer, echoWebSocket);
 }
 
 function answer(request: IncomingMessage, response: ServerResponse): void {

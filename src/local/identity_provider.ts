@@ -26,7 +26,7 @@ const LIFETIME_S = 600;
  * A real OpenID provider that believes everybody: it signs in whom `login_hint` names, and asks for an e-mail address
  * where nobody is named. For one machine only: it listens on loopback and answers to no other name.
  */
-export async function startIdentityProvider(options: IdentityProviderOptions): Promise<{ stop(): Promise<void> }> {
+export async function startIdentityProvider(options: IdentityProviderOptions): Promise<{ stop: () => Promise<void> }> {
   const host = `localhost:${options.port}`;
   const provider = new Provider(`http://${host}`, configuration(options));
   const protocol = provider.callback();

@@ -31,7 +31,7 @@ export async function listenOnLoopback(
   port: number,
   listener: RequestListener,
   upgrade?: (request: Parameters<RequestListener>[0], socket: Duplex) => void,
-): Promise<{ origin: string; stop(): Promise<void> }> {
+): Promise<{ origin: string; stop: () => Promise<void> }> {
   const servers: Server[] = [];
   const stop = async () => {
     await Promise.all(servers.map(close));

@@ -40,9 +40,7 @@ declare module "oidc-provider/lib/helpers/interaction_policy/index.js" {
     constructor(reason: string, description: string, check: (context: Context) => boolean);
   }
 
-  export class Prompt {
-    constructor(info: { name: string; requestable: boolean }, ...checks: Check[]);
-  }
+  export const Prompt: new (info: { name: string; requestable: boolean }, ...checks: Check[]) => object;
 }
 
 declare module "oidc-provider/lib/adapters/memory_adapter.js" {

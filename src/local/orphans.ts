@@ -38,12 +38,13 @@ async function processes(): Promise<{ pid: number; environment: string }[]> {
     return stdout.split("\n").map((line) => ({ pid: Number.parseInt(line, 10), environment: line }));
   }
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const read = async (pid: string) => {
-    // Gone meanwhile, or somebody else's.
-    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
-    return { pid: Number(pid), environment };
-  };
-  return Promise.all(pids.map(read));
+  return Promise.all(
+    pids.map(async (pid) => {
+      // Where there is nothing to read, the process is gone or somebody else's.
+      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+      return { pid: Number(pid), environment };
+    }),
+  );
 }
 
 function fingerprint(folder: string): string {

@@ -30,7 +30,7 @@ export type LocalLocker = {
   oidcOrigin: string;
   miniflare: Miniflare;
   state: State;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 };
 
 const CLIENT_ID = "apilocker";
@@ -52,14 +52,18 @@ export async function serve(options: ServeOptions = {}): Promise<LocalLocker> {
         return await boot(bundle, state, options);
       } catch (fault) {
         // Between our looking and our listening somebody else may have taken a port.
-        if (attempt === ATTEMPTS || !/EADDRINUSE|ADDRESS_IN_USE/.test(String((fault as { code?: unknown }).code)))
-          throw fault;
+        if (attempt === ATTEMPTS || !isAboutPort(fault)) throw fault;
       }
     }
   } catch (fault) {
     state.end();
     throw fault;
   }
+}
+
+function isAboutPort(fault: unknown): boolean {
+  const code = fault instanceof Error && "code" in fault ? fault.code : undefined;
+  return code === "EADDRINUSE" || code === "ERR_ADDRESS_IN_USE";
 }
 
 async function boot(bundle: string, state: State, options: ServeOptions): Promise<LocalLocker> {
@@ -69,11 +73,11 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
   const port = await portOf(state, DOORS.public, options.port, log);
   const proxyPort = await portOf(state, DOORS.proxy, options.proxyPort, log);
   const oidcPort = await portOf(state, DOORS.oidc, options.oidcPort, log);
-  const [publicOrigin, proxyOrigin, oidcOrigin] = [port, proxyPort, oidcPort].map(originOf) as [string, string, string];
+  const oidcOrigin = `http://localhost:${oidcPort}`;
   const bindings = {
     ...settings.vars,
-    PUBLIC_ORIGIN: publicOrigin,
-    PROXY_ORIGIN: proxyOrigin,
+    PUBLIC_ORIGIN: `http://localhost:${port}`,
+    PROXY_ORIGIN: `http://localhost:${proxyPort}`,
     ROOT_KEYS: secrets.ROOT_KEYS,
     TOKEN_KEYS: secrets.TOKEN_KEYS,
     OIDC_NAME: "Local sign-in",
@@ -83,7 +87,7 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
     ALLOW_PRIVATE_UPSTREAMS: "true",
     ...options.vars,
   };
-  readConfig(bindings);
+  const { public_origin: publicOrigin, proxy_origin: proxyOrigin } = readConfig(bindings);
   const identityProvider = await startIdentityProvider({
     port: oidcPort,
     client_id: CLIENT_ID,
@@ -109,7 +113,6 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
       handleStructuredLogs: ({ message }) => log(message),
     }),
   );
-  const shutDown = () => Promise.all([miniflare.dispose(), identityProvider.stop()]);
   try {
     await miniflare.ready;
     for (const { binding, migrations_dir } of settings.d1_databases) {
@@ -117,11 +120,12 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
     }
     await state.begin(publicOrigin);
   } catch (fault) {
-    await shutDown();
+    // What never got ready refuses to be disposed of as well; the first fault is the one to tell.
+    await Promise.allSettled([miniflare.dispose(), identityProvider.stop()]);
     throw fault;
   }
   const stop = async () => {
-    await shutDown();
+    await Promise.all([miniflare.dispose(), identityProvider.stop()]);
     state.end();
   };
   return { publicOrigin, proxyOrigin, oidcOrigin, miniflare, state, stop };
@@ -150,8 +154,4 @@ function modulesOf(bundle: string) {
     const found = Object.entries(MODULE_TYPES).find(([suffix]) => name.endsWith(suffix));
     return found === undefined ? [] : [{ type: found[1], path: join(bundle, name) }];
   });
-}
-
-function originOf(port: number): string {
-  return `http://localhost:${port}`;
 }

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { portOf, type Door } from "./doors.ts";
 import { startEchoUpstream } from "./echo_upstream.ts";
 import { signIn } from "./person.ts";
+import { readSettings } from "./project.ts";
 import { serve, type LocalLocker } from "./serve.ts";
 
 const DEMO_EMAIL = "demo@apilocker.example";
@@ -20,6 +21,7 @@ async function start(): Promise<void> {
     proxyPort: portFrom("PROXY_PORT") ?? (stateDir === "" ? 8421 : undefined),
     oidcPort: portFrom("OIDC_PORT") ?? (stateDir === "" ? 8422 : undefined),
     stateDir,
+    vars: settingsFromEnvironment(),
     log: console.log,
   });
   const upstream = await startEchoUpstream(await portOf(locker.state, UPSTREAM, undefined, console.log));
@@ -64,6 +66,15 @@ function portFrom(name: string): number | undefined {
   const port = Number(value);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new Error(`${name} must be a port number, not "${value}".`);
+}
+
+/** Settings of the Worker that the person sets. Signing in stays with the local provider, which the demo needs. */
+function settingsFromEnvironment(): Record<string, string> {
+  const { vars, secrets } = readSettings();
+  const names = [...Object.keys(vars), ...secrets.required].filter((name) => !name.startsWith("OIDC_"));
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 function openBrowser(address: string): void {

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { html } from "hono/html";
-import { identify } from "../auth/caller.ts";
-import { configOf } from "../config.ts";
+import { sessionOf } from "../auth/caller.ts";
+import { configOf, type SignInProvider } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { page } from "./layout.ts";
@@ -24,44 +24,30 @@ export const pages = new Hono<{ Bindings: Env }>()
   )
   .get("/", async ({ env, req }) => {
     const config = configOf(env);
-    let who: ReturnType<typeof identify>;
     try {
-      who = identify(asNavigation(req.raw), config, ["session"]);
-    } catch (refused) {
-      if (refused instanceof Problem && refused.code === "invalid_token") return signedOut(config.openid?.name);
-      throw refused;
-    }
-    const vault = env.USER_VAULT.getByName(who.vault_id);
-    try {
+      const { vault_id, caller } = sessionOf(req.raw, config, ["session"]);
+      const vault = env.USER_VAULT.getByName(vault_id);
       const [me, keys, tokens] = await Promise.all([
-        ask(vault.me(who.caller)),
-        ask(vault.listKeys(who.caller, undefined, SHOWN, {})),
-        ask(vault.listTokens(who.caller, "app", undefined, SHOWN)),
+        ask(vault.me(caller)),
+        ask(vault.listKeys(caller, undefined, SHOWN, {})),
+        ask(vault.listTokens(caller, "app", undefined, SHOWN)),
       ]);
-      return signedIn(me.session.name, keys, tokens);
+      return await signedIn(me.session.name, keys, tokens);
     } catch (refused) {
-      if (refused instanceof Problem && refused.code === "invalid_token") return signedOut(config.openid?.name);
+      if (refused instanceof Problem && refused.code === "invalid_token") return signedOut(config.sign_in);
       throw refused;
     }
   });
 
-/** Opening the start page from anywhere only reads it, so a link from another site is as good as our own. */
-function asNavigation(request: Request): Request {
-  const headers = new Headers(request.headers);
-  headers.set("sec-fetch-site", "same-origin");
-  return new Request(request.url, { headers });
-}
-
-function signedOut(provider: string | undefined): Promise<Response> {
-  const way =
-    provider === undefined
-      ? html`<p>No identity provider is configured.</p>`
-      : html`<p><a class="button" href="/auth/oidc?return_to=/">Sign in with ${provider}</a></p>`;
+function signedOut(providers: readonly SignInProvider[]): Promise<Response> {
+  const ways = providers.map(
+    ({ id, name }) => html`<p><a class="button" href="/auth/${id}?return_to=/">Sign in with ${name}</a></p>`,
+  );
   return page(
     "Sign in",
     html`<h1>API Locker</h1>
       <p>Your apps and agents use your API keys. They never see them.</p>
-      ${way}`,
+      ${ways.length > 0 ? ways : html`<p>No identity provider is configured.</p>`}`,
   );
 }
 

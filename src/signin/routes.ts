@@ -1,31 +1,18 @@
 import { Hono } from "hono";
-import * as z from "zod";
-import { assertSameOrigin, identify } from "../auth/caller.ts";
-import { cookie, readCookie, SESSION_COOKIE } from "../auth/cookies.ts";
+import { assertSameOrigin, identify, sessionOf } from "../auth/caller.ts";
+import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
 import { originOf } from "../auth/origin.ts";
-import { configOf, type Config, type OpenIdProvider } from "../config.ts";
-import { openTransient, sealTransient } from "../crypto/seal.ts";
-import { accountFor, markReady } from "../directory/accounts.ts";
+import { configOf, type Config, type SignInProvider } from "../config.ts";
+import { accountFor, linkToAccount, markReady } from "../directory/accounts.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Identity } from "../vault/identities.ts";
-import { beginSignIn, completeSignIn, type PendingSignIn } from "./oidc.ts";
+import { beginSignIn, completeSignIn } from "./client.ts";
+import { forgetPending, keepPending, pendingOf } from "./pending.ts";
 
-/** The cookie that ties a sign-in to the browser that began it: without it, state and code are worth nothing (login CSRF). */
-const PENDING_COOKIE = "apilocker-sign-in";
-const PENDING_USE = "sign-in";
 const SESSION_COOKIE_S = 90 * 86_400;
 
-const Pending = z.object({
-  provider: z.string(),
-  state: z.string(),
-  nonce: z.string(),
-  verifier: z.string(),
-  return_to: z.string(),
-  expires_at: z.number(),
-});
-
-/** Sign-in and sign-out. The same code serves every provider. */
+/** Sign-in, linking and sign-out. The same code serves every provider. */
 export const signin = new Hono<{ Bindings: Env }>()
   .use("/auth/*", async ({ env, req }, next) => {
     const { success } = await env.SIGN_IN_LIMIT.limit({ key: originOf(req.raw).ip });
@@ -35,25 +22,31 @@ export const signin = new Hono<{ Bindings: Env }>()
   .get("/auth/:provider", async ({ env, req }) => {
     const config = configOf(env);
     const provider = providerOf(config, req.param("provider"));
-    const { location, pending } = await beginSignIn(
-      config,
-      provider,
-      localPath(req.query("return_to")),
-      req.query("login_hint") ?? null,
-    );
-    const sealed = await sealTransient(config.root_keys, PENDING_USE, pending);
-    return redirect(location.href, [cookie(config, PENDING_COOKIE, sealed, 600)]);
+    const wish = { return_to: localPath(req.query("return_to")), login_hint: req.query("login_hint") };
+    const { location, pending } = await beginSignIn(config, provider, wish);
+    return redirect(location.href, [await keepPending(config, pending)]);
+  })
+  .post("/auth/:provider/link", async ({ env, req }) => {
+    const config = configOf(env);
+    const provider = providerOf(config, req.param("provider"));
+    const { vault_id, caller } = identify(req.raw, config, ["session_recent"]);
+    await ask(env.USER_VAULT.getByName(vault_id).me(caller));
+    const wish = { return_to: "/", login_hint: req.query("login_hint"), link: caller.hash };
+    const { location, pending } = await beginSignIn(config, provider, wish);
+    return redirect(location.href, [await keepPending(config, pending)], 303);
   })
   .get("/auth/:provider/callback", async ({ env, req }) => {
     const config = configOf(env);
     const provider = providerOf(config, req.param("provider"));
-    const pending = await pendingOf(config, req.raw);
+    const pending = await pendingOf(config, req.raw, provider.id);
     const identity = await completeSignIn(config, provider, new URL(req.url), pending);
-    const { token } = await session(env, req.raw, identity);
-    return redirect(pending.return_to, [
-      cookie(config, PENDING_COOKIE, "", 0),
-      cookie(config, SESSION_COOKIE, token, SESSION_COOKIE_S),
-    ]);
+    if (pending.link !== undefined) {
+      await link(env, config, req.raw, identity, pending.link);
+      return redirect(pending.return_to, [forgetPending(config)]);
+    }
+    const { token } = await openSession(env, req.raw, identity);
+    const cookies = [forgetPending(config), cookie(config, SESSION_COOKIE, token, SESSION_COOKIE_S)];
+    return redirect(pending.return_to, cookies);
   })
   .post("/auth/sign-out", async ({ env, req }) => {
     const config = configOf(env);
@@ -63,7 +56,7 @@ export const signin = new Hono<{ Bindings: Env }>()
     return redirect("/", [cookie(config, SESSION_COOKIE, "", 0)], 303);
   });
 
-async function session(env: Env, request: Request, identity: Identity): Promise<{ token: string }> {
+async function openSession(env: Env, request: Request, identity: Identity): Promise<{ token: string }> {
   const account = await accountFor(env.DB, identity, Date.now());
   const vault = env.USER_VAULT.getByName(account.vault_id);
   if (!account.ready) {
@@ -73,18 +66,24 @@ async function session(env: Env, request: Request, identity: Identity): Promise<
   return ask(vault.signIn(account.id, identity, originOf(request)));
 }
 
-async function pendingOf(config: Config, request: Request): Promise<PendingSignIn> {
-  const opened = await openTransient(config.root_keys, PENDING_USE, readCookie(request, config, PENDING_COOKIE) ?? "");
-  const pending = Pending.safeParse(opened);
-  if (!pending.success)
-    throw new Problem("sign_in_failed", "This sign-in was not begun in this browser, or too long ago. Start again.");
-  return pending.data;
+/**
+ * Adds the identity to the account of the session that began the linking. The browser comes back from another site, so it is
+ * not the request's origin that proves whose wish it is but the sealed cookie, which names the session.
+ */
+async function link(env: Env, config: Config, request: Request, identity: Identity, session: string): Promise<void> {
+  const { vault_id, caller } = sessionOf(request, config, ["session_recent"]);
+  if (caller.hash !== session)
+    throw new Problem("sign_in_failed", "The linking was begun in another session. Start again.");
+  const vault = env.USER_VAULT.getByName(vault_id);
+  await ask(vault.me(caller));
+  await linkToAccount(env.DB, identity, vault_id);
+  await ask(vault.link(caller, identity));
 }
 
-function providerOf(config: Config, id: string): OpenIdProvider {
-  if (id !== "oidc" || config.openid === undefined)
-    throw new Problem("not_found", "Nobody can sign in with that provider here.");
-  return config.openid;
+function providerOf(config: Config, id: string): SignInProvider {
+  const provider = config.sign_in.find((one) => one.id === id);
+  if (provider === undefined) throw new Problem("not_found", "Nobody can sign in with that provider here.");
+  return provider;
 }
 
 /** A path on this origin and nothing else: `//host`, `/\host` and absolute URLs all fold to the start page. */

@@ -1,5 +1,8 @@
 /** Somebody at an identity provider: the provider's issuer and its stable subject, never an e-mail address. */
-export type Identity = { issuer: string; subject: string; email: string | null; name: string | null };
+export type Identity = { issuer: string; subject: string; email: string | null; email_verified: boolean; name: string | null };
+
+/** An identity as the vault remembers it. */
+export type LinkedIdentity = Omit<Identity, "email_verified"> & { linked_at: number };
 
 /** Table `identity`: who may sign in to this vault. D1 only hints; this list decides (SECURITY S11). */
 export class Identities {
@@ -28,9 +31,9 @@ export class Identities {
     );
   }
 
-  list(): (Identity & { linked_at: number })[] {
+  list(): LinkedIdentity[] {
     return this.#sql
-      .exec<Identity & { linked_at: number }>(
+      .exec<LinkedIdentity>(
         "SELECT issuer, subject, email, name, linked_at FROM identity ORDER BY linked_at",
       )
       .toArray();

@@ -3,10 +3,10 @@ import { mintToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { GENESIS, type Origin } from "./audit.ts";
-import { sessionExpiry } from "./caller.ts";
+import { recognise, sessionExpiry, type Caller } from "./caller.ts";
 import type { Identity } from "./identities.ts";
 import { migrate } from "./migrate.ts";
-import type { Parts } from "./parts.ts";
+import { record, type Parts } from "./parts.ts";
 import { Sealer, type WrappedDataKey } from "./sealer.ts";
 
 /** Makes the schema, the marker and the data key of a new vault: one synchronous step, after all that awaits. */
@@ -61,4 +61,12 @@ export function startSession(
   const session = tokens.add({ kind: "ses", hash, name, policy: {}, expires_at, signed_in_at: now }, now);
   audit.append({ actor: actorOf(session), action: "session.create", outcome: "ok", ...origin }, now);
   return { token, expires_at };
+}
+
+/** Adds an identity for a person who has just signed in (SECURITY S11). */
+export function linkIdentity(parts: Parts, caller: Caller, identity: Identity): void {
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  parts.identities.put(identity, now);
+  record(parts, by, caller, "identity.link", { subject: identity.issuer });
 }

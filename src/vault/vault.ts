@@ -5,7 +5,7 @@ import { answer, answerAsync, type Answer } from "./answer.ts";
 import type { AuditRow, ChainHeads, Origin } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import type { Ask, Dispatch, Settlement } from "./gate.ts";
-import type { Identity } from "./identities.ts";
+import type { Identity, LinkedIdentity } from "./identities.ts";
 import type { ApiKey, KeyFilter, NewKey } from "./keys.ts";
 import { CUT, leaseHash, newLease, tagOf, type LeashState } from "./leashes.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "./manage_keys.ts";
@@ -22,7 +22,7 @@ import { vaultExists } from "./migrate.ts";
 import { assemble, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 import { Sealer, type Secret } from "./sealer.ts";
-import { accountIdOf, assertAccount, layFoundation, startSession } from "./sign_in.ts";
+import { accountIdOf, assertAccount, layFoundation, linkIdentity, startSession } from "./sign_in.ts";
 import type { Token } from "./tokens.ts";
 
 /**
@@ -64,11 +64,16 @@ export class UserVault extends Server<Env> {
     return answer(() => startSession(this.#live("gone"), account_id, identity, origin));
   }
 
+  /** Lets another identity sign in here. */
+  link(caller: Caller, identity: Identity): Answer<void> {
+    return answer(() => linkIdentity(this.#live(), caller, identity));
+  }
+
   signOut(caller: Caller): Promise<Answer<Receipt>> {
     return answerAsync(() => endToken(this.#live(), caller, "session.revoke", (self) => self));
   }
 
-  me(caller: Caller): Answer<{ account_id: string; identities: (Identity & { linked_at: number })[]; session: Token }> {
+  me(caller: Caller): Answer<{ account_id: string; identities: LinkedIdentity[]; session: Token }> {
     return this.#read(caller, (parts, session) => ({
       account_id: accountIdOf(parts),
       identities: parts.identities.list(),

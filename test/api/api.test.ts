@@ -17,10 +17,13 @@ afterAll(async () => {
 type ProblemBody = { code: string; status: number; errors?: { field: string; rule: string }[] };
 
 async function refusal(person: Person, method: string, path: string, body?: unknown): Promise<ProblemBody> {
-  const init = body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const init =
+    body === undefined
+      ? { method }
+      : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
   const response = await person.fetch(path, init);
   expect(response.headers.get("content-type")).toBe("application/problem+json");
-  const problem = (await response.json()) as ProblemBody;
+  const problem = await response.json<ProblemBody>();
   expect(problem.status).toBe(response.status);
   return problem;
 }
@@ -29,8 +32,16 @@ describe("keys", () => {
   it("a stored key is listed, found by id and by name, and its secret is in no answer", async () => {
     const ada = await newPerson(locker);
     const secret = "sk-live-0123456789-never-shown";
-    const key = await ada.api<{ id: string }>("POST", "/v1/keys", { name: "openai", provider: "openai", secret, tags: ["llm"], note: "mine" });
-    const answers = await Promise.all(["/v1/keys", `/v1/keys/${key.id}`, "/v1/keys/openai"].map(async (path) => (await ada.fetch(path)).text()));
+    const key = await ada.api<{ id: string }>("POST", "/v1/keys", {
+      name: "openai",
+      provider: "openai",
+      secret,
+      tags: ["llm"],
+      note: "mine",
+    });
+    const answers = await Promise.all(
+      ["/v1/keys", `/v1/keys/${key.id}`, "/v1/keys/openai"].map(async (path) => (await ada.fetch(path)).text()),
+    );
     for (const answer of answers) {
       expect(answer).toContain(key.id);
       expect(answer).not.toContain(secret);
@@ -40,11 +51,15 @@ describe("keys", () => {
 
   it("lists go on where the cursor says, newest first, and filter by tag, provider and text", async () => {
     const ada = await newPerson(locker);
-    for (const name of ["a1", "a2", "b1", "b2", "b3"]) await storeKey(ada, name, upstream.origin, { tags: [name.slice(0, 1)] });
+    for (const name of ["a1", "a2", "b1", "b2", "b3"])
+      await storeKey(ada, name, upstream.origin, { tags: [name.slice(0, 1)] });
     const names: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await ada.api<{ items: { name: string }[]; next_cursor?: string }>("GET", `/v1/keys?limit=2${cursor === undefined ? "" : `&cursor=${cursor}`}`);
+      const page = await ada.api<{ items: { name: string }[]; next_cursor?: string }>(
+        "GET",
+        `/v1/keys?limit=2${cursor === undefined ? "" : `&cursor=${cursor}`}`,
+      );
       names.push(...page.items.map(({ name }) => name));
       cursor = page.next_cursor;
     } while (cursor !== undefined);
@@ -86,7 +101,14 @@ describe("keys", () => {
   it("a secret of 64 KiB is stored, a larger one is 413", async () => {
     const ada = await newPerson(locker);
     await storeKey(ada, "big", upstream.origin, { secret: "s".repeat(65_000) });
-    expect(await refusal(ada, "POST", "/v1/keys", { name: "bigger", provider: "custom", secret: "s".repeat(70_000), base_url: upstream.origin })).toMatchObject({ code: "too_large", status: 413 });
+    expect(
+      await refusal(ada, "POST", "/v1/keys", {
+        name: "bigger",
+        provider: "custom",
+        secret: "s".repeat(70_000),
+        base_url: upstream.origin,
+      }),
+    ).toMatchObject({ code: "too_large", status: 413 });
   });
 
   it("a name that is taken is 409", async () => {
@@ -100,9 +122,16 @@ describe("keys", () => {
     const ada = await newPerson(locker);
     const key = await storeKey(ada, "gone", upstream.origin);
     const { token } = await mintToken(ada, { keys: ["gone"] });
-    expect(await ada.api("DELETE", "/v1/keys/gone")).toMatchObject({ id: key.id, streams_cut: 0, sessions_closed: 0, in_flight: 0 });
+    expect(await ada.api("DELETE", "/v1/keys/gone")).toMatchObject({
+      id: key.id,
+      streams_cut: 0,
+      sessions_closed: 0,
+      in_flight: 0,
+    });
     expect(await refusal(ada, "GET", `/v1/keys/${key.id}`)).toMatchObject({ code: "not_found" });
-    const call = await fetch(`${locker.proxyOrigin}/v1/proxy/gone/x`, { headers: { authorization: `Bearer ${token}` } });
+    const call = await fetch(`${locker.proxyOrigin}/v1/proxy/gone/x`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     expect(call.status).toBe(404);
   });
 });
@@ -116,13 +145,21 @@ describe("tokens", () => {
     await fetch(`${locker.proxyOrigin}/v1/proxy/k/v1/models`, { headers: { authorization: `Bearer ${token}` } });
     await fetch(`${locker.proxyOrigin}/v1/proxy/k/other`, { headers: { authorization: `Bearer ${token}` } });
     const seen = await ada.api("GET", `/v1/tokens/${id}`);
-    expect(seen).toMatchObject({ policy: { keys: [key.id], methods: ["GET"], paths: ["/v1/**"] }, uses: 1, refused: 1, paused: false });
+    expect(seen).toMatchObject({
+      policy: { keys: [key.id], methods: ["GET"], paths: ["/v1/**"] },
+      uses: 1,
+      refused: 1,
+      paused: false,
+    });
     expect(JSON.stringify(seen)).not.toContain(token);
   });
 
   it("a policy that names no key of the vault is refused", async () => {
     const ada = await newPerson(locker);
-    expect(await refusal(ada, "POST", "/v1/tokens", { name: "t", policy: { keys: ["nothing"] } })).toMatchObject({ status: 422, errors: [{ field: "policy.keys.0" }] });
+    expect(await refusal(ada, "POST", "/v1/tokens", { name: "t", policy: { keys: ["nothing"] } })).toMatchObject({
+      status: 422,
+      errors: [{ field: "policy.keys.0" }],
+    });
   });
 
   it("revoking twice answers the same receipt", async () => {
@@ -144,11 +181,17 @@ describe("activity", () => {
     }
     await ada.api("DELETE", `/v1/tokens/${id}`);
     const db = await locker.miniflare.getD1Database("DB");
-    await eventually(async () => ((await db.prepare("SELECT count(*) AS n FROM audit").first<{ n: number }>())?.n ?? 0) > 0, 20_000);
+    await eventually(
+      async () => ((await db.prepare("SELECT count(*) AS n FROM audit").first<{ n: number }>())?.n ?? 0) > 0,
+      20_000,
+    );
     const paths: string[] = [];
     let cursor = "";
     do {
-      const page = await ada.api<{ items: { action: string; path?: string }[]; next_cursor?: string }>("GET", `/v1/activity?limit=50${cursor}`);
+      const page = await ada.api<{ items: { action: string; path?: string }[]; next_cursor?: string }>(
+        "GET",
+        `/v1/activity?limit=50${cursor}`,
+      );
       for (const { action, path } of page.items) paths.push(path ?? action);
       cursor = page.next_cursor === undefined ? "" : `&cursor=${page.next_cursor}`;
     } while (cursor !== "");
@@ -159,17 +202,32 @@ describe("activity", () => {
 
   it("refuses a limit that is none", async () => {
     const ada = await newPerson(locker);
-    for (const limit of ["0", "-1", "201", "NaN", "1.5"]) expect(await refusal(ada, "GET", `/v1/activity?limit=${limit}`)).toMatchObject({ status: 422, errors: [{ field: "limit" }] });
+    for (const limit of ["0", "-1", "201", "NaN", "1.5"])
+      expect(await refusal(ada, "GET", `/v1/activity?limit=${limit}`)).toMatchObject({
+        status: 422,
+        errors: [{ field: "limit" }],
+      });
   });
 
   it("a row says how the call went", async () => {
     const ada = await newPerson(locker);
     await storeKey(ada, "k", upstream.origin);
     const { token } = await mintToken(ada);
-    const call = await fetch(`${locker.proxyOrigin}/v1/proxy/k/hello?secret=query`, { headers: { authorization: `Bearer ${token}` } });
+    const call = await fetch(`${locker.proxyOrigin}/v1/proxy/k/hello?secret=query`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     const id = call.headers.get("apilocker-request-id");
-    const row = await eventually(async () => (await activity(ada)).find((one) => one.id === id && one.outcome !== "pending"));
-    expect(row).toMatchObject({ action: "proxy.call", outcome: "ok", path: "/hello", status: 200, method: "GET", bytes_out: 2 });
+    const row = await eventually(async () =>
+      (await activity(ada)).find((one) => one.id === id && one.outcome !== "pending"),
+    );
+    expect(row).toMatchObject({
+      action: "proxy.call",
+      outcome: "ok",
+      path: "/hello",
+      status: 200,
+      method: "GET",
+      bytes_out: 2,
+    });
     expect(JSON.stringify(row)).not.toContain("query");
   });
 });

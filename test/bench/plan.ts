@@ -5,7 +5,7 @@ export type Plan = {
   warmup_ms: number;
   vaults: number;
   latency: { rounds: number; calls: number };
-  throughput: { rounds: number; window_ms: number; connections: readonly number[]; many_connections: readonly number[] };
+  throughput: { rounds: number; window_ms: number; connections: readonly number[] };
   stream: { rounds: number; chunks: number; gap_ms: number };
   big: { bytes: number };
   revocation: { rounds: number; streams: number };
@@ -21,7 +21,7 @@ const FULL: Plan = {
   warmup_ms: 2_000,
   vaults: 64,
   latency: { rounds: 25, calls: 100 },
-  throughput: { rounds: 3, window_ms: 1_500, connections: [1, 16, 64], many_connections: [16, 64] },
+  throughput: { rounds: 3, window_ms: 1_500, connections: [1, 16, 64] },
   stream: { rounds: 5, chunks: 50, gap_ms: 10 },
   big: { bytes: GB },
   revocation: { rounds: 5, streams: 32 },

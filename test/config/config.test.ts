@@ -25,6 +25,7 @@ describe("a missing or malformed setting stops the start with one sentence that 
     ["private upstreams in public", { ALLOW_PRIVATE_UPSTREAMS: "true" }, /^ALLOW_PRIVATE_UPSTREAMS may be true only/],
     ["a loopback issuer in public", { OIDC_ISSUER: "http://localhost:8422" }, /^OIDC_ISSUER must be https:/],
     ["an issuer that is no URL", { OIDC_ISSUER: "accounts" }, /^OIDC_ISSUER must be a URL\.$/],
+    ["Google without its secret", { GOOGLE_CLIENT_ID: "g" }, /^GOOGLE_CLIENT_SECRET is not set\.$/],
     ["an issuer without a client", { OIDC_ISSUER: "https://id.example" }, /^OIDC_CLIENT_ID is not set\.$/],
   ];
   it.each(cases)("%s", (_what, change, sentence) => {
@@ -43,6 +44,8 @@ describe("settings", () => {
 
   it("never show a key in a complaint", () => {
     const secret = "S3cr3tS3cr3t";
-    expect(() => readConfig({ ...GOOD, ROOT_KEYS: `r1:${secret}` })).toThrow(expect.not.stringContaining(secret) as never);
+    expect(() => readConfig({ ...GOOD, ROOT_KEYS: `r1:${secret}` })).toThrow(
+      expect.not.stringContaining(secret) as never,
+    );
   });
 });

@@ -15,7 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => locker.stop());
 
-const begin = (email: string, return_to = "/") => `${locker.publicOrigin}/auth/oidc?${new URLSearchParams({ login_hint: email, return_to }).toString()}`;
+const begin = (email: string, return_to = "/") =>
+  `${locker.publicOrigin}/auth/oidc?${new URLSearchParams({ login_hint: email, return_to }).toString()}`;
 const isCallback = ({ pathname }: URL) => pathname.endsWith("/callback");
 const somebody = () => `${randomUUID()}@example.com`;
 
@@ -52,7 +53,9 @@ describe("a sign-in belongs to the browser that began it", () => {
     const browser = new Browser();
     const { url } = await browser.follow(begin(somebody()), isCallback);
     const pending = browser.cookie(locker.publicOrigin, PENDING) ?? "";
-    expect(Buffer.from(pending.split(".")[1] ?? "", "base64url").toString("latin1")).not.toContain(url.searchParams.get("state"));
+    expect(Buffer.from(pending.split(".")[1] ?? "", "base64url").toString("latin1")).not.toContain(
+      url.searchParams.get("state"),
+    );
     for (const at of [4, 20, pending.length - 2]) {
       const changed = pending.slice(0, at) + (pending[at] === "A" ? "B" : "A") + pending.slice(at + 1);
       browser.plant(locker.publicOrigin, PENDING, changed);
@@ -71,7 +74,17 @@ describe("a sign-in belongs to the browser that began it", () => {
 });
 
 describe("return_to leads nowhere but to our own pages", () => {
-  const outside = ["//evil.example/", "/\\evil.example", "https://evil.example/", "javascript:alert(1)", "/\t/evil.example", "\\\\evil.example", "http:evil.example", "", "/%0d%0aset-cookie:a=b"];
+  const outside = [
+    "//evil.example/",
+    "/\\evil.example",
+    "https://evil.example/",
+    "javascript:alert(1)",
+    "/\t/evil.example",
+    "\\\\evil.example",
+    "http:evil.example",
+    "",
+    "/%0d%0aset-cookie:a=b",
+  ];
   it.each(outside)("%j", async (return_to) => {
     const browser = new Browser();
     const { url } = await browser.follow(begin(somebody(), return_to), isCallback);
@@ -131,8 +144,10 @@ describe("accounts", () => {
       Array.from({ length: 10 }, async () => {
         const browser = new Browser();
         await browser.follow(begin(email));
-        const me = await browser.visit(`${locker.publicOrigin}/v1/me`, { headers: { "sec-fetch-site": "same-origin" } });
-        return ((await me.json()) as { account_id: string }).account_id;
+        const me = await browser.visit(`${locker.publicOrigin}/v1/me`, {
+          headers: { "sec-fetch-site": "same-origin" },
+        });
+        return (await me.json<{ account_id: string }>()).account_id;
       }),
     );
     expect(new Set(accounts).size).toBe(1);
@@ -147,8 +162,14 @@ describe("accounts", () => {
     await new Browser().follow(begin(eve));
     const { account_id } = await ada.api<{ account_id: string }>("GET", "/v1/me");
     const db = await locker.miniflare.getD1Database("DB");
-    const vault = await db.prepare("SELECT vault_id FROM account WHERE id = ?").bind(account_id).first<{ vault_id: string }>();
-    await db.prepare("UPDATE identity SET account_id = ?, vault_id = ? WHERE email = ?").bind(account_id, vault?.vault_id, eve).run();
+    const vault = await db
+      .prepare("SELECT vault_id FROM account WHERE id = ?")
+      .bind(account_id)
+      .first<{ vault_id: string }>();
+    await db
+      .prepare("UPDATE identity SET account_id = ?, vault_id = ? WHERE email = ?")
+      .bind(account_id, vault?.vault_id, eve)
+      .run();
     const browser = new Browser();
     const { response } = await browser.follow(begin(eve));
     expect(response?.status).toBe(404);
@@ -160,7 +181,10 @@ describe("accounts", () => {
     const browser = new Browser();
     await browser.follow(begin(email));
     const db = await locker.miniflare.getD1Database("DB");
-    await db.prepare("UPDATE account SET vault_id = ? WHERE id = (SELECT account_id FROM identity WHERE email = ?)").bind(`00${"z".repeat(21)}1`, email).run();
+    await db
+      .prepare("UPDATE account SET vault_id = ? WHERE id = (SELECT account_id FROM identity WHERE email = ?)")
+      .bind(`00${"z".repeat(21)}1`, email)
+      .run();
     const { response } = await new Browser().follow(begin(email));
     expect(response?.status).toBe(404);
   });

@@ -12,7 +12,8 @@ export class Browser {
     const response = await fetch(url, { redirect: "manual", ...init, headers });
     for (const cookie of response.headers.getSetCookie()) {
       const [pair = ""] = cookie.split(";");
-      const [name = "", value = ""] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+      const equals = pair.indexOf("=");
+      const [name, value] = [pair.slice(0, equals), pair.slice(equals + 1)];
       if (/max-age=0/i.test(cookie)) jar.delete(name);
       else jar.set(name, value);
     }
@@ -20,7 +21,10 @@ export class Browser {
   }
 
   /** Follows redirects until an answer is none, or until `stop` says that this one must not be visited. */
-  async follow(url: string, stop: (url: URL) => boolean = () => false): Promise<{ url: URL; response: Response | undefined }> {
+  async follow(
+    url: string,
+    stop: (url: URL) => boolean = () => false,
+  ): Promise<{ url: URL; response: Response | undefined }> {
     let at = new URL(url);
     for (let hop = 0; hop < 12; hop++) {
       if (stop(at)) return { url: at, response: undefined };

@@ -17,12 +17,30 @@ export async function startHostileProvider(client_id: string) {
       return response.writeHead(302, { location: back.href }).end();
     }
     const now = Math.floor(Date.now() / 1_000);
-    const claims = { iss: origin, aud: client_id, sub: "mallory", email: "ada@example.com", email_verified: true, nonce, iat: now, exp: now + 300, ...lie };
-    const token = [{ alg: "RS256" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+    const claims = {
+      iss: origin,
+      aud: client_id,
+      sub: "mallory",
+      email: "ada@example.com",
+      email_verified: true,
+      nonce,
+      iat: now,
+      exp: now + 300,
+      ...lie,
+    };
+    const token = [{ alg: "RS256" }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
     const answer =
       url.pathname === "/token"
         ? { access_token: "at", token_type: "Bearer", id_token: `${token}.c2ln` }
-        : { issuer: origin, authorization_endpoint: `${origin}/authorize`, token_endpoint: `${origin}/token`, jwks_uri: `${origin}/jwks`, id_token_signing_alg_values_supported: ["RS256"] };
+        : {
+            issuer: origin,
+            authorization_endpoint: `${origin}/authorize`,
+            token_endpoint: `${origin}/token`,
+            jwks_uri: `${origin}/jwks`,
+            id_token_signing_alg_values_supported: ["RS256"],
+          };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -17,19 +17,30 @@ export type Minted = { id: string; token: string };
 
 /** Stores a key for an upstream; more fields override. */
 export function storeKey(person: Person, name: string, base_url: string, more: object = {}): Promise<Stored> {
-  return person.api("POST", "/v1/keys", { name, provider: "custom", secret: `sk-test-${name}-0123456789abcdef`, base_url, ...more }) as Promise<Stored>;
+  const secret = `sk-test-${name}-0123456789abcdef`;
+  return person.api<Stored>("POST", "/v1/keys", { name, provider: "custom", secret, base_url, ...more });
 }
 
 /** Mints an app token under a policy. */
 export function mintToken(person: Person, policy: object = {}, name = "app"): Promise<Minted> {
-  return person.api("POST", "/v1/tokens", { name, policy }) as Promise<Minted>;
+  return person.api<Minted>("POST", "/v1/tokens", { name, policy });
 }
 
-export type ActivityRow = { id: string; seq: number; action: string; outcome: string; rule?: string; status?: number; path?: string; prev: string; hash: string } & Record<string, unknown>;
+export type ActivityRow = {
+  id: string;
+  seq: number;
+  action: string;
+  outcome: string;
+  rule?: string;
+  status?: number;
+  path?: string;
+  prev: string;
+  hash: string;
+} & Record<string, unknown>;
 
 /** The newest rows of a person's activity. */
 export async function activity(person: Person, limit = 50): Promise<ActivityRow[]> {
-  const { items } = (await person.api("GET", `/v1/activity?limit=${limit}`)) as { items: ActivityRow[] };
+  const { items } = await person.api<{ items: ActivityRow[] }>("GET", `/v1/activity?limit=${limit}`);
   return items;
 }
 
@@ -39,7 +50,7 @@ export async function eventually<T>(look: () => Promise<T | undefined | false>, 
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`not so within ${within_ms} ms: ${look}`);
+    if (Date.now() > deadline) throw new Error(`not so within ${within_ms} ms: ${look.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

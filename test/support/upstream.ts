@@ -2,7 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 /** A request as the upstream saw it. Header names are lower case; `raw_headers` keeps order and doubles. */
-export type Seen = { method: string; url: string; headers: IncomingMessage["headers"]; raw_headers: string[]; body: Buffer };
+export type Seen = {
+  method: string;
+  url: string;
+  headers: IncomingMessage["headers"];
+  raw_headers: string[];
+  body: Buffer;
+};
 
 /** How an upstream of a test answers; by default 200 and `{}`. */
 export type Answerer = (request: IncomingMessage, response: ServerResponse, seen: Seen) => void | Promise<void>;
@@ -18,7 +24,9 @@ export type Upstream = {
   stop(): Promise<void>;
 };
 
-export async function startUpstream(answerer: Answerer = (_request, response) => void response.end("{}")): Promise<Upstream> {
+export async function startUpstream(
+  answerer: Answerer = (_request, response) => void response.end("{}"),
+): Promise<Upstream> {
   let current = answerer;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];

@@ -13,8 +13,12 @@ CREATE TABLE identity (
   account_id TEXT NOT NULL,
   vault_id TEXT NOT NULL,
   email TEXT,
+  -- Lower case, and only where the provider has verified it: to tell somebody that they have an account already.
+  verified_email TEXT,
   PRIMARY KEY (issuer, subject)
 ) WITHOUT ROWID;
+
+CREATE INDEX identity_by_email ON identity (verified_email) WHERE verified_email IS NOT NULL;
 
 -- One row written per audited event: the primary key is the table (DESIGN D2, D12).
 CREATE TABLE audit (

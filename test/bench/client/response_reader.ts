@@ -49,7 +49,7 @@ export class ResponseReader {
     const mark = this.#phase === "head" ? END_OF_HEAD : END_OF_LINE;
     const end = bytes.indexOf(mark, at);
     if (end < 0) return undefined;
-    const text = bytes.latin1Slice(at, end);
+    const text = bytes.toString("latin1", at, end);
     if (this.#phase === "head") this.#head(text);
     else if (this.#phase === "trailer") this.#phase = text === "" ? "done" : "trailer";
     else if (text !== "") this.#chunk(Number.parseInt(text, 16));

@@ -10,8 +10,8 @@ export async function runServer(
   command: string,
   args: readonly string[],
   port: number,
-  env: NodeJS.ProcessEnv = {},
-): Promise<{ stop(): Promise<void> }> {
+  env: Record<string, string> = {},
+): Promise<{ stop: () => Promise<void> }> {
   const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, ...env } });
   const closed = once(child, "close");
   const stop = async () => {

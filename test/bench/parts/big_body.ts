@@ -27,7 +27,8 @@ async function readBody(target: Target, bytes: number): Promise<BigBody> {
   const seconds = (now() - started - STALL_MS) / 1000;
   const after = processes?.usage();
   connection.close();
-  if (status !== 200 || received !== bytes) throw new Error(`${target.name} answered ${status} with ${received} of ${bytes} bytes.`);
+  if (status !== 200 || received !== bytes)
+    throw new Error(`${target.name} answered ${status} with ${received} of ${bytes} bytes.`);
   const cpu_s = before === undefined || after === undefined ? undefined : after.cpu_s - before.cpu_s;
   return { seconds, cpu_s, peak_mb: after?.peak_mb };
 }

@@ -12,7 +12,8 @@ export async function measureStreams(
 ): Promise<Map<string, EventStream>> {
   const taken = new Map(targets.map(({ name }) => [name, [] as EventStream[]]));
   for (let round = 0; round < rounds; round++) {
-    for (const target of rotated(targets, round)) taken.get(target.name)?.push(await readStream(target, chunks, gap_ms));
+    for (const target of rotated(targets, round))
+      taken.get(target.name)?.push(await readStream(target, chunks, gap_ms));
   }
   const middle = (streams: EventStream[]): EventStream => ({
     first_byte_ms: median(streams.map(({ first_byte_ms }) => first_byte_ms)),
@@ -30,10 +31,12 @@ async function readStream(target: Target, chunks: number, gap_ms: number): Promi
   await connection.exchange(call, (bytes) => {
     const arrived_at = now();
     first_at ??= arrived_at;
-    for (const [, stamp] of bytes.latin1Slice().matchAll(/"content":"([\d.]+)"/g)) lags.push(arrived_at - Number(stamp));
+    for (const [, stamp] of bytes.toString("latin1").matchAll(/"content":"([\d.]+)"/g))
+      lags.push(arrived_at - Number(stamp));
   });
   connection.close();
   // Each chunk fits into a segment of its own; one that came in two pieces would be missing here.
-  if (first_at === undefined || lags.length < chunks * 0.9) throw new Error(`${target.name} passed on ${lags.length} of ${chunks} events.`);
+  if (first_at === undefined || lags.length < chunks * 0.9)
+    throw new Error(`${target.name} passed on ${lags.length} of ${chunks} events.`);
   return { first_byte_ms: first_at - sent_at, chunk_lag_ms: median(lags) };
 }

@@ -38,7 +38,12 @@ export async function drive(lane: Lane, connections: number, window_ms: number):
   if (processes !== undefined) await quiet(processes);
   const after = processes?.usage().cpu_s;
   const cpu_s = before === undefined || after === undefined ? undefined : after - before;
-  return { calls: sum(counts.map(({ calls }) => calls)), failed: sum(counts.map(({ failed }) => failed)), seconds, cpu_s };
+  return {
+    calls: sum(counts.map(({ calls }) => calls)),
+    failed: sum(counts.map(({ failed }) => failed)),
+    seconds,
+    cpu_s,
+  };
 }
 
 function callAll(lane: Lane, connections: number, window_ms: number): Promise<{ calls: number; failed: number }[]> {

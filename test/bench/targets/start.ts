@@ -16,12 +16,14 @@ type Served = Extract<Started, { port: number }>;
 /** Starts every target before the one upstream. */
 export async function startTargets(children: Children, vaults: number): Promise<Field> {
   const upstream = served(await children.start("upstream", 0)).port;
-  const [nginx, workerd, skeleton, apilocker, portkey] = await Promise.all(
+  const [nginx, workerd, skeleton, apilocker, portkey] = (await Promise.all(
     ["nginx", "workerd", "skeleton", "apilocker", "portkey"].map((name) => children.start(name, upstream)),
-  ) as [Started, Started, Started, Started, Started];
+  )) as [Started, Started, Started, Started, Started];
   const locker = await startLocker(served(apilocker), upstream, vaults);
   const optional = { nginx, portkey };
-  const skipped = Object.entries(optional).flatMap(([name, host]) => ("skipped" in host ? [{ name, why: host.skipped }] : []));
+  const skipped = Object.entries(optional).flatMap(([name, host]) =>
+    "skipped" in host ? [{ name, why: host.skipped }] : [],
+  );
   const targets = [
     target("direct", { port: upstream, pid: 0 }, plain(upstream)),
     ...("skipped" in nginx ? [] : [target("nginx", nginx, plain(nginx.port))]),

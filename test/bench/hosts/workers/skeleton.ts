@@ -6,7 +6,9 @@ type Bindings = { UPSTREAM: string; ROWS: DurableObjectNamespace<Rows> };
 export class Rows extends DurableObject<Bindings> {
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env);
-    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS call (seq INTEGER PRIMARY KEY, at INTEGER, method TEXT, path TEXT)");
+    ctx.storage.sql.exec(
+      "CREATE TABLE IF NOT EXISTS call (seq INTEGER PRIMARY KEY, at INTEGER, method TEXT, path TEXT)",
+    );
   }
 
   record(method: string, path: string): number {
