@@ -1,15 +1,23 @@
 import ipaddr from "ipaddr.js";
-import type * as z from "zod";
+import { secretFieldsOf, type Placement } from "../catalog/provider.ts";
 import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import type { Destination } from "../vault/keys.ts";
-import type { NewKey } from "./schema.ts";
+import type { Secret } from "../vault/sealer.ts";
+
+/** Where a person wants a secret to go; what is left out comes from the catalog. */
+export type Wanted = {
+  provider: string;
+  base_url?: string | undefined;
+  placement?: Placement | undefined;
+  headers?: Record<string, string> | undefined;
+};
 
 const DEFAULT_PLACEMENT = { in: "bearer" } as const;
 
 /** Where a new key's secret will go: from the catalog, or as the person says. Refuses what is no public https address. */
-export function destinationOf(key: z.output<typeof NewKey>, config: Config): Destination {
+export function destinationOf(key: Wanted, secret: Secret, config: Config): Destination {
   const provider = providerOf(key.provider);
   if (provider === undefined && key.provider !== CUSTOM)
     throw invalid("provider", `must be a provider of /v1/providers or "${CUSTOM}"`);
@@ -17,7 +25,7 @@ export function destinationOf(key: z.output<typeof NewKey>, config: Config): Des
   if (given === undefined) throw invalid("base_url", `must be given for the provider "${CUSTOM}"`);
   const { origin, base_path } = readBaseUrl(given, config);
   const placement = key.placement ?? provider?.placement ?? DEFAULT_PLACEMENT;
-  assertFields(key, placement);
+  assertFields(secret, placement);
   return { provider: key.provider, origin, base_path, placement, headers: { ...provider?.headers, ...key.headers } };
 }
 
@@ -53,27 +61,18 @@ function isPublicHost(hostname: string): boolean {
   );
 }
 
-function assertFields(key: z.output<typeof NewKey>, placement: Destination["placement"]): void {
-  const fields = new Set(key.secret === undefined ? Object.keys(key.fields ?? {}) : ["secret"]);
-  const wanted =
-    placement.in === "headers"
-      ? [
-          ...new Set(
-            Object.values(placement.headers).flatMap((template) =>
-              [...template.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field as string),
-            ),
-          ),
-        ]
-      : placement.in === "basic"
-        ? fields.has("secret")
-          ? ["secret"]
-          : ["username", "password"]
-        : ["secret"];
+function assertFields(secret: Secret, placement: Destination["placement"]): void {
+  const given = Object.keys(secret);
+  const single = placement.in === "basic" && given.includes("secret");
+  const wanted = single ? ["secret"] : secretFieldsOf(placement);
   for (const field of wanted)
-    if (!fields.has(field))
-      throw invalid(field === "secret" ? "secret" : `fields.${field}`, "is needed by this placement");
-  for (const field of fields)
-    if (!wanted.includes(field)) throw invalid(`fields.${field}`, "is not used by this placement");
+    if (!given.includes(field)) throw invalid(fieldName(field), "is needed by this placement");
+  for (const field of given)
+    if (!wanted.includes(field)) throw invalid(fieldName(field), "is not used by this placement");
+}
+
+function fieldName(field: string): string {
+  return field === "secret" ? "secret" : `fields.${field}`;
 }
 
 function invalid(field: string, rule: string): Problem {

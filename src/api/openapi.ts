@@ -36,7 +36,10 @@ export function openapi(origin: string): object {
   };
 }
 
-function describe(operationId: string, { summary, may, path, query, body, answer, status }: Operation): object {
+function describe(
+  operationId: string,
+  { summary, may, path, query, body, answer, produces = ["application/json"], status }: Operation,
+): object {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -64,7 +67,10 @@ function describe(operationId: string, { summary, may, path, query, body, answer
       ? {}
       : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body, "input") } } } }),
     responses: {
-      [status]: { description: summary, content: { "application/json": { schema: schemaOf(answer, "output") } } },
+      [status]: {
+        description: summary,
+        content: Object.fromEntries(produces.map((type) => [type, { schema: schemaOf(answer, "output") }])),
+      },
       default: { $ref: "#/components/responses/problem" },
     },
   };

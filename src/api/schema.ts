@@ -8,6 +8,8 @@ import * as z from "zod";
 export type Authority = "session" | "session_recent" | "device" | "app";
 
 const time = z.iso.datetime({ offset: true }).meta({ description: "RFC 3339" });
+/** A time in a query, in the one spelling that audit rows use, so that texts compare as times do. */
+const moment = time.transform((given) => new Date(given).toISOString());
 const text = (max: number) => z.string().min(1).max(max);
 
 /** Header names that a placement may use: a token of RFC 9110, and none that would steer the connection. */
@@ -48,25 +50,75 @@ const secretText = z
   .min(1)
   .regex(/^[\x20-\x7e]+$/, "must be printable ASCII without line breaks");
 
+const secretFields = z.record(z.string().regex(/^[a-z_]{1,40}$/, "must be a field name"), secretText);
+const note = z.string().max(2_000);
+const tags = z.array(text(40)).max(20);
+
+/** A secret, one way or the other; with where it may go and how it is shown there. */
+const secretAndDestination = {
+  secret: secretText.optional(),
+  fields: secretFields.optional(),
+  base_url: z.string().max(2_048).optional(),
+  placement: Placement.optional(),
+  headers: z.record(headerName, headerValue).optional(),
+};
+const oneSecret = {
+  check: (body: { secret?: unknown; fields?: unknown }) => (body.secret === undefined) !== (body.fields === undefined),
+  complaint: { path: ["secret"], message: "give either secret or fields" },
+};
+
 export const NewKey = z
   .strictObject({
     name: KeyName,
     provider: text(40),
-    secret: secretText.optional(),
-    fields: z.record(z.string().regex(/^[a-z_]{1,40}$/, "must be a field name"), secretText).optional(),
-    base_url: z.string().max(2_048).optional(),
-    placement: Placement.optional(),
-    headers: z.record(headerName, headerValue).optional(),
-    tags: z.array(text(40)).max(20).default([]),
+    ...secretAndDestination,
+    tags: tags.default([]),
     scrub: z.boolean().default(false),
     revealable: z.boolean().default(false),
     expires_at: time.optional(),
-    note: z.string().max(2_000).optional(),
+    note: note.optional(),
   })
-  .refine((key) => (key.secret === undefined) !== (key.fields === undefined), {
-    path: ["secret"],
-    message: "give either secret or fields",
+  .refine(oneSecret.check, oneSecret.complaint);
+
+/** The destination belongs to the secret: it changes only together with it (SECURITY S2). */
+export const KeyPatch = z
+  .strictObject({
+    name: KeyName.optional(),
+    tags: tags.optional(),
+    scrub: z.boolean().optional(),
+    revealable: z.boolean().optional(),
+    expires_at: time.nullable().optional(),
+    note: note.nullable().optional(),
+    provider: text(40).optional(),
+    ...secretAndDestination,
+  })
+  .refine(({ secret, fields }) => secret === undefined || fields === undefined, oneSecret.complaint)
+  .superRefine((patch, context) => {
+    if (patch.secret !== undefined || patch.fields !== undefined) return;
+    for (const field of ["provider", "base_url", "placement", "headers"] as const) {
+      if (patch[field] !== undefined)
+        context.addIssue({ code: "custom", path: [field], message: "may be changed only together with the secret" });
+    }
   });
+
+export const Rotation = z
+  .strictObject({
+    secret: secretText.optional(),
+    fields: secretFields.optional(),
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(7 * 86_400)
+      .default(0),
+  })
+  .refine(oneSecret.check, oneSecret.complaint);
+
+export const Rollback = z.strictObject({ version: z.int().min(1).optional() });
+export const RevealMany = z.strictObject({ keys: z.array(text(100)).min(1).max(50) });
+export const TestCall = z.strictObject({
+  method: z.enum(["GET", "HEAD", "POST"]).optional(),
+  path: z.string().max(512).regex(/^\//, "must begin with a slash").optional(),
+});
 
 export const Key = z.object({
   id: z.string(),
@@ -86,6 +138,27 @@ export const Key = z.object({
   expires_at: time.optional(),
   last_used_at: time.optional(),
   uses: z.int(),
+  overlap_until: time.optional(),
+});
+
+export const KeyDetails = Key.extend({
+  former_names: z.array(z.string()),
+  versions: z.array(z.object({ version: z.int(), base_url: z.string(), created_at: time, current: z.boolean() })),
+});
+
+export const Revealed = z.object({
+  id: z.string(),
+  name: z.string(),
+  version: z.int(),
+  fields: z.record(z.string(), z.string()),
+});
+export const EntryLink = z.object({ url: z.url(), expires_at: time });
+export const TestResult = z.object({
+  ok: z.boolean(),
+  status: z.int().optional(),
+  latency_ms: z.int(),
+  request_id: z.string(),
+  detail: z.string(),
 });
 
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const;
@@ -197,6 +270,17 @@ export const Verification = z.object({
   fault: z.string().optional(),
 });
 
+export const Stats = z.object({
+  items: z.array(
+    z.object({
+      at: time,
+      calls: z.int(),
+      outcomes: z.record(z.string(), z.int()),
+      mean_latency_ms: z.int().optional(),
+    }),
+  ),
+});
+
 export const Provider = z.object({
   id: z.string(),
   name: z.string(),
@@ -224,17 +308,35 @@ const KeyQuery = z.object({
   tag: text(40).optional(),
   q: text(100).optional(),
 });
-const ActivityQuery = z.object({ ...page, cursor: z.coerce.number().int().min(1).optional() });
+const filter = {
+  key: text(100).optional(),
+  token: text(100).optional(),
+  grant: text(100).optional(),
+  device: text(100).optional(),
+  action: text(64).optional(),
+  outcome: text(32).optional(),
+  provider: text(40).optional(),
+  country: text(2).optional(),
+  ip: text(64).optional(),
+  since: moment.optional(),
+  until: moment.optional(),
+  q: text(100).optional(),
+};
+const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
+const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
+const StatsQuery = z.object({ bucket: z.enum(["hour", "day"]).default("hour"), since: moment.optional() });
 
 /** One operation of the API. */
 export type Operation = {
-  method: "get" | "post" | "delete";
+  method: "get" | "post" | "patch" | "delete";
   path: string;
   summary: string;
   may: readonly Authority[];
   query?: z.ZodType;
   body?: z.ZodType;
   answer: z.ZodType;
+  /** Media types other than JSON. */
+  produces?: readonly string[];
   status: 200 | 201;
 };
 
@@ -265,8 +367,69 @@ export const OPERATIONS = {
     path: "/keys/{key}",
     summary: "Get a key, without its secret",
     may: PEOPLE,
+    answer: KeyDetails,
+    status: 200,
+  },
+  changeKey: {
+    method: "patch",
+    path: "/keys/{key}",
+    summary: "Change a key; its destination only with its secret",
+    may: PEOPLE,
+    body: KeyPatch,
     answer: Key,
     status: 200,
+  },
+  rotateKey: {
+    method: "post",
+    path: "/keys/{key}/rotate",
+    summary: "Give a key a new secret",
+    may: PEOPLE,
+    body: Rotation,
+    answer: Key,
+    status: 200,
+  },
+  rollBackKey: {
+    method: "post",
+    path: "/keys/{key}/rollback",
+    summary: "Make an earlier version current",
+    may: PEOPLE,
+    body: Rollback,
+    answer: Key,
+    status: 200,
+  },
+  revealKey: {
+    method: "post",
+    path: "/keys/{key}/reveal",
+    summary: "Show a key's secret to its owner",
+    may: ["session"],
+    answer: Revealed,
+    status: 200,
+  },
+  revealKeys: {
+    method: "post",
+    path: "/keys/reveal",
+    summary: "Show several secrets to their owner",
+    may: ["session"],
+    body: RevealMany,
+    answer: listOf(Revealed),
+    status: 200,
+  },
+  testKey: {
+    method: "post",
+    path: "/keys/{key}/test",
+    summary: "Make one harmless call upstream",
+    may: PEOPLE,
+    body: TestCall,
+    answer: TestResult,
+    status: 200,
+  },
+  createEntryLink: {
+    method: "post",
+    path: "/keys/{key}/entry-link",
+    summary: "A one-time page on which its owner types the key's next secret",
+    may: PEOPLE,
+    answer: EntryLink,
+    status: 201,
   },
   pauseKey: {
     method: "post",
@@ -351,6 +514,25 @@ export const OPERATIONS = {
     answer: listOf(AuditRow),
     status: 200,
   },
+  exportActivity: {
+    method: "get",
+    path: "/activity/export",
+    summary: "The activity as a file",
+    may: PEOPLE,
+    query: ExportQuery,
+    answer: z.string(),
+    produces: ["text/csv", "application/jsonl"],
+    status: 200,
+  },
+  activityStats: {
+    method: "get",
+    path: "/activity/stats",
+    summary: "Calls by time and outcome",
+    may: PEOPLE,
+    query: StatsQuery,
+    answer: Stats,
+    status: 200,
+  },
   verifyActivity: {
     method: "get",
     path: "/activity/verify",
@@ -375,6 +557,14 @@ export const OPERATIONS = {
     may: ["session"],
     query: Page,
     answer: listOf(Session),
+    status: 200,
+  },
+  revokeSession: {
+    method: "delete",
+    path: "/sessions/{id}",
+    summary: "Sign a browser out",
+    may: ["session"],
+    answer: Receipt,
     status: 200,
   },
   me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },

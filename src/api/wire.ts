@@ -1,10 +1,11 @@
 /** Our rows as the wire wants them: snake_case, RFC 3339 times, nothing that is null. */
 import type * as z from "zod";
 import type { AuditRow as StoredRow, Decision, Settled } from "../vault/audit.ts";
+import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
 import type { ApiKey } from "../vault/keys.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import type { AuditRow, Key, Receipt, Session, Token } from "./schema.ts";
+import type { AuditRow, Key, KeyDetails, Receipt, Session, Token } from "./schema.ts";
 
 /** RFC 3339 in UTC with milliseconds. */
 export function wireTime(ms: number): string {
@@ -36,6 +37,20 @@ export function wireKey(key: ApiKey): z.output<typeof Key> {
     expires_at: optional(key.expires_at),
     last_used_at: optional(key.last_used_at),
     uses,
+    overlap_until: optional(key.overlap_until),
+  };
+}
+
+export function wireKeyDetails({ former_names, versions, ...key }: StoredDetails): z.output<typeof KeyDetails> {
+  return {
+    ...wireKey(key),
+    former_names,
+    versions: versions.map(({ version, destination, created_at }) => ({
+      version,
+      base_url: destination.origin + destination.base_path,
+      created_at: wireTime(created_at),
+      current: version === key.version,
+    })),
   };
 }
 

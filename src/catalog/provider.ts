@@ -16,4 +16,14 @@ export type Provider = {
   /** Headers that every call needs; sent only where the caller sent none. */
   headers?: Record<string, string>;
   docs_url: string;
+  /** One harmless call that proves that a key works. */
+  test?: { method: "GET" | "HEAD" | "POST"; path: string };
 };
+
+/** The fields of a secret that a placement shows upstream. A Basic pair may also be one `secret`, sent as the user name. */
+export function secretFieldsOf(placement: Placement): string[] {
+  if (placement.in === "basic") return ["username", "password"];
+  if (placement.in !== "headers") return ["secret"];
+  const templates = Object.values(placement.headers).join(" ");
+  return [...new Set([...templates.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field as string))];
+}

@@ -86,15 +86,13 @@ export async function sealTransient(ring: KeyRing, use: string, value: unknown):
 
 /** Opens what {@link sealTransient} sealed; undefined for anything else. */
 export async function openTransient(ring: KeyRing, use: string, text: string): Promise<unknown> {
-  const [id = "", box = ""] = text.split(".");
+  const [id = "", spelled = "", ...more] = text.split(".");
   const root = ring.by_id.get(id);
-  if (root === undefined) return undefined;
+  const box = Buffer.from(spelled, "base64url");
+  // Buffer overlooks what is no base64url; a sealed value has one spelling.
+  if (root === undefined || more.length > 0 || box.toString("base64url") !== spelled) return undefined;
   try {
-    const plain = await decrypt(
-      await aesKey(deriveKey(root, use)),
-      new Uint8Array(Buffer.from(box, "base64url")),
-      utf8(use),
-    );
+    const plain = await decrypt(await aesKey(deriveKey(root, use)), box, utf8(use));
     return JSON.parse(new TextDecoder().decode(plain));
   } catch {
     return undefined;

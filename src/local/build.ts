@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,21 +15,22 @@ const NOT_THE_WORKER = new Set(["local", "cli", "dashboard"]);
  * named after everything that went in: an unchanged Worker is not built again, and builders cannot get in each other's way.
  */
 export async function buildWorker(): Promise<string> {
-  const bundle = join(BUNDLES, await fingerprint());
+  const wanted = await fingerprint();
+  const bundle = join(BUNDLES, wanted);
   if (existsSync(bundle)) return bundle;
   await mkdir(BUNDLES, { recursive: true });
-  const unfinished = join(BUNDLES, `unfinished-${process.pid}-${Date.now()}`);
-  const { code, output } = await wrangler(["deploy", "--dry-run", "--minify", "--outdir", unfinished]);
-  if (code !== 0) {
-    await rm(unfinished, { recursive: true, force: true });
-    throw new Error(`The Worker does not build:\n${output.trim()}`);
-  }
+  const unfinished = join(BUNDLES, `unfinished-${process.pid}-${randomUUID()}`);
   try {
-    await rename(unfinished, bundle);
-  } catch (fault) {
-    // Somebody else finished the same bundle first.
+    const { code, stdout, stderr } = await wrangler(["deploy", "--dry-run", "--minify", "--outdir", unfinished]);
+    if (code !== 0) throw new Error(`The Worker does not build:\n${(stderr || stdout).trim()}`);
+    // Somebody saved a file meanwhile: which of the two versions was bundled, nobody knows.
+    if ((await fingerprint()) !== wanted) return await buildWorker();
+    await rename(unfinished, bundle).catch((fault: unknown) => {
+      // Somebody else finished the same bundle first.
+      if (!existsSync(bundle)) throw fault;
+    });
+  } finally {
     await rm(unfinished, { recursive: true, force: true });
-    if (!existsSync(bundle)) throw fault;
   }
   await removeStale(bundle);
   return bundle;

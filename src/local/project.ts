@@ -16,7 +16,14 @@ const Settings = z.looseObject({
   durable_objects: z.object({ bindings: z.array(z.object({ name: z.string(), class_name: z.string() })) }),
   kv_namespaces: z.array(z.looseObject({ binding: z.string(), id: z.string().optional() })).default([]),
   d1_databases: z
-    .array(z.looseObject({ binding: z.string(), database_name: z.string(), migrations_dir: z.string() }))
+    .array(
+      z.looseObject({
+        binding: z.string(),
+        database_name: z.string(),
+        database_id: z.string().optional(),
+        migrations_dir: z.string(),
+      }),
+    )
     .default([]),
   ratelimits: z
     .array(
@@ -27,6 +34,7 @@ const Settings = z.looseObject({
       }),
     )
     .default([]),
+  routes: z.array(z.unknown()).optional(),
   vars: z.record(z.string(), z.string()).default({}),
   secrets: z.object({ required: z.array(z.string()) }),
 });
@@ -38,16 +46,19 @@ export function readSettings(): Settings {
   return Settings.parse(parseJsonc(readFileSync(join(ROOT, "wrangler.jsonc"), "utf8")));
 }
 
-/** Runs wrangler to its end. What it prints comes back, unless it is to be seen (`show`). */
-export function wrangler(args: readonly string[], show = false): Promise<{ code: number; output: string }> {
+/** Runs wrangler to its end; what it prints comes back, unless it is to be seen (`show`). */
+export function wrangler(
+  args: readonly string[],
+  show = false,
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const entry = join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin", "wrangler.js");
   const out = show ? "inherit" : "pipe";
   const child = spawn(process.execPath, [entry, ...args], { cwd: ROOT, stdio: ["ignore", out, out] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  let [stdout, stderr] = ["", ""];
+  child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   return new Promise((done, fail) => {
     child.once("error", fail);
-    child.once("close", (code) => done({ code: code ?? 1, output }));
+    child.once("close", (code) => done({ code: code ?? 1, stdout, stderr }));
   });
 }

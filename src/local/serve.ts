@@ -20,6 +20,8 @@ export type ServeOptions = {
   stateDir?: string | undefined;
   /** Settings of the Worker that differ from those of a usual local run. */
   vars?: Record<string, string>;
+  /** Lets a test look into the objects' storage. */
+  inspect?: boolean;
   /** Hears what there is to say and what the Worker logs. */
   log?: (line: string) => void;
 };
@@ -109,6 +111,7 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
       resourcePersistencePath: join(state.folder, "data"),
       unsafeRuntimeEnv: runtimeMark(state.folder),
       cf: false,
+      unsafeInspectDurableObjects: options.inspect ?? false,
       log: new NoOpLog(),
       handleStructuredLogs: ({ message }) => log(message),
     }),

@@ -16,6 +16,9 @@ const Secrets = z.object({
 const Running = z.object({ pid: z.number(), origin: z.string() });
 const RUNNING = "running.json";
 
+/** The folders that this process works on. */
+const inUse = new Set<string>();
+
 /** The secrets of one local run, made once and never printed. */
 export type Secrets = z.infer<typeof Secrets>;
 
@@ -41,7 +44,7 @@ export class State {
     await mkdir(path, { recursive: true });
     await chmod(path, 0o700);
     const running = await readJson(join(path, RUNNING), Running);
-    if (running !== undefined && (await stillRuns(running))) {
+    if (running !== undefined && (inUse.has(path) || (await stillRuns(running)))) {
       throw new Error(
         `API Locker already runs on ${running.origin} with the data in ${folder}: stop it first, or set STATE_DIR.`,
       );
@@ -71,11 +74,13 @@ export class State {
   /** Notes that a runtime now works on the data. It must have ended before the folder goes, so our turn comes after its. */
   async begin(origin: string): Promise<void> {
     process.off("exit", this.#leave).once("exit", this.#leave);
+    inUse.add(this.folder);
     await this.write(RUNNING, { pid: process.pid, origin });
   }
 
   end(): void {
     process.off("exit", this.#leave);
+    inUse.delete(this.folder);
     this.#leave();
   }
 }
@@ -118,6 +123,7 @@ function keyRing(): string {
 
 /** After a crash and a reboot the number may be another program's: only a run that also answers counts. */
 async function stillRuns({ pid, origin }: z.infer<typeof Running>): Promise<boolean> {
+  // Our own number, where a container counts from one again.
   if (pid === process.pid || !isAlive(pid)) return false;
   try {
     await fetch(origin, { signal: AbortSignal.timeout(1_000), redirect: "manual" });

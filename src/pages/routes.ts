@@ -1,16 +1,19 @@
 import { Hono } from "hono";
 import { html } from "hono/html";
 import { sessionOf } from "../auth/caller.ts";
-import { configOf, type SignInProvider } from "../config.ts";
+import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
+import { entry } from "./entry.ts";
 import { page } from "./layout.ts";
+import { signInPage } from "./sign_in.ts";
 import style from "./style.css";
 
 const SHOWN = 50;
 
 /** Server-rendered pages, without script. */
 export const pages = new Hono<{ Bindings: Env }>()
+  .route("/", entry)
   .get(
     "/style.css",
     () =>
@@ -34,22 +37,10 @@ export const pages = new Hono<{ Bindings: Env }>()
       ]);
       return await signedIn(me.session.name, keys, tokens);
     } catch (refused) {
-      if (refused instanceof Problem && refused.code === "invalid_token") return signedOut(config.sign_in);
+      if (refused instanceof Problem && refused.code === "invalid_token") return signInPage(config.sign_in, "/");
       throw refused;
     }
   });
-
-function signedOut(providers: readonly SignInProvider[]): Promise<Response> {
-  const ways = providers.map(
-    ({ id, name }) => html`<p><a class="button" href="/auth/${id}?return_to=/">Sign in with ${name}</a></p>`,
-  );
-  return page(
-    "Sign in",
-    html`<h1>API Locker</h1>
-      <p>Your apps and agents use your API keys. They never see them.</p>
-      ${ways.length > 0 ? ways : html`<p>No identity provider is configured.</p>`}`,
-  );
-}
 
 type Row = { name: string; paused_at: number | null; uses: number; id: string; revoked_at?: number | null };
 

@@ -19,19 +19,18 @@ export function carry(
   { scrubber, method, client }: { scrubber: Scrubber | undefined; method: string; client: AbortSignal },
 ): { response: Response; done: Promise<void> } {
   const { status } = upstream;
+  if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
   const coding = upstream.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
   const decoded = DECODED.has(coding);
   if (decoded) headers.delete("content-encoding");
   const length = decoded || scrubber !== undefined ? null : headers.get("content-length");
-  if (method !== "HEAD") headers.delete("content-length");
+  if (method !== "HEAD" || decoded) headers.delete("content-length");
 
   if (upstream.body === null || BODILESS.has(status) || method === "HEAD") {
     void upstream.body?.cancel().catch(() => {});
     return { response: new Response(null, { status, headers }), done: call.end({ outcome: "ok" }) };
   }
   if (scrubber !== undefined && coding !== "" && coding !== "identity" && !decoded) {
-    void upstream.body.cancel().catch(() => {});
-    void call.end({ outcome: "failed", rule: "unscrubbable" });
     throw new Problem(
       "upstream_refused",
       "The upstream's answer is encoded in a way that cannot be searched for the key.",

@@ -1,8 +1,14 @@
 import { Problem } from "../problem.ts";
 import { TOKEN_LIKE } from "../crypto/token.ts";
+import { decodeForm, withoutParameters } from "./query.ts";
+import { Scrubber, spellings } from "./scrub.ts";
 
 /** A call's headers and query without our token, and the token. `query` is raw, without the question mark. */
 export type Found = { token: string; headers: Headers; query: string };
+
+/** How every token begins, in every spelling that is looked for: most requests are cleared by this one glance. */
+const MARKER = new RegExp(spellings("alk_").map(RegExp.escape).join("|"), "i");
+const DECODED_AT_MOST = 5;
 
 /**
  * Finds the token wherever an SDK puts its key, and takes it out: `Authorization` (Bearer, token, Basic user or password),
@@ -11,9 +17,10 @@ export type Found = { token: string; headers: Headers; query: string };
  */
 export function takeToken(given: Headers, rawQuery: string): Found {
   const headers = new Headers(given);
+  // Cookies are not read here, and never go upstream (SECURITY S1).
+  headers.delete("cookie");
   const found = new Set<string>();
-  for (const [name, value] of given) {
-    if (name === "cookie") continue;
+  for (const [name, value] of [...headers]) {
     const tokens = name === "authorization" ? inAuthorization(value) : tokensIn(value);
     if (tokens.length === 0) continue;
     for (const token of tokens) found.add(token);
@@ -21,8 +28,8 @@ export function takeToken(given: Headers, rawQuery: string): Found {
     if (rest === "") headers.delete(name);
     else headers.set(name, rest);
   }
-  const query = withoutParameters(rawQuery, (_name, value) => {
-    const tokens = tokensIn(value);
+  const query = withoutParameters(rawQuery, (name, value) => {
+    const tokens = tokensIn(`${name}=${value}`);
     if (tokens.some((token) => !token.startsWith("alk_app_")))
       throw new Problem("invalid_token", "Only an app token may travel in a query.");
     for (const token of tokens) found.add(token);
@@ -31,16 +38,29 @@ export function takeToken(given: Headers, rawQuery: string): Found {
   const [token, second] = found;
   if (token === undefined) throw new Problem("invalid_token", "Send an app token where the provider's key would go.");
   if (second !== undefined) throw new Problem("invalid_token", "The request carries more than one token.");
+  assertGone(token, headers, query);
   return { token, headers, query };
 }
 
-/** Parameters of a raw query that `unwanted` does not name, to the letter as they came. Names and values are decoded for it. */
-export function withoutParameters(rawQuery: string, unwanted: (name: string, value: string) => boolean): string {
-  const kept = rawQuery.split("&").filter((pair) => {
-    const [name = "", ...value] = pair.split("=");
-    return pair !== "" && !unwanted(decodeForm(name), decodeForm(value.join("=")));
-  });
-  return kept.join("&");
+/** A second copy in a spelling that no SDK uses (encoded twice, base64 in a header of its own) must not slip upstream. */
+function assertGone(token: string, headers: Headers, query: string): void {
+  const text = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n") + `\n?${query}`;
+  for (const reading of readings(text)) {
+    if (MARKER.test(reading) && new Scrubber([token]).text(reading) !== reading)
+      throw new Problem("invalid_token", "The request carries its token a second time, in another spelling.");
+  }
+}
+
+/** The text as it is, and as one, two, … servers that each decode it would read it. */
+function* readings(text: string): Generator<string> {
+  let reading = text;
+  for (let depth = 0; depth <= DECODED_AT_MOST; depth++) {
+    yield reading;
+    if (!reading.includes("%")) return;
+    const decoded = decodeForm(reading);
+    if (decoded === reading) return;
+    reading = decoded;
+  }
 }
 
 function inAuthorization(value: string): string[] {
@@ -60,12 +80,4 @@ function withoutProtocols(value: string): string {
     .map((protocol) => protocol.trim())
     .filter((protocol) => tokensIn(protocol).length === 0)
     .join(", ");
-}
-
-function decodeForm(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll("+", " "));
-  } catch {
-    return text;
-  }
 }

@@ -1,4 +1,5 @@
 import { Problem } from "../problem.ts";
+import { parameterNames } from "./query.ts";
 
 /** Headers that end at each hop (RFC 9110 §7.6.1), whether or not `Connection` names them. */
 const HOP_BY_HOP = [
@@ -59,31 +60,35 @@ const NOT_TO_CLIENT = new Set([
 const NOT_TO_CLIENT_PREFIXES = ["access-control-", "apilocker-", "cloudflare-cdn-cache-control", "sec-websocket-"];
 
 const METHOD_OVERRIDE = /^(x-http-method.*|x-method-override)$/;
-const ACTIVE_CONTENT =
-  /^\s*(text\/html|application\/xhtml\+xml|image\/svg\+xml|text\/xml|application\/xml|[^;]*\+xml)\b/i;
+/** Anywhere in the value: of several types on one line browsers take the last. `multipart/x-mixed-replace` may hold a page. */
+const ACTIVE_CONTENT = /(^|[,\s])(text\/html|[^;,\s]*[/+]xml|text\/xsl|multipart\/)/i;
 
 /** The caller's headers as the upstream may see them; our token is already out. */
 export function upstreamHeaders(given: Headers): Headers {
   const nominated = new Set((given.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
   const headers = new Headers();
   for (const [name, value] of given) {
+    const known = dashed(name);
     if (
-      NOT_UPSTREAM.has(name) ||
+      NOT_UPSTREAM.has(known) ||
       nominated.has(name) ||
-      NOT_UPSTREAM_PREFIXES.some((prefix) => name.startsWith(prefix))
+      NOT_UPSTREAM_PREFIXES.some((prefix) => known.startsWith(prefix))
     )
       continue;
     headers.append(name, value);
   }
-  // Only what the runtime can take apart again, since an answer may have to be scrubbed (SECURITY S20).
-  headers.set("accept-encoding", narrowed(given.get("accept-encoding")));
+  // Only what the runtime can take apart again, since an answer may have to be scrubbed (SECURITY S20); and part of an
+  // encoded body can be taken apart by nobody.
+  headers.set("accept-encoding", given.has("range") ? "identity" : narrowed(given.get("accept-encoding")));
   return headers;
 }
 
 /** Does the call carry a header or parameter by which some servers take another method? (SECURITY S26) */
 export function overridesMethod(headers: Headers, query: string): boolean {
-  if (/(^|&)_method=/i.test(query)) return true;
-  return [...headers.keys()].some((name) => METHOD_OVERRIDE.test(name));
+  // PHP reads a dot or a space in a name as an underscore, and `_method[]` as `_method`.
+  const names = parameterNames(query).map((name) => name.trim().replace(/[. ]/g, "_").toLowerCase());
+  if (names.some((name) => name === "_method" || name.startsWith("_method["))) return true;
+  return [...headers.keys()].some((name) => METHOD_OVERRIDE.test(dashed(name)));
 }
 
 /** Refuses a browser that navigates, embeds or registers a worker: the proxy serves programs (SECURITY S1). */
@@ -104,8 +109,8 @@ export function guard(headers: Headers): Headers {
   headers.set("x-content-type-options", "nosniff");
   headers.set("cross-origin-resource-policy", "same-origin");
   headers.set("cloudflare-cdn-cache-control", "no-store");
-  const type = headers.get("content-type");
-  if (type === null || ACTIVE_CONTENT.test(type)) headers.set("content-disposition", "attachment");
+  const type = headers.get("content-type") ?? "";
+  if (!type.includes("/") || ACTIVE_CONTENT.test(type)) headers.set("content-disposition", "attachment");
   return headers;
 }
 
@@ -123,6 +128,11 @@ export function clientHeaders(given: Headers, scrub: (value: string) => string):
     headers.append(name, scrub(value));
   }
   return guard(headers);
+}
+
+/** A header's name as servers that hand headers on as variables read it: to them `_` and `-` are one. */
+function dashed(name: string): string {
+  return name.replaceAll("_", "-");
 }
 
 function narrowed(accept: string | null): string {

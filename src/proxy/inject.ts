@@ -1,7 +1,7 @@
 import type { Placement } from "../catalog/provider.ts";
 import type { Destination } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
-import { withoutParameters } from "./find_token.ts";
+import { withoutParameters } from "./query.ts";
 
 /**
  * Puts the credential where the provider wants it, over anything that the caller put there; fixed headers only where the

@@ -24,6 +24,8 @@ export class Leash {
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #status: number | undefined;
   #lost_at: number | undefined;
+  #opening: Promise<void> | undefined;
+  /** Nothing is asked any more: the call has ended or was told to stop. */
   #over = false;
 
   constructor(vault: () => DurableObjectStub, dispatch: Dispatch, onCut: OnCut) {
@@ -36,21 +38,15 @@ export class Leash {
     }
   }
 
-  /** Opens the leash; a call that is over by then gets none. */
-  async open(): Promise<void> {
-    if (this.#over || this.#socket !== undefined) return;
-    try {
-      const answer = await this.#vault().fetch(`https://vault/?_pk=${crypto.randomUUID()}`, {
-        headers: { upgrade: "websocket", "x-leash-seq": String(this.#dispatch.seq), "x-leash-lease": this.#lease },
-      });
-      const socket = answer.webSocket;
-      if (socket === null) throw new Error(`the vault answered ${answer.status}`);
-      socket.accept();
-      this.#hold(socket);
-    } catch (fault) {
-      console.warn(JSON.stringify({ event: "leash_not_opened", error: String(fault) }));
-      await this.#askAgain();
-    }
+  /**
+   * Opens the leash, asking until the vault answers or the time is up; a call that is over by then gets none. One attempt
+   * at a time: a lease is good for one opening, and a second one would be told to stop.
+   */
+  open(wait_ms = 0): Promise<void> {
+    this.#opening ??= this.#openOrStop(wait_ms).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
   }
 
   /** The upstream has answered: a cut row can say with what. */
@@ -79,26 +75,49 @@ export class Leash {
       if (socket !== this.#socket) return;
       this.#drop();
       if (code === CUT) this.#stop(reason);
-      else if (!this.#over) void this.#askAgain();
+      else if (!this.#over) this.#lost();
     });
     this.#ping = setInterval(() => {
       if (unanswered++ < LOST_AFTER_PINGS) return socket.send("ping");
       this.#drop();
       socket.close(1001, "no answer");
-      void this.#askAgain();
+      this.#lost();
     }, PING_MS);
     if (this.#status !== undefined) this.answered(this.#status);
   }
 
-  async #askAgain(): Promise<void> {
-    this.#lost_at ??= Date.now();
-    if (Date.now() - this.#lost_at >= GIVE_UP_MS) return this.#stop("leash_lost");
-    await scheduler.wait(Math.random() * JITTER_MS);
-    await this.open();
+  /** All routers lose their leashes at once when an object moves, so each comes back at a moment of its own. */
+  #lost(): void {
+    this.#lost_at = Date.now();
+    void this.open(Math.random() * JITTER_MS);
+  }
+
+  async #openOrStop(wait_ms: number): Promise<void> {
+    for (let wait = wait_ms; !this.#over && this.#socket === undefined; wait = Math.random() * JITTER_MS) {
+      if (wait > 0) await scheduler.wait(wait);
+      if (this.#over) return;
+      try {
+        return this.#hold(await this.#connected());
+      } catch (fault) {
+        console.warn(JSON.stringify({ event: "leash_not_opened", error: String(fault) }));
+        this.#lost_at ??= Date.now();
+        if (Date.now() - this.#lost_at >= GIVE_UP_MS) return this.#stop("leash_lost");
+      }
+    }
+  }
+
+  async #connected(): Promise<WebSocket> {
+    const answer = await this.#vault().fetch(`https://vault/?_pk=${crypto.randomUUID()}`, {
+      headers: { upgrade: "websocket", "x-leash-seq": String(this.#dispatch.seq), "x-leash-lease": this.#lease },
+    });
+    if (answer.webSocket === null) throw new Error(`the vault answered ${answer.status}`);
+    answer.webSocket.accept();
+    return answer.webSocket;
   }
 
   #stop(rule: string): void {
     if (this.#over) return;
+    this.#over = true;
     this.#onCut(rule);
   }
 

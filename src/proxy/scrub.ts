@@ -106,7 +106,7 @@ export class Scrubber {
 }
 
 /** Every listed spelling of a secret, as latin1 views of its bytes. Compared without regard to case, which covers both hexes. */
-function spellings(secret: string): string[] {
+export function spellings(secret: string): string[] {
   const bytes = Buffer.from(secret, "utf8");
   const raw = bytes.toString("latin1");
   const json = JSON.stringify(secret).slice(1, -1);

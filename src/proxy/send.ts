@@ -1,5 +1,5 @@
 import { configOf, type Config } from "../config.ts";
-import { TOKEN_LIKE, verifyToken } from "../crypto/token.ts";
+import { verifyToken } from "../crypto/token.ts";
 import { originOf } from "../auth/origin.ts";
 import { asProblem, Problem, problemResponse } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
@@ -11,12 +11,13 @@ import { clientHeaders, guard, overridesMethod, refuseBrowsers, upstreamHeaders 
 import { inject } from "./inject.ts";
 import { Scrubber } from "./scrub.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
-import { readProxyPath, redirectedTo, targetOf, type ProxyPath } from "./target.ts";
+import { isOurs, readProxyPath, redirectedTo, targetOf, type ProxyPath } from "./target.ts";
 import { relay } from "./websocket.ts";
 
 const FIRST_BYTE_MS = 300_000;
 const HEADER_BYTES = 64 * 1024;
 const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
+const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 
 /** What the rest of a call works with once the vault has said yes. */
 type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: boolean };
@@ -28,6 +29,7 @@ export async function proxy(request: Request, env: Env, ctx: ExecutionContext): 
   } catch (thrown) {
     const refusal = problemResponse(asProblem(thrown));
     guard(refusal.headers);
+    if (refusal.status === 405) refusal.headers.set("allow", SERVED_METHODS);
     return refusal;
   }
 }
@@ -53,10 +55,16 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
     const sent_at = Date.now();
     const answer = await send(call, request, upstream);
     const timing = `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}`;
-    return handBack(config, call, request, asked, upstream, answer, timing, ctx);
+    try {
+      return handBack(config, call, request, asked, upstream, answer, timing, ctx);
+    } catch (refused) {
+      void answer.body?.cancel().catch(() => {});
+      throw refused;
+    }
   } catch (thrown) {
     const problem = call.stopped.aborted ? call.cutProblem() : asProblem(thrown);
-    ctx.waitUntil(call.end({ outcome: request.signal.aborted ? "canceled" : "failed", rule: problem.code }));
+    const gone = request.signal.aborted;
+    ctx.waitUntil(call.end(gone ? { outcome: "canceled" } : { outcome: "failed", rule: problem.code }));
     throw new Problem(problem.code, problem.message, { ...problem.extras, request_id: dispatch.request_id });
   }
 }
@@ -96,27 +104,25 @@ function prepare(config: Config, dispatch: Dispatch, request: Request, given: He
     headers.delete("if-range");
   }
   const texts = inject(headers, target, dispatch.destination, dispatch.secret);
-  for (const [, value] of headers)
-    if (new RegExp(TOKEN_LIKE.source).test(value))
-      throw new Problem("invalid_token", "A header still carries a token.");
   return { target, headers, scrubber: new Scrubber(texts), upgrade };
 }
 
 /** Our own hosts are never an upstream, whatever a key says (SECURITY S26). */
-function assertForeign(config: Config, { host }: URL): void {
-  if ([config.public_origin, config.proxy_origin].some((own) => new URL(own).host === host)) {
-    throw new Problem("target_refused", "The proxy does not call itself.");
-  }
+export function assertForeign(config: Config, target: URL): void {
+  if (isOurs(config, target)) throw new Problem("target_refused", "The proxy does not call itself.");
 }
 
 async function send(call: ProxyCall, request: Request, { target, headers, upgrade }: Upstream): Promise<Response> {
   if (upgrade) await call.leashNow();
   const late = setTimeout(() => call.stop("first_byte"), FIRST_BYTE_MS);
   try {
-    const answer = await fetch(target, {
-      method: request.method,
+    // Some search APIs want a body with a GET; the runtime lets one through only from a Request that came with it.
+    const unusual = request.body !== null && (request.method === "GET" || request.method === "HEAD");
+    if (unusual && !request.headers.has("content-length"))
+      throw new Problem("invalid_request", `A body of unknown length cannot be sent with ${request.method}.`);
+    const answer = await fetch(unusual ? new Request(target, request) : target, {
+      ...(unusual ? {} : { method: request.method, body: request.body }),
       headers,
-      body: request.body,
       // A redirect is handed back, not followed: following it would carry the credential to a host that nobody named.
       redirect: "manual",
       cache: "no-store",
@@ -125,7 +131,7 @@ async function send(call: ProxyCall, request: Request, { target, headers, upgrad
     call.answered(answer.status);
     return answer;
   } catch (fault) {
-    if (call.stopped.aborted) throw fault;
+    if (call.stopped.aborted || fault instanceof Problem) throw fault;
     throw new Problem("upstream_unreachable", "The upstream could not be reached.", { cause: fault });
   } finally {
     clearTimeout(late);

@@ -40,8 +40,22 @@ export function targetOf({ origin, base_path }: Destination, path: string, query
   return target;
 }
 
+/** The parser may escape a character that came bare; a path that it folded, or that is no UTF-8, is another path. */
 function sameSegments(a: string, b: string): boolean {
-  return decodeURI(a) === decodeURI(b);
+  try {
+    return decodeURI(a) === decodeURI(b);
+  } catch {
+    return false;
+  }
+}
+
+type Ours = { proxy_origin: string; public_origin: string };
+
+/** Does the URL name one of our own hosts, on any scheme? A trailing dot is the same host to a resolver. */
+export function isOurs({ proxy_origin, public_origin }: Ours, { hostname, port }: URL): boolean {
+  return [proxy_origin, public_origin]
+    .map((origin) => new URL(origin))
+    .some((own) => own.hostname === hostname.replace(/\.$/, "") && own.port === port);
 }
 
 /**
@@ -53,10 +67,10 @@ export function redirectedTo(
   location: string,
   target: URL,
   { origin, base_path }: Destination,
-  ours: { proxy_origin: string; public_origin: string; key: string | null },
+  ours: Ours & { key: string | null },
 ): string {
   const to = URL.parse(location, target.href);
-  if (to === null || [ours.proxy_origin, ours.public_origin].some((own) => new URL(own).host === to.host)) {
+  if (to === null || isOurs(ours, to)) {
     throw new Problem("upstream_refused", "The upstream redirects to an address that cannot be passed on.");
   }
   const inside =

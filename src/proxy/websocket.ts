@@ -6,6 +6,8 @@ const BYTES_A_SECOND = 8 * 1024 * 1024;
 const BYTES_A_MINUTE = 64 * 1024 * 1024;
 /** Policy violation (RFC 6455 §7.4.1): a cap of CONTRACT §4 was passed. */
 const OVER_CAP = 1008;
+/** Never sent, these say what came: a close without a code, or none at all (RFC 6455 §7.4.1). */
+const [NO_CODE, ABNORMAL] = [1005, 1006];
 /** The decision that let the call through no longer stands. */
 const NOT_ALLOWED = 1008;
 
@@ -26,7 +28,7 @@ export function relay(
   far.accept({ allowHalfOpen: true });
 
   const { promise, resolve } = Promise.withResolvers<void>();
-  const finish = (outcome: "ok" | "failed", rule?: string) =>
+  const finish = (outcome: "ok" | "failed" | "canceled", rule?: string) =>
     resolve(call.end({ outcome, rule, bytes_in: up.bytes, bytes_out: down.bytes }));
   const endBoth = (code: number, reason: string) => {
     close(near, code, reason);
@@ -36,21 +38,22 @@ export function relay(
     endBoth(OVER_CAP, "too much");
     finish("failed", "websocket_cap");
   };
-  const up = pump(near, far, overCap, () => finish("ok"));
-  const down = pump(far, near, overCap, () => finish("ok"));
-  call.stopped.addEventListener("abort", () => {
+  const up = pump(near, far, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
+  const down = pump(far, near, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
+  const cut = () => {
     endBoth(NOT_ALLOWED, "revoked");
     finish("ok");
-  });
-  if (call.stopped.aborted) endBoth(NOT_ALLOWED, "revoked");
+  };
+  call.stopped.addEventListener("abort", cut);
+  if (call.stopped.aborted) cut();
   const answer = guard(headers);
   const protocol = upstream.headers.get("sec-websocket-protocol");
   if (protocol !== null) answer.set("sec-websocket-protocol", protocol);
   return { response: new Response(null, { status: 101, webSocket: handed, headers: answer }), done: promise };
 }
 
-/** Passes messages on and counts them; tells when a cap is passed or the sender has closed. */
-function pump(from: WebSocket, to: WebSocket, overCap: () => void, ended: () => void): { bytes: number } {
+/** Passes messages on and counts them; tells when a cap is passed, and with which code the sender has closed. */
+function pump(from: WebSocket, to: WebSocket, overCap: () => void, ended: (code: number) => void): { bytes: number } {
   const count = { bytes: 0 };
   const second = meter(1_000, BYTES_A_SECOND);
   const minute = meter(60_000, BYTES_A_MINUTE);
@@ -64,11 +67,11 @@ function pump(from: WebSocket, to: WebSocket, overCap: () => void, ended: () => 
   from.addEventListener("close", ({ code, reason }) => {
     close(to, code, reason);
     close(from, code, reason);
-    ended();
+    ended(code);
   });
   from.addEventListener("error", () => {
     close(to, 1011, "the other side broke");
-    ended();
+    ended(ABNORMAL);
   });
   return count;
 }
@@ -89,10 +92,10 @@ function meter(span_ms: number, limit: number): (size: number, now: number) => b
 
 function close(socket: WebSocket, code: number, reason: string): void {
   if (socket.readyState === WebSocket.READY_STATE_CLOSED) return;
-  // 1005, 1006 and 1015 are never sent (RFC 6455 §7.4.1): they say that no code came.
-  const sendable = code === 1000 || (code >= 1001 && code <= 4999 && ![1004, 1005, 1006, 1015].includes(code));
+  const sendable = code >= 1000 && code <= 4999 && ![1004, NO_CODE, ABNORMAL, 1015].includes(code);
   try {
     if (sendable) socket.close(code, reason);
+    else if (code === NO_CODE) socket.close();
     else socket.close(1001, "");
   } catch {
     // Closed by the other side in the meantime.

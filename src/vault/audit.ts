@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { ulid } from "ulid";
+import { filterSql, tallySql, type ActivityFilter, type Tally } from "./activity_filter.ts";
 
 /** Who did it. */
 export type Actor = { kind: "app" | "session" | "device" | "oauth" | "vault"; id: string; name: string };
@@ -60,19 +61,27 @@ export function chainHash(text: string): string {
   return createHash("sha256").update(text).digest("base64url");
 }
 
+/** A call that goes on after its decision: the lease that opens its leash, and the path where the row has only a part of it. */
+export type Reserved = { lease: string; path: string | null };
+
+/** Hears of rows: a `whole` one is to be shipped, a `pending` one to be looked after. */
+export type OnRow = (state: "whole" | "pending", seq: number, now: number) => void;
+
+/** How long a router may still say how a call ended that was given up. */
+const LATE_MS = 60 * 60_000;
+
 /**
  * Table `audit`: the outbox. Every row gets a gapless seq and is chained over its decision at the insert, in the same
  * synchronous step as the decision itself; the outcome is an entry of the second chain (SECURITY S16, S17).
  */
 export class Audit {
   readonly #sql: SqlStorage;
-  readonly #onChange: (seq: number, now: number) => void;
+  readonly #onRow: OnRow;
   #heads: ChainHeads = GENESIS;
 
-  /** `onChange` hears of every row that was added or ended, so that it gets shipped. */
-  constructor(sql: SqlStorage, onChange: (seq: number, now: number) => void) {
+  constructor(sql: SqlStorage, onRow: OnRow) {
     this.#sql = sql;
-    this.#onChange = onChange;
+    this.#onRow = onRow;
   }
 
   /** Finds the heads: the last row in the outbox, or what was noted when the outbox was last emptied. */
@@ -99,33 +108,35 @@ export class Audit {
     return this.#heads;
   }
 
-  /** Appends a row. With a `lease` the row stays pending until it is settled. */
-  append(event: Event, now: number, lease?: string): { seq: number; id: string } {
+  /** Appends a row. Without an outcome it stays pending until it is settled. */
+  append(event: Event, now: number, reserved?: Reserved): { seq: number; id: string } {
     const seq = this.#heads.head_seq + 1;
     const id = `aud_${ulid(now)}`;
     const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
     const decision = JSON.stringify(entry);
     const hash = chainHash(decision);
-    const pending = event.outcome === undefined ? 1 : 0;
+    const pending = event.outcome === undefined;
     this.#sql.exec(
-      "INSERT INTO audit (seq, decision, hash, pending, lease) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO audit (seq, decision, hash, pending, lease, unclaimed_at, path) VALUES (?, ?, ?, ?, ?, ?, ?)",
       seq,
       decision,
       hash,
-      pending,
-      lease ?? null,
+      pending ? 1 : 0,
+      reserved?.lease ?? null,
+      pending ? now : null,
+      reserved?.path ?? null,
     );
     this.#heads = { ...this.#heads, head_seq: seq, head_hash: hash };
-    this.#onChange(seq, now);
+    this.#onRow(pending ? "pending" : "whole", seq, now);
     return { seq, id };
   }
 
-  /** Ends a pending row. False where it was ended before: the first outcome stands. */
-  settle(seq: number, outcome: Outcome, now: number): boolean {
+  /** Ends a pending row. The first outcome stands, but what is said after we gave a call up is recorded too. */
+  settle(seq: number, outcome: Outcome, now: number): void {
     const [row] = this.#sql
       .exec<{ hash: string }>("SELECT hash FROM audit WHERE seq = ? AND pending = 1", seq)
       .toArray();
-    if (row === undefined) return false;
+    if (row === undefined) return this.#settleLate(seq, outcome, now);
     const entry: Settled = {
       seq: this.#heads.outcome_seq + 1,
       prev: this.#heads.outcome_hash,
@@ -136,56 +147,42 @@ export class Audit {
     const text = JSON.stringify(entry);
     const hash = chainHash(text);
     this.#sql.exec(
-      "UPDATE audit SET pending = 0, lease = NULL, outcome = ?, outcome_hash = ? WHERE seq = ?",
+      `UPDATE audit SET pending = 0, lease = NULL, unclaimed_at = NULL, path = NULL, outcome = ?, outcome_hash = ? WHERE seq = ?`,
       text,
       hash,
       seq,
     );
     this.#heads = { ...this.#heads, outcome_seq: entry.seq, outcome_hash: hash };
-    this.#onChange(seq, now);
-    return true;
+    this.#onRow("whole", seq, now);
   }
 
-  /** The decision of a pending row whose current lease has this hash; undefined otherwise. */
-  leased(seq: number, lease: string): Decision | undefined {
-    const [row] = this.#sql
-      .exec<{ decision: string }>("SELECT decision FROM audit WHERE seq = ? AND pending = 1 AND lease = ?", seq, lease)
-      .toArray();
-    return row === undefined ? undefined : (JSON.parse(row.decision) as Decision);
-  }
-
-  /** Replaces a pending row's lease: each opens one leash. */
-  renewLease(seq: number, lease: string): void {
-    this.#sql.exec("UPDATE audit SET lease = ? WHERE seq = ? AND pending = 1", lease, seq);
-  }
-
-  /** Pending rows, oldest first. */
-  pending(): { seq: number; decision: Decision }[] {
-    const rows = this.#sql.exec<{ seq: number; decision: string }>(
-      "SELECT seq, decision FROM audit WHERE pending = 1 ORDER BY seq",
+  /** Gives a pending row up: nobody carries the call any more. */
+  interrupt(seq: number, now: number): void {
+    this.#sql.exec("DELETE FROM interrupted WHERE at < ?", now - LATE_MS);
+    this.#sql.exec(
+      "INSERT INTO interrupted (seq, decision, at) SELECT seq, decision, ? FROM audit WHERE seq = ? AND pending = 1",
+      now,
+      seq,
     );
-    return [...rows].map(({ seq, decision }) => ({ seq, decision: JSON.parse(decision) as Decision }));
-  }
-
-  /** How many calls this actor or key has under way. */
-  inFlight(of: "actor" | "key", id: string): number {
-    const path = of === "actor" ? "$.actor.id" : "$.key";
-    return this.#sql
-      .exec<{ n: number }>(
-        `SELECT count(*) AS n FROM audit WHERE pending = 1 AND json_extract(decision, '${path}') = ?`,
-        id,
-      )
-      .one().n;
+    this.settle(seq, { outcome: "interrupted" }, now);
   }
 
   /** Whole rows that wait for D1, oldest first. */
   whole(limit: number): AuditRow[] {
-    return this.#rows("pending = 0", "ASC", limit);
+    return this.#rows("pending = 0 ORDER BY seq LIMIT ?", limit);
   }
 
   /** What is still here, newest first, below `before`. */
-  latest(before: number, limit: number): AuditRow[] {
-    return this.#rows(`seq < ${before}`, "DESC", limit);
+  latest(before: number, limit: number, filter: ActivityFilter = {}): AuditRow[] {
+    const { where, values } = filterSql(filter);
+    return this.#rows(`seq < ? AND ${where} ORDER BY seq DESC LIMIT ?`, before, ...values, limit);
+  }
+
+  /** Calls that are still here, by bucket and outcome, and the seqs of those rows: D1 may have them too by the time it is asked. */
+  tally(bucket: "hour" | "day", since: string): { tally: Tally[]; held: number[] } {
+    const tally = this.#sql.exec<Tally>(`${tallySql(bucket)} GROUP BY 1, 2`, since).toArray();
+    const held = this.#sql.exec<{ seq: number }>("SELECT seq FROM audit").toArray();
+    return { tally, held: held.map(({ seq }) => seq) };
   }
 
   /** Forgets rows that D1 has confirmed, and notes the heads that would go with them. Call inside a transaction. */
@@ -201,12 +198,20 @@ export class Audit {
     );
   }
 
-  #rows(where: string, order: "ASC" | "DESC", limit: number): AuditRow[] {
+  /** The row may be in D1 by now, and what is chained is never changed: a late outcome gets a row of its own (SECURITY S17). */
+  #settleLate(seq: number, outcome: Outcome, now: number): void {
+    const [row] = this.#sql
+      .exec<{ decision: string }>("DELETE FROM interrupted WHERE seq = ? RETURNING decision", seq)
+      .toArray();
+    if (row === undefined) return;
+    const { seq: _seq, prev: _prev, id, at: _at, ...event } = JSON.parse(row.decision) as Decision;
+    const late = this.append({ ...event, action: "proxy.late", subject: id }, now);
+    this.settle(late.seq, outcome, now);
+  }
+
+  #rows(where: string, ...values: SqlStorageValue[]): AuditRow[] {
     return this.#sql
-      .exec<AuditRow>(
-        `SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE ${where} ORDER BY seq ${order} LIMIT ?`,
-        limit,
-      )
+      .exec<AuditRow>(`SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE ${where}`, ...values)
       .toArray();
   }
 }

@@ -1,6 +1,7 @@
 import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import type { Origin } from "./audit.ts";
+import type { Repeatable } from "./idempotency.ts";
 import { judgeToken } from "./policy.ts";
 import type { Token, Tokens } from "./tokens.ts";
 
@@ -8,7 +9,13 @@ import type { Token, Tokens } from "./tokens.ts";
 export type Authority = "session" | "session_recent" | "device" | "app";
 
 /** Somebody who asks the vault to manage something: a verified token, and what the operation's row in the authority table says. */
-export type Caller = { hash: string; kind: TokenKind; may: readonly Authority[]; origin: Origin };
+export type Caller = {
+  hash: string;
+  kind: TokenKind;
+  may: readonly Authority[];
+  origin: Origin;
+  repeatable?: Repeatable | undefined;
+};
 
 const RECENT_MS = 10 * 60_000;
 const SLIDE_AFTER_MS = 60 * 60_000;

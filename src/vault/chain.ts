@@ -5,21 +5,31 @@ export type ChainCheck = { rows: number; fault: string | undefined };
 
 /**
  * Checks both chains of an audit log: every text hashes to what is stored, every `prev` is the hash before it, no seq is
- * missing, outcomes belong to their decisions, and the ends are the vault's heads (SECURITY S17). `rows` may come in any order.
+ * missing or there twice, outcomes belong to their decisions, and the ends are the vault's heads (SECURITY S17). `rows` may
+ * come in any order. Where they were read while the log grew, `latest` are the heads as they stood afterwards: what lies
+ * beyond those was never written by the vault.
  */
-export function checkChain(rows: readonly AuditRow[], heads: ChainHeads): ChainCheck {
+export function checkChain(
+  rows: readonly AuditRow[],
+  heads: ChainHeads,
+  latest: ChainHeads | undefined = undefined,
+): ChainCheck {
   const decisions = new Map<number, { hash: string; prev: string }>();
   const outcomes = new Map<number, { hash: string; prev: string }>();
   for (const row of rows) {
-    const decision = JSON.parse(row.decision) as Decision;
-    if (chainHash(row.decision) !== row.hash || decision.seq !== row.seq)
+    const decision = readText<Decision>(row.decision);
+    if (decision === undefined || chainHash(row.decision) !== row.hash || decision.seq !== row.seq)
       return fault(rows, `row ${row.seq} was changed`);
+    if (decisions.has(row.seq)) return fault(rows, `row ${row.seq} is there twice`);
+    if (latest !== undefined && row.seq > latest.head_seq) return fault(rows, `row ${row.seq} was added`);
     decisions.set(row.seq, { hash: row.hash, prev: decision.prev });
     if (row.outcome === null) continue;
-    const outcome = JSON.parse(row.outcome) as Settled;
-    if (row.outcome_hash === null || chainHash(row.outcome) !== row.outcome_hash)
+    const outcome = readText<Settled>(row.outcome);
+    if (outcome === undefined || row.outcome_hash === null || chainHash(row.outcome) !== row.outcome_hash)
       return fault(rows, `the outcome of row ${row.seq} was changed`);
     if (outcome.of !== row.hash) return fault(rows, `the outcome of row ${row.seq} belongs to another row`);
+    if (decision.outcome !== undefined || outcomes.has(outcome.seq) || outcome.seq > (latest?.outcome_seq ?? Infinity))
+      return fault(rows, `the outcome of row ${row.seq} was added`);
     outcomes.set(outcome.seq, { hash: row.outcome_hash, prev: outcome.prev });
   }
   const broken =
@@ -42,6 +52,16 @@ function walk(
     wanted = entry.prev;
   }
   return wanted === "" ? undefined : `${what} 1 does not begin the chain`;
+}
+
+/** A text may be anything by the time it is checked. */
+function readText<T>(text: string): T | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function fault(rows: readonly AuditRow[], text: string): ChainCheck {

@@ -64,30 +64,42 @@ export class Gate {
 
   /** Judges the call, records it and hands out what it needs; throws the refusal, which is recorded too. */
   async authorize(ask: Ask): Promise<Dispatch> {
-    const { tokens, audit, sealer, keys } = this.#parts;
-    const now = Date.now();
-    const token = tokens.byHash(ask.hash);
+    const token = this.#parts.tokens.byHash(ask.hash);
     if (token === undefined || token.kind !== "app")
       throw new Problem("invalid_token", "This token is not known here.");
+    return this.#letThrough(token, ask, "proxy.call");
+  }
 
+  /** As {@link authorize}, for somebody who manages this vault and tries a key: the same judgement, record and care. */
+  tryKey(by: Token, ask: Omit<Ask, "hash">): Promise<Dispatch> {
+    return this.#letThrough(by, ask, "key.test");
+  }
+
+  async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
+    const { audit, sealer, keys } = this.#parts;
+    const now = Date.now();
     const key = this.#keyFor(token, ask.key);
     const { path, denial } = this.#read(token, key, ask, now);
-    if (denial !== undefined || key === undefined) throw this.#refuse(token, key, ask, denial ?? NO_KEY, now);
+    if (denial !== undefined || key === undefined)
+      throw this.#refuse(eventOf(token, key, ask, action), denial ?? NO_KEY, now);
     const epoch = this.#epoch;
     const { lease, hash } = newLease();
-    const { seq, id } = audit.append(eventOf(token, key, ask), now, hash);
+    const event = eventOf(token, key, ask, action);
+    const { seq, id } = audit.append(event, now, { lease: hash, path: event.path === path.raw ? null : path.raw });
 
-    const secret = sealer.remembered(key) ?? (await this.#opened(seq, key));
-    if (epoch !== this.#epoch) {
-      const overtaken = this.#judge(token.id, key.id, {
-        method: ask.method,
-        path: path.raw,
-        overridden: ask.overridden,
-      });
-      if (overtaken !== undefined) {
-        audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
-        throw problemOf(overtaken, id);
-      }
+    const remembered = sealer.remembered(key);
+    const opened = remembered === undefined ? await this.#open(key) : { secret: remembered };
+    const { method, overridden } = ask;
+    const overtaken =
+      epoch === this.#epoch ? undefined : this.#judge(token.id, key.id, { method, path: path.raw, overridden });
+    if (overtaken !== undefined) {
+      sealer.forget(key.id, key.version);
+      audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
+      throw problemOf(overtaken, id);
+    }
+    if ("fault" in opened) {
+      audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
+      throw opened.fault;
     }
     return {
       request_id: id,
@@ -98,7 +110,7 @@ export class Gate {
       key_ref: ask.key ?? key.name,
       destination: key.destination,
       path: path.raw,
-      secret,
+      secret: opened.secret,
       scrub: key.scrub,
     };
   }
@@ -114,12 +126,13 @@ export class Gate {
     for (const { seq, ...outcome } of settlements) this.#parts.audit.settle(seq, outcome, now);
   }
 
-  async #opened(seq: number, key: ApiKey): Promise<Secret> {
+  /** A failure is a value here: the decision may have been overtaken meanwhile, and then that is the answer. */
+  async #open(key: ApiKey): Promise<{ secret: Secret } | { fault: unknown }> {
+    const { sealer, keys } = this.#parts;
     try {
-      return await this.#parts.sealer.open(key, this.#parts.keys.sealedBlob(key.id, key.version));
+      return { secret: await sealer.open(key, keys.sealedBlob(key.id, key.version)) };
     } catch (fault) {
-      this.#parts.audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
-      throw fault;
+      return { fault };
     }
   }
 
@@ -131,7 +144,6 @@ export class Gate {
     const { tokens, keys } = this.#parts;
     const token = tokens.find(token_id);
     if (token === undefined) return NO_KEY;
-    // A path too long to be recorded whole cannot be judged again: where rules on paths exist, it then no longer stands.
     const path = { raw: call.path, segments: call.path.slice(1).split("/").map(decodeURIComponentLoosely) };
     return judge({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
   }
@@ -148,7 +160,7 @@ export class Gate {
   #read(
     token: Token,
     key: ApiKey | undefined,
-    ask: Ask,
+    ask: Omit<Ask, "hash">,
     now: number,
   ): { path: Call["path"]; denial: Denial | undefined } {
     const standing = { token, key, now };
@@ -167,9 +179,9 @@ export class Gate {
     }
   }
 
-  #refuse(token: Token, key: ApiKey | undefined, ask: Ask, denial: Denial, now: number): Problem {
+  #refuse(asked: Event, denial: Denial, now: number): Problem {
     const { audit, refusals } = this.#parts;
-    const event = { ...eventOf(token, key, ask), outcome: "refused" as const, rule: denial.rule };
+    const event = { ...asked, outcome: "refused" as const, rule: denial.rule };
     if (!refusals.isFirst(event, now)) return problemOf(denial, undefined);
     return problemOf(denial, audit.append(event, now).id);
   }
@@ -182,10 +194,10 @@ const NOT_ONE_KEY: Denial = {
   detail: "Without /v1/proxy/{key} in front, a token must reach exactly one key.",
 };
 
-function eventOf(token: Token, key: ApiKey | undefined, ask: Ask): Event {
+function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, action: string): Event {
   return {
     actor: actorOf(token),
-    action: "proxy.call",
+    action,
     key: key?.id,
     key_name: key?.name,
     provider: key?.destination.provider,

@@ -6,12 +6,14 @@ import { BATCH_ROWS, ship } from "./outbox.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
+import { UNCLAIMED_MS, type UnderWay } from "./under_way.ts";
 
 type Parts = {
   db: D1Database;
   vault_id: string;
   storage: DurableObjectStorage;
   audit: Audit;
+  under_way: UnderWay;
   tokens: Tokens;
   keys: Keys;
   sealer: Sealer;
@@ -20,8 +22,6 @@ type Parts = {
   leashes: Leashes;
 };
 
-/** A call that nobody settled and nobody holds a leash for is given this long (SECURITY S6). */
-const UNCLAIMED_MS = 15_000;
 const LOOK_AGAIN_MS = 5 * 60_000;
 const RETRY_BLOBS_MS = 60 * 60_000;
 
@@ -31,8 +31,6 @@ export class Housekeeping {
   static readonly KEEP_BLOBS_MS = 24 * 60 * 60_000;
 
   readonly #parts: Parts;
-  readonly #woken_at = Date.now();
-  readonly #let_go = new Map<number, number>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -40,38 +38,34 @@ export class Housekeeping {
 
   readonly handlers: Record<JobName, (now: number) => Promise<void> | void> = {
     ship: (now) => this.#ship(now),
+    interrupt: (now) => this.#interrupt(now),
     release_blobs: (now) => this.#releaseBlobs(now),
     count_refusals: (now) => this.#parts.refusals.flush(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */
   letGo(seq: number): void {
+    const { under_way, jobs } = this.#parts;
     const now = Date.now();
-    this.#let_go.set(seq, now);
-    this.#parts.jobs.plan("ship", now + UNCLAIMED_MS);
+    if (under_way.letGo(seq, now)) jobs.plan("interrupt", now + UNCLAIMED_MS);
   }
 
   async #ship(now: number): Promise<void> {
     const { db, vault_id, storage, audit, tokens, keys, jobs } = this.#parts;
-    const look_again = this.#interrupt(now);
     const shipped = await ship(db, vault_id, storage, audit, tokens, keys);
     if (shipped === BATCH_ROWS) jobs.plan("ship", now);
-    else if (look_again !== undefined) jobs.plan("ship", look_again);
   }
 
-  /** Ends calls that nobody carries any more; says when to look again at the rest. */
-  #interrupt(now: number): number | undefined {
-    const { audit, leashes } = this.#parts;
-    let look_again: number | undefined;
-    for (const { seq, decision } of audit.pending()) {
-      const held = leashes.holds(seq);
-      // A deploy or a crash drops every leash at once, and routers need time to come back: count from the wake at the earliest.
-      const since = Math.max(Date.parse(decision.at), this.#woken_at, this.#let_go.get(seq) ?? 0);
-      if (!held && now - since >= UNCLAIMED_MS) audit.settle(seq, { outcome: "interrupted" }, now);
-      else look_again = Math.min(look_again ?? Infinity, held ? now + LOOK_AGAIN_MS : since + UNCLAIMED_MS);
+  /** Ends calls that nobody carries any more, and plans to look again at the rest. */
+  #interrupt(now: number): void {
+    const { audit, under_way, leashes, jobs } = this.#parts;
+    for (const { seq, unclaimed_at } of under_way.all()) {
+      if (unclaimed_at === null && leashes.holds(seq)) jobs.plan("interrupt", now + LOOK_AGAIN_MS);
+      // A deploy or a crash drops leashes without a word, and routers need time to come back: it counts from now.
+      else if (unclaimed_at === null) this.letGo(seq);
+      else if (now - unclaimed_at >= UNCLAIMED_MS) audit.interrupt(seq, now);
+      else jobs.plan("interrupt", unclaimed_at + UNCLAIMED_MS);
     }
-    for (const [seq, at] of this.#let_go) if (now - at > UNCLAIMED_MS) this.#let_go.delete(seq);
-    return look_again;
   }
 
   async #releaseBlobs(now: number): Promise<void> {

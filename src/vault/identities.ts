@@ -1,5 +1,11 @@
 /** Somebody at an identity provider: the provider's issuer and its stable subject, never an e-mail address. */
-export type Identity = { issuer: string; subject: string; email: string | null; email_verified: boolean; name: string | null };
+export type Identity = {
+  issuer: string;
+  subject: string;
+  email: string | null;
+  email_verified: boolean;
+  name: string | null;
+};
 
 /** An identity as the vault remembers it. */
 export type LinkedIdentity = Omit<Identity, "email_verified"> & { linked_at: number };
@@ -33,9 +39,7 @@ export class Identities {
 
   list(): LinkedIdentity[] {
     return this.#sql
-      .exec<LinkedIdentity>(
-        "SELECT issuer, subject, email, name, linked_at FROM identity ORDER BY linked_at",
-      )
+      .exec<LinkedIdentity>("SELECT issuer, subject, email, name, linked_at FROM identity ORDER BY linked_at")
       .toArray();
   }
 }

@@ -1,16 +1,20 @@
 /** What a vault does later. One alarm per object serves all: it stands at the earliest due job (DESIGN D9). */
-export type JobName = "ship" | "release_blobs" | "count_refusals";
+export type JobName = "ship" | "interrupt" | "release_blobs" | "count_refusals";
 
 type Handler = (now: number) => Promise<void> | void;
 
 const BACKOFF_MS = 2_000;
 const BACKOFF_LIMIT_MS = 5 * 60_000;
+/** An alarm that is this late was given up by the platform: it retries a failing one a few times only. */
+const OVERDUE_MS = 60_000;
 
 /** Table `job`. A job runs at least once, so handlers are idempotent; a failing one backs off alone. */
 export class Jobs {
   readonly #storage: DurableObjectStorage;
   /** Due times as stored: asking to do what is already planned costs nothing. */
   readonly #due = new Map<JobName, number>();
+  /** Failing jobs, and until when each is left alone however urgent its next plan is. */
+  readonly #held = new Map<JobName, number>();
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -18,37 +22,52 @@ export class Jobs {
 
   /** Reads what is planned. Called once the schema stands. */
   load(): void {
-    for (const row of this.#storage.sql.exec<{ name: JobName; due_at: number }>("SELECT name, due_at FROM job")) {
-      this.#due.set(row.name, row.due_at);
+    const rows = this.#storage.sql.exec<{ name: JobName; due_at: number; failures: number }>(
+      "SELECT name, due_at, failures FROM job",
+    );
+    for (const { name, due_at, failures } of rows) {
+      this.#due.set(name, due_at);
+      if (failures > 0) this.#held.set(name, due_at);
     }
+    const now = Date.now();
+    if (Math.min(...this.#due.values()) < now - OVERDUE_MS) this.#arm(now);
   }
 
-  /** Plans a job for `due_at` (epoch ms), or sooner if it already was. */
+  /** Plans a job for `due_at` (epoch ms), or sooner if it already was. A failing job is not hurried. */
   plan(name: JobName, due_at: number): void {
-    if ((this.#due.get(name) ?? Infinity) <= due_at) return;
+    const at = Math.max(due_at, this.#held.get(name) ?? 0);
+    if ((this.#due.get(name) ?? Infinity) <= at) return;
     this.#storage.sql.exec(
       "INSERT INTO job (name, due_at) VALUES (?, ?) ON CONFLICT DO UPDATE SET due_at = excluded.due_at",
       name,
-      due_at,
+      at,
     );
     const earliest = Math.min(...this.#due.values());
-    this.#due.set(name, due_at);
-    if (due_at < earliest) this.#arm(due_at);
+    this.#due.set(name, at);
+    if (at < earliest) this.#arm(at);
   }
 
-  /** Runs what is due, then sets the alarm again. Never throws: the platform would run the lot again. */
+  /**
+   * Runs what is due, side by side so that a slow job holds up no other, then sets the alarm again. Never throws: the platform
+   * would run the lot again.
+   */
   async run(handlers: Record<JobName, Handler>): Promise<void> {
     try {
-      for (const [name, due_at] of this.#due)
-        if (due_at <= Date.now()) await this.#runOne(name, due_at, handlers[name]);
+      for (let due = this.#dueNow(); due.length > 0; due = this.#dueNow())
+        await Promise.all(due.map(([name, due_at]) => this.#runOne(name, due_at, handlers[name])));
     } finally {
       if (this.#due.size > 0) this.#arm(Math.min(...this.#due.values()));
     }
   }
 
+  #dueNow(): [JobName, number][] {
+    return [...this.#due].filter(([, due_at]) => due_at <= Date.now());
+  }
+
   async #runOne(name: JobName, due_at: number, handler: Handler): Promise<void> {
     // Forgotten in memory only: a plan made while the handler runs is kept, a crash meanwhile leaves the row to run again.
     this.#due.delete(name);
+    this.#held.delete(name);
     try {
       await handler(Date.now());
       if (!this.#due.has(name)) this.#storage.sql.exec("DELETE FROM job WHERE name = ? AND due_at <= ?", name, due_at);
@@ -58,9 +77,10 @@ export class Jobs {
       const { failures } = this.#storage.sql
         .exec<{ failures: number }>("UPDATE job SET failures = failures + 1 WHERE name = ? RETURNING failures", name)
         .one();
-      const wait = Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_LIMIT_MS);
+      const at = Date.now() + Math.min(BACKOFF_MS * 2 ** (failures - 1), BACKOFF_LIMIT_MS);
       this.#due.delete(name);
-      this.plan(name, Date.now() + wait);
+      this.#held.set(name, at);
+      this.plan(name, at);
     }
   }
 

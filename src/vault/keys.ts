@@ -19,6 +19,8 @@ export type ApiKey = {
   id: string;
   name: string;
   version: number;
+  overlap_version: number | null;
+  overlap_until: number | null;
   destination: Destination;
   /** The destination's text as it was sealed in. */
   sealed_destination: string;
@@ -38,6 +40,9 @@ export type ApiKey = {
 export type NewKey = Pick<ApiKey, "name" | "tags" | "note" | "scrub" | "revealable" | "expires_at"> & {
   destination: Destination;
 };
+
+/** What may be changed about a key without its secret; absent stays, null clears. */
+export type KeyChanges = Partial<Omit<NewKey, "destination">>;
 
 /** What a list of keys is narrowed by. */
 export type KeyFilter = { provider?: string | undefined; tag?: string | undefined; q?: string | undefined };
@@ -112,9 +117,7 @@ export class Keys {
   /** Refuses a name that is taken, now or formerly, and a key too many. Asked before sealing and again before writing. */
   assertRoomFor(name: string): void {
     if (this.#sql.exec("SELECT 1 FROM key_name WHERE name = ?", name).toArray().length > 0) {
-      throw new Problem("conflict", `A key is or was called ${name}.`, {
-        errors: [{ field: "name", rule: "must not be a current or former name" }],
-      });
+      throw nameTaken(name);
     }
     if (this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM api_key").one().n >= KEYS_LIMIT) {
       throw new Problem("conflict", `A vault holds at most ${KEYS_LIMIT} keys.`);
@@ -129,7 +132,7 @@ export class Keys {
   add(id: string, key: NewKey, sealed: Uint8Array, now: number): ApiKey {
     this.assertRoomFor(key.name);
     this.#sql.exec(
-      `INSERT INTO api_key (id, name, provider, version, tags, note, scrub, revealable, created_at, updated_at, expires_at) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO api_key (id, name, provider, version, last_version, tags, note, scrub, revealable, created_at, updated_at, expires_at) VALUES (?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       key.name,
       key.destination.provider,
@@ -150,6 +153,37 @@ export class Keys {
       now,
     );
     return this.must(id);
+  }
+
+  /** Changes what is said about a key. A new name is added to the old ones, which go on working; its own it may take back. */
+  change(key: ApiKey, changes: KeyChanges, now: number): void {
+    const { name = key.name, tags = key.tags, note = key.note, expires_at = key.expires_at } = changes;
+    const { scrub = key.scrub, revealable = key.revealable } = changes;
+    const holder = this.#sql.exec<{ key_id: string }>("SELECT key_id FROM key_name WHERE name = ?", name).toArray()[0];
+    if (holder !== undefined && holder.key_id !== key.id) throw nameTaken(name);
+    if (holder === undefined) this.#sql.exec("INSERT INTO key_name (name, key_id) VALUES (?, ?)", name, key.id);
+    this.#write(
+      key.id,
+      "name = ?, tags = ?, note = ?, scrub = ?, revealable = ?, expires_at = ?, updated_at = ?",
+      name,
+      JSON.stringify(tags),
+      note,
+      scrub ? 1 : 0,
+      revealable ? 1 : 0,
+      expires_at,
+      now,
+    );
+  }
+
+  /** Names that lead to this key but are not its name any more. */
+  formerNames({ id, name }: ApiKey): string[] {
+    const rows = this.#sql.exec<{ name: string }>("SELECT name FROM key_name WHERE key_id = ? AND name <> ?", id, name);
+    return [...rows].map((row) => row.name);
+  }
+
+  /** Something about versions was written: what is remembered here is no longer true. */
+  changed(): void {
+    this.#by_ref.clear();
   }
 
   pause(id: string, now: number): void {
@@ -231,4 +265,10 @@ export class Keys {
         revealable: row.revealable === 1,
       }));
   }
+}
+
+function nameTaken(name: string): Problem {
+  return new Problem("conflict", `A key is or was called ${name}.`, {
+    errors: [{ field: "name", rule: "must not be a current or former name" }],
+  });
 }

@@ -4,6 +4,9 @@ import type { Connection } from "partyserver";
 /** The close code that means: the decision no longer stands. Any other end of a leash is asked again (SECURITY S6). */
 export const CUT = 4001;
 
+/** A leash that its router has opened again. */
+const REPLACED = 1000;
+
 /** What a leash's connection remembers through hibernation. */
 export type LeashState = { seq: number; token_id: string; status?: number | undefined };
 
@@ -17,6 +20,7 @@ const PER_TOKEN = 1_000;
 const PER_VAULT = 10_000;
 const A_TURN = 200;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
+const COUNT_AGAIN_MS = 1_000;
 
 /** Tags of a connection: cutting is by token, by key or for the whole vault. */
 export const tagOf = {
@@ -42,9 +46,11 @@ export function leaseHash(lease: string): string {
  */
 export class Leashes {
   readonly #connections: Connections;
-  readonly #awaited = new Map<string, () => void>();
+  /** Connections that were told to end, until they have: two cuts at once may wait for the same one. */
+  readonly #ending = new Map<string, PromiseWithResolvers<void>>();
   #per_token: Map<string, number> | undefined;
   #total = 0;
+  #counted_at = 0;
 
   constructor(connections: Connections) {
     this.#connections = connections;
@@ -52,14 +58,20 @@ export class Leashes {
 
   /** May one more be opened for this token? */
   hasRoom(token_id: string): boolean {
-    const counts = this.#counts();
-    return this.#total < PER_VAULT && (counts.get(token_id) ?? 0) < PER_TOKEN;
+    if (this.#isWithinCaps(token_id)) return true;
+    // The platform does not tell of every end: before somebody is refused, what is really open is counted.
+    if (Date.now() - this.#counted_at < COUNT_AGAIN_MS) return false;
+    this.#per_token = undefined;
+    return this.#isWithinCaps(token_id);
   }
 
-  opened(token_id: string): void {
+  /** A connection now holds this call. One that held it before is lost, whether or not it knows. */
+  opened(connection: Connection<LeashState>, { seq, token_id }: LeashState): void {
     const counts = this.#counts();
     counts.set(token_id, (counts.get(token_id) ?? 0) + 1);
     this.#total++;
+    for (const other of this.#connections.getConnections(tagOf.seq(seq)))
+      if (other.id !== connection.id) other.close(REPLACED, "replaced");
   }
 
   /** A connection ended. Tells whoever waits for it that the router has let go. */
@@ -69,8 +81,8 @@ export class Leashes {
       this.#per_token.set(token_id, Math.max(0, (this.#per_token.get(token_id) ?? 0) - 1));
       this.#total = Math.max(0, this.#total - 1);
     }
-    this.#awaited.get(connection.id)?.();
-    this.#awaited.delete(connection.id);
+    this.#ending.get(connection.id)?.resolve();
+    this.#ending.delete(connection.id);
   }
 
   /** Is anybody carrying this call? */
@@ -86,31 +98,39 @@ export class Leashes {
   async cut(tag: string, rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
     const open = [...this.#connections.getConnections(tag)];
     let acknowledged = 0;
-    const answers = open.map(
-      (connection) =>
-        new Promise<void>((resolve) => {
-          this.#awaited.set(connection.id, () => {
-            acknowledged++;
-            resolve();
-          });
-        }),
-    );
+    const answers = open.map(async (connection) => {
+      await this.#end(connection.id);
+      acknowledged++;
+    });
     for (let turn = 0; turn < open.length; turn += A_TURN) {
       for (const connection of open.slice(turn, turn + A_TURN)) {
+        if (connection.readyState !== WebSocket.READY_STATE_OPEN) continue;
         if (connection.state !== null) onCut(connection.state);
         connection.close(CUT, rule);
       }
       if (turn + A_TURN < open.length) await scheduler.wait(0);
     }
     if (open.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
-    for (const connection of open) this.#awaited.delete(connection.id);
     return { streams_cut: acknowledged, unacknowledged: open.length - acknowledged };
+  }
+
+  /** Resolves when the connection has ended. */
+  #end(id: string): Promise<void> {
+    let ending = this.#ending.get(id);
+    if (ending === undefined) this.#ending.set(id, (ending = Promise.withResolvers()));
+    return ending.promise;
+  }
+
+  #isWithinCaps(token_id: string): boolean {
+    const counts = this.#counts();
+    return this.#total < PER_VAULT && (counts.get(token_id) ?? 0) < PER_TOKEN;
   }
 
   #counts(): Map<string, number> {
     if (this.#per_token !== undefined) return this.#per_token;
     this.#per_token = new Map();
     this.#total = 0;
+    this.#counted_at = Date.now();
     for (const connection of this.#connections.getConnections(tagOf.all)) {
       const token_id = connection.state?.token_id;
       if (token_id === undefined) continue;

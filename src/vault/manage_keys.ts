@@ -48,7 +48,7 @@ export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
 
 /** Deletes a key, cuts what is open with it and removes its sealed blobs. */
 export async function deleteKey(parts: Parts, caller: Caller, ref: string): Promise<Receipt> {
-  const { keys, gate, sealer, audit, tokens } = parts;
+  const { keys, gate, sealer, under_way, tokens } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now);
   const { id, name, last_used_at } = keys.must(ref);
@@ -65,6 +65,6 @@ export async function deleteKey(parts: Parts, caller: Caller, ref: string): Prom
     last_used_at,
     streams_cut,
     sessions_closed: 0,
-    in_flight: unacknowledged + audit.inFlight("key", id),
+    in_flight: unacknowledged + under_way.count("key", id),
   };
 }

@@ -38,6 +38,13 @@ export function appToken(parts: Parts, id: string): Token {
   return withUses(parts, [token])[0] as Token;
 }
 
+/** The browser session of that id. */
+export function session(parts: Parts, id: string): Token {
+  const token = parts.tokens.find(id);
+  if (token?.kind !== "ses") throw new Problem("not_found", "There is no such session.");
+  return token;
+}
+
 /** Pausing cuts what the token has open. */
 export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<Token> {
   const by = recognise(parts.tokens, caller, Date.now());
@@ -64,7 +71,7 @@ export async function endToken(
   action: string,
   which: (self: Token) => Token,
 ): Promise<Receipt> {
-  const { tokens, gate, audit } = parts;
+  const { tokens, gate, under_way } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now);
   const { id, revoked_at, last_used_at } = which(by);
@@ -74,7 +81,7 @@ export async function endToken(
     record(parts, by, caller, action, { subject: id });
   }
   const { streams_cut, unacknowledged } = await cut(parts, tagOf.token(id), "revoked");
-  const in_flight = unacknowledged + audit.inFlight("actor", id);
+  const in_flight = unacknowledged + under_way.count("actor", id);
   return { id, revoked_at: revoked_at ?? now, last_used_at, streams_cut, sessions_closed: 0, in_flight };
 }
 

@@ -11,6 +11,11 @@ const INSERT = `INSERT INTO audit (vault_id, seq, at, decision, hash, outcome, o
   SELECT ?1, value ->> 'seq', value ->> 'at', value ->> 'decision', value ->> 'hash', value ->> 'outcome', value ->> 'outcome_hash'
   FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING`;
 
+/** Which of these rows D1 does not hold to the letter. */
+const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHERE NOT EXISTS (
+  SELECT 1 FROM audit a WHERE a.vault_id = ?1 AND a.seq = ours.value ->> 'seq'
+    AND a.hash = ours.value ->> 'hash' AND a.outcome_hash IS ours.value ->> 'outcome_hash')`;
+
 /** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. Returns how many were shipped. */
 export async function ship(
   db: D1Database,
@@ -23,12 +28,20 @@ export async function ship(
   const rows = audit.whole(BATCH_ROWS);
   if (rows.length === 0) return 0;
   const packed = rows.map((row) => ({ ...row, at: Date.parse(decisionOf(row).at) }));
-  await db.prepare(INSERT).bind(vault_id, JSON.stringify(packed)).run();
+  const { meta } = await db.prepare(INSERT).bind(vault_id, JSON.stringify(packed)).run();
+  if (meta.changes !== rows.length) await assertArrived(db, vault_id, rows);
   storage.transactionSync(() => {
     audit.forget(rows.map(({ seq }) => seq));
     countUses(rows, tokens, keys);
   });
   return rows.length;
+}
+
+/** Some seq was there before: shipped earlier by us, or somebody else's row, and then ours must not be forgotten. */
+async function assertArrived(db: D1Database, vault_id: string, rows: readonly AuditRow[]): Promise<void> {
+  const { results } = await db.prepare(ARRIVED).bind(vault_id, JSON.stringify(rows)).all<{ seq: number }>();
+  if (results.length === 0) return;
+  throw new Error(`D1 holds other audit rows under seq ${results.map(({ seq }) => seq).join(", ")}`);
 }
 
 /** What rows say about the use of tokens and keys, one write per token and key. */

@@ -5,6 +5,7 @@ import type { Caller } from "./caller.ts";
 import { Gate } from "./gate.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Identities } from "./identities.ts";
+import { Idempotency } from "./idempotency.ts";
 import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
 import { Leashes, type Connections, type Cut } from "./leashes.ts";
@@ -13,6 +14,8 @@ import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Refusals } from "./refusals.ts";
 import { Sealer } from "./sealer.ts";
 import { Tokens, type Token } from "./tokens.ts";
+import { UNCLAIMED_MS, UnderWay } from "./under_way.ts";
+import { Versions } from "./versions.ts";
 
 /** What a vault is made of. Each part owns its tables; what acts on several takes them all. */
 export type Parts = {
@@ -21,8 +24,11 @@ export type Parts = {
   sql: SqlStorage;
   tokens: Tokens;
   keys: Keys;
+  versions: Versions;
+  idempotency: Idempotency;
   identities: Identities;
   audit: Audit;
+  under_way: UnderWay;
   sealer: Sealer;
   jobs: Jobs;
   gate: Gate;
@@ -35,11 +41,15 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const { sql } = storage;
   migrate(storage);
   const jobs = new Jobs(storage);
-  const audit = new Audit(sql, (seq, now) => jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS));
+  const audit = new Audit(sql, (state, seq, now) => {
+    if (state === "pending") jobs.plan("interrupt", now + UNCLAIMED_MS);
+    else jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
+  });
+  const under_way = new UnderWay(sql);
   const tokens = new Tokens(sql);
   const keys = new Keys(sql);
   const sealer = new Sealer(sql, env.BLOBS, configOf(env).root_keys, vault_id);
-  const refusals = new Refusals(audit, jobs);
+  const refusals = new Refusals(sql, audit, jobs);
   const leashes = new Leashes(connections);
   const gate = new Gate({ tokens, keys, audit, sealer, refusals });
   const housekeeping = new Housekeeping({
@@ -47,6 +57,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     vault_id,
     storage,
     audit,
+    under_way,
     tokens,
     keys,
     sealer,
@@ -56,14 +67,18 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   });
   jobs.load();
   audit.load();
+  refusals.load();
   return {
     vault_id,
     env,
     sql,
     tokens,
     keys,
+    versions: new Versions(sql),
+    idempotency: new Idempotency(sql, configOf(env).root_keys, vault_id),
     identities: new Identities(sql),
     audit,
+    under_way,
     sealer,
     jobs,
     gate,

@@ -22,7 +22,7 @@ export class Sealer {
   readonly #blobs: KVNamespace;
   readonly #roots: KeyRing;
   readonly #vault_id: string;
-  readonly #opened = new Map<string, Secret>();
+  readonly #opened = new Map<string, { secret: Secret; bytes: number }>();
   #opened_bytes = 0;
   #data_key: Promise<DataKey> | undefined;
 
@@ -57,8 +57,8 @@ export class Sealer {
   }
 
   /** Takes back a share whose data key was not written. */
-  async discard({ share_name }: WrappedDataKey): Promise<void> {
-    await this.#blobs.delete(share_name);
+  discard({ share_name }: WrappedDataKey): Promise<void> {
+    return this.#delete(share_name);
   }
 
   /** Seals a new version's secret and puts the blob into KV; the caller commits the version afterwards. */
@@ -71,7 +71,7 @@ export class Sealer {
 
   /** The opened secret, if it is still in memory: then nothing needs to be awaited. */
   remembered(key: ApiKey): Secret | undefined {
-    return this.#opened.get(this.blobName(key.id, key.version));
+    return this.#opened.get(this.blobName(key.id, key.version))?.secret;
   }
 
   /** Opens the key's current secret from the blob at hand, else from KV. */
@@ -89,13 +89,16 @@ export class Sealer {
     return (await this.#blobs.get(this.blobName(key_id, version), "arrayBuffer")) !== null;
   }
 
+  /** Never fails: one that is left behind by a fault is named by nothing any more, so it is unreachable. */
   async deleteBlob(key_id: string, version: number): Promise<void> {
     this.forget(key_id, version);
-    await this.#blobs.delete(this.blobName(key_id, version));
+    await this.#delete(this.blobName(key_id, version));
   }
 
   forget(key_id: string, version: number): void {
-    this.#opened.delete(this.blobName(key_id, version));
+    const name = this.blobName(key_id, version);
+    this.#opened_bytes -= this.#opened.get(name)?.bytes ?? 0;
+    this.#opened.delete(name);
   }
 
   blobName(key_id: string, version: number): string {
@@ -128,13 +131,21 @@ export class Sealer {
     });
   }
 
+  async #delete(name: string): Promise<void> {
+    try {
+      await this.#blobs.delete(name);
+    } catch (fault) {
+      console.error(JSON.stringify({ event: "blob_left_behind", name, error: String(fault) }));
+    }
+  }
+
   #remember(name: string, secret: Secret, bytes: number): void {
     if (this.#opened_bytes + bytes > CACHE_BYTES) {
       this.#opened.clear();
       this.#opened_bytes = 0;
     }
-    this.#opened.set(name, secret);
-    this.#opened_bytes += bytes;
+    this.#opened_bytes += bytes - (this.#opened.get(name)?.bytes ?? 0);
+    this.#opened.set(name, { secret, bytes });
   }
 }
 

@@ -1,13 +1,25 @@
-import { Server, type Connection, type ConnectionContext } from "partyserver";
+import type { Connection, ConnectionContext } from "partyserver";
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
+import type { ActivityFilter, Tally } from "./activity_filter.ts";
 import { answer, answerAsync, type Answer } from "./answer.ts";
 import type { AuditRow, ChainHeads, Origin } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
+import {
+  changeKey,
+  keyDetails,
+  revealKeys,
+  rollBackKey,
+  rotateKey,
+  type KeyDetails,
+  type NewVersion,
+} from "./change_keys.ts";
+import { createEntryLink, readEntryLink, useEntryLink, type EntryPage } from "./entry_links.ts";
 import type { Ask, Dispatch, Settlement } from "./gate.ts";
 import type { Identity, LinkedIdentity } from "./identities.ts";
-import type { ApiKey, KeyFilter, NewKey } from "./keys.ts";
+import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "./keys.ts";
 import { CUT, leaseHash, newLease, tagOf, type LeashState } from "./leashes.ts";
+import { ClosedServer } from "./closed_server.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "./manage_keys.ts";
 import {
   appToken,
@@ -15,6 +27,7 @@ import {
   endToken,
   pauseToken,
   resumeToken,
+  session,
   withUses,
   type PolicyInput,
 } from "./manage_tokens.ts";
@@ -29,7 +42,7 @@ import type { Token } from "./tokens.ts";
  * One person's vault. This class is the RPC surface, one line a method, and the vault's end of the leashes; what happens is
  * in the parts. An object that holds no vault answers `gone` to everything and writes nothing (SECURITY S13).
  */
-export class UserVault extends Server<Env> {
+export class UserVault extends ClosedServer {
   static override options = { hibernate: true };
 
   #parts: Parts | undefined;
@@ -84,33 +97,67 @@ export class UserVault extends Server<Env> {
   // Keys
 
   createKey(caller: Caller, key: NewKey, secret: Secret): Promise<Answer<ApiKey>> {
-    return answerAsync(() => createKey(this.#live(), caller, key, secret));
+    return this.#change(caller, (parts) => createKey(parts, caller, key, secret));
   }
 
   listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Answer<ApiKey[]> {
     return this.#read(caller, ({ keys }) => keys.list(before, limit, filter));
   }
 
-  getKey(caller: Caller, ref: string): Answer<ApiKey> {
-    return this.#read(caller, ({ keys }) => keys.must(ref));
+  getKey(caller: Caller, ref: string): Answer<KeyDetails> {
+    return this.#read(caller, (parts) => keyDetails(parts, ref));
   }
 
   pauseKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
-    return answerAsync(() => pauseKey(this.#live(), caller, ref));
+    return this.#change(caller, (parts) => pauseKey(parts, caller, ref));
   }
 
-  resumeKey(caller: Caller, ref: string): Answer<ApiKey> {
-    return answer(() => resumeKey(this.#live(), caller, ref));
+  resumeKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
+    return this.#change(caller, (parts) => resumeKey(parts, caller, ref));
+  }
+
+  /** A new secret, with where it may go. */
+  rotateKey(caller: Caller, ref: string, next: NewVersion): Promise<Answer<ApiKey>> {
+    return this.#change(caller, (parts) => rotateKey(parts, caller, ref, next));
+  }
+
+  rollBackKey(caller: Caller, ref: string, version: number | undefined): Promise<Answer<ApiKey>> {
+    return this.#change(caller, (parts) => rollBackKey(parts, caller, ref, version));
+  }
+
+  changeKey(caller: Caller, ref: string, changes: KeyChanges): Promise<Answer<ApiKey>> {
+    return this.#change(caller, (parts) => changeKey(parts, caller, ref, changes));
+  }
+
+  /** Never repeated from memory: each reveal is asked for and recorded. */
+  revealKeys(caller: Caller, refs: readonly string[]): Promise<Answer<{ key: ApiKey; secret: Secret }[]>> {
+    return answerAsync(() => revealKeys(this.#live(), caller, refs));
+  }
+
+  createEntryLink(caller: Caller, ref: string): Promise<Answer<{ handle: string; expires_at: number }>> {
+    return this.#change(caller, (parts) => createEntryLink(parts, caller, ref));
+  }
+
+  readEntryLink(caller: Caller, handle: string): Answer<EntryPage> {
+    return answer(() => readEntryLink(this.#live(), caller, handle));
+  }
+
+  useEntryLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<ApiKey>> {
+    return answerAsync(() => useEntryLink(this.#live(), caller, handle, secret));
   }
 
   deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {
-    return answerAsync(() => deleteKey(this.#live(), caller, ref));
+    return this.#change(caller, (parts) => deleteKey(parts, caller, ref));
   }
 
   // Tokens
 
-  createToken(caller: Caller, name: string, policy: PolicyInput): Answer<{ token: string; row: Token }> {
-    return answer(() => createToken(this.#live(), caller, name, policy));
+  createToken(caller: Caller, name: string, policy: PolicyInput): Promise<Answer<{ token: string; row: Token }>> {
+    return this.#change(caller, (parts) => createToken(parts, caller, name, policy));
+  }
+
+  revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {
+    return this.#change(caller, (parts) => endToken(parts, caller, "session.revoke", () => session(parts, id)));
   }
 
   listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<Token[]> {
@@ -122,15 +169,15 @@ export class UserVault extends Server<Env> {
   }
 
   pauseToken(caller: Caller, id: string): Promise<Answer<Token>> {
-    return answerAsync(() => pauseToken(this.#live(), caller, id));
+    return this.#change(caller, (parts) => pauseToken(parts, caller, id));
   }
 
-  resumeToken(caller: Caller, id: string): Answer<Token> {
-    return answer(() => resumeToken(this.#live(), caller, id));
+  resumeToken(caller: Caller, id: string): Promise<Answer<Token>> {
+    return this.#change(caller, (parts) => resumeToken(parts, caller, id));
   }
 
   revokeToken(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return answerAsync(() => endToken(this.#live(), caller, "token.revoke", () => appToken(this.#live(), id)));
+    return this.#change(caller, (parts) => endToken(parts, caller, "token.revoke", () => appToken(parts, id)));
   }
 
   // Calls
@@ -144,6 +191,14 @@ export class UserVault extends Server<Env> {
     });
   }
 
+  /** A test call that somebody who manages the vault makes with a key. */
+  tryKey(caller: Caller, ask: Omit<Ask, "hash" | keyof Origin>): Promise<Answer<Dispatch>> {
+    return answerAsync(() => {
+      const { gate, tokens } = this.#live();
+      return gate.tryKey(recognise(tokens, caller, Date.now()), { ...ask, ...caller.origin });
+    });
+  }
+
   settle(settled: readonly Settlement[]): Answer<void> {
     return answer(() => this.#live().gate.settle(settled));
   }
@@ -151,8 +206,17 @@ export class UserVault extends Server<Env> {
   // Audit
 
   /** Rows that are not yet in D1, newest first below `before`, and the heads of both chains. */
-  activity(caller: Caller, before: number, limit: number): Answer<{ rows: AuditRow[]; heads: ChainHeads }> {
-    return this.#read(caller, ({ audit }) => ({ rows: audit.latest(before, limit), heads: audit.heads }));
+  activity(
+    caller: Caller,
+    before: number,
+    limit: number,
+    filter: ActivityFilter = {},
+  ): Answer<{ rows: AuditRow[]; heads: ChainHeads }> {
+    return this.#read(caller, ({ audit }) => ({ rows: audit.latest(before, limit, filter), heads: audit.heads }));
+  }
+
+  tally(caller: Caller, bucket: "hour" | "day", since: string): Answer<{ tally: Tally[]; held: number[] }> {
+    return this.#read(caller, ({ audit }) => audit.tally(bucket, since));
   }
 
   // Leashes (SECURITY S6)
@@ -166,16 +230,16 @@ export class UserVault extends Server<Env> {
 
   override getConnectionTags(_connection: Connection, { request }: ConnectionContext): string[] {
     const { seq, lease } = leaseOf(request);
-    const decision = this.#live().audit.leased(seq, lease);
+    const decision = this.#live().under_way.leased(seq, lease);
     if (decision === undefined) return [];
     return [tagOf.all, tagOf.seq(seq), tagOf.token(decision.actor.id), tagOf.key(decision.key ?? "")];
   }
 
   /** Accepting a leash and asking whether its decision still stands is one synchronous step. */
   override onConnect(connection: Connection<LeashState>, { request }: ConnectionContext): void {
-    const { audit, gate, leashes } = this.#live();
+    const { audit, under_way, gate, leashes } = this.#live();
     const { seq, lease } = leaseOf(request);
-    const decision = audit.leased(seq, lease);
+    const decision = under_way.leased(seq, lease);
     if (decision === undefined) return connection.close(CUT, "lease");
     const token_id = decision.actor.id;
     const refused = gate.stands(decision)?.rule ?? (leashes.hasRoom(token_id) ? undefined : "leash_limit");
@@ -184,9 +248,10 @@ export class UserVault extends Server<Env> {
       return connection.close(CUT, refused);
     }
     const next = newLease();
-    audit.renewLease(seq, next.hash);
-    connection.setState({ seq, token_id });
-    leashes.opened(token_id);
+    under_way.hold(seq, next.hash);
+    const state = { seq, token_id };
+    connection.setState(state);
+    leashes.opened(connection, state);
     connection.send(JSON.stringify({ lease: next.lease }));
   }
 
@@ -220,6 +285,15 @@ export class UserVault extends Server<Env> {
   #live(code: "invalid_token" | "gone" = "invalid_token"): Parts {
     if (this.#parts === undefined) throw new Problem(code, "There is no such vault.");
     return this.#parts;
+  }
+
+  /** A mutation: done once, however often it is asked for under one Idempotency-Key. */
+  #change<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
+    return answerAsync(() => {
+      const parts = this.#live();
+      const { id } = recognise(parts.tokens, caller, Date.now());
+      return parts.idempotency.once(id, caller.repeatable, () => work(parts));
+    });
   }
 
   #read<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {

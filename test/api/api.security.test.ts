@@ -53,7 +53,7 @@ describe("the authority table", () => {
     for (const [method, path] of [
       ["GET", "/v1/secrets"],
       ["PUT", "/v1/keys"],
-      ["POST", "/v1/keys/reveal"],
+      ["POST", "/v1/keys/k/steal"],
       ["GET", "/v1/proxy/k/x"],
     ] as const) {
       expect((await ada.fetch(path, { method })).status).toBe(404);

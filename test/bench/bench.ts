@@ -1,4 +1,6 @@
+// `npm run bench`: API Locker beside what it could be at best, and beside its peers, on this machine.
 import { writeFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { buildWorker } from "../../src/local/build.ts";
 import { Children } from "./children.ts";
@@ -6,52 +8,38 @@ import { machine, versions } from "./machine.ts";
 import { measure } from "./measure.ts";
 import { planFor, type Plan } from "./plan.ts";
 import { report } from "./report.ts";
-import { resultsOf, type Results } from "./results.ts";
+import { resultsOf } from "./results.ts";
 import { startTargets } from "./targets/start.ts";
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "string" },
-    quick: { type: "boolean", default: false },
-    long: { type: "boolean", default: false },
-  },
-});
-const plan = planFor(values);
 const children = new Children();
-for (const [signal, code] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-  ["SIGHUP", 129],
-] as const) {
-  process.once(signal, () => void children.stop().then(() => process.exit(code)));
-}
 
-/** `npm run bench`: API Locker beside what it could at best be, and beside its peers, on this machine. */
-async function bench(): Promise<void> {
-  const before = machine();
+/** One whole run: start everything, measure, print, write. */
+async function run(plan: Plan, json: string | undefined): Promise<void> {
+  const idle = machine();
+  say("building the Worker and starting the targets");
   await buildWorker();
   const started = Date.now();
-  const results = await withinLimit(run(plan));
-  const seconds = Math.round((Date.now() - started) / 1000);
-  console.log(`\n${report(results)}\n\n${plan.name} run of ${seconds} s`);
-  if (values.json === undefined) return;
-  const file = { ...results, machine: before, versions: versions(), run: { plan: plan.name, seconds } };
-  await writeFile(values.json, `${JSON.stringify(file, null, 2)}\n`);
-}
-
-async function run(wanted: Plan): Promise<Results> {
-  say("starting targets");
-  const field = await startTargets(children, wanted.vaults);
+  const field = await startTargets(children, plan.vaults);
   for (const { name, why } of field.skipped) say(`without ${name}: ${why}`);
-  return resultsOf(await measure(field, wanted, say));
+  const results = resultsOf(await measure(field, plan, say));
+  const seconds = Math.round((Date.now() - started) / 1000);
+  console.log(`\n${report(results)}\n\nA ${plan.name} run of ${seconds} s.`);
+  if (json === undefined) return;
+  const file = { ...results, machine: idle, versions: versions(), run: { plan: plan.name, seconds } };
+  await writeFile(json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
-function withinLimit<T>(work: Promise<T>): Promise<T> {
-  const limit = new Promise<never>((_, reject) => {
-    const late = () => reject(new Error(`The bench took longer than ${plan.limit_ms / 60_000} minutes.`));
-    setTimeout(late, plan.limit_ms).unref();
+/** Never resolves: rejects when the time is up, or when somebody stops us. */
+function stopped(limit_ms: number): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`Stopped after ${limit_ms / 60_000} minutes.`)), limit_ms).unref();
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.once(signal, () => {
+        process.exitCode = 128 + constants.signals[signal];
+        reject(new Error("Stopped."));
+      });
+    }
   });
-  return Promise.race([work, limit]);
 }
 
 function say(line: string): void {
@@ -59,11 +47,19 @@ function say(line: string): void {
 }
 
 try {
-  await bench();
+  const { values } = parseArgs({
+    options: {
+      json: { type: "string" },
+      quick: { type: "boolean", default: false },
+      long: { type: "boolean", default: false },
+    },
+  });
+  const plan = planFor(values);
+  await Promise.race([run(plan, values.json), stopped(plan.limit_ms)]);
 } catch (fault) {
-  console.error(children.lastWords);
+  process.exitCode ??= 1;
+  if (process.exitCode === 1) console.error(children.lastWords);
   console.error(fault instanceof Error ? fault.message : fault);
-  process.exitCode = 1;
 } finally {
   await children.stop();
 }

@@ -14,7 +14,7 @@ export type Measured = {
   latency: Map<string, Latency>;
   throughput: Map<number, Map<string, Throughput>>;
   peak_mb: Map<string, number | undefined>;
-  streams: Map<string, EventStream>;
+  streams: Map<string, EventStream | undefined>;
   big_bodies: Map<string, BigBody>;
   revocation: Revocation;
   vault_sizes: VaultSize[];

@@ -17,12 +17,12 @@ const MINUTE_MS = 60_000;
 
 const FULL: Plan = {
   name: "full",
-  limit_ms: 10 * MINUTE_MS,
+  limit_ms: 6 * MINUTE_MS,
   warmup_ms: 2_000,
   vaults: 64,
   latency: { rounds: 25, calls: 100 },
   throughput: { rounds: 3, window_ms: 1_500, connections: [1, 16, 64] },
-  stream: { rounds: 5, chunks: 50, gap_ms: 10 },
+  stream: { rounds: 9, chunks: 40, gap_ms: 5 },
   big: { bytes: GB },
   revocation: { rounds: 5, streams: 32 },
   vault_size: { rounds: 10, calls: 100, keys: 1_000, rows: 1_000 },
@@ -31,11 +31,11 @@ const FULL: Plan = {
 const QUICK: Plan = {
   ...FULL,
   name: "quick",
-  limit_ms: 2 * MINUTE_MS,
+  limit_ms: MINUTE_MS,
   warmup_ms: 500,
   latency: { rounds: 6, calls: 50 },
   throughput: { ...FULL.throughput, rounds: 1, window_ms: 400 },
-  stream: { rounds: 2, chunks: 20, gap_ms: 10 },
+  stream: { rounds: 3, chunks: 20, gap_ms: 5 },
   big: { bytes: GB / 4 },
   revocation: { rounds: 1, streams: 16 },
   vault_size: { rounds: 3, calls: 50, keys: 1_000, rows: 1_000 },

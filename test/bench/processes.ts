@@ -15,8 +15,9 @@ export class Processes {
     this.#pids = pids;
   }
 
+  /** `host` 0 is nobody. */
   static below(host: number): Processes | undefined {
-    if (process.platform !== "linux") return undefined;
+    if (process.platform !== "linux" || host === 0) return undefined;
     const parents = readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .map((name) => ({ pid: Number(name), parent: Number(statOf(Number(name))[1]) }));

@@ -31,7 +31,7 @@ export function report({ targets, ratios, forged, revocation, vault_sizes }: Res
     ]),
     section("A stream of events, ms", [
       ["", "first byte", "chunk lag"],
-      ...targets.map(({ name, stream: { first_byte_ms, chunk_lag_ms } }) => [name, first_byte_ms, chunk_lag_ms]),
+      ...targets.map(({ name, stream }) => [name, stream?.first_byte_ms, stream?.chunk_lag_ms]),
     ]),
     section("A large body", [
       ["", "seconds", "CPU s", "peak MB"],

@@ -15,7 +15,7 @@ export type TargetResult = {
   /** The same calls spread over many vaults or objects. */
   many_vaults: Record<number, Throughput> | undefined;
   peak_mb: number | undefined;
-  stream: EventStream;
+  stream: EventStream | undefined;
   big_body: BigBody | undefined;
 };
 
@@ -38,7 +38,7 @@ export function resultsOf(measured: Measured): Results {
     throughput: byConnections(throughput, name),
     many_vaults: throughput.get(16)?.has(manyName(name)) ? byConnections(throughput, manyName(name)) : undefined,
     peak_mb: peak_mb.get(name),
-    stream: streams.get(name) as EventStream,
+    stream: streams.get(name),
     big_body: big_bodies.get(name),
   }));
   const forged = throughput.get(16)?.get(FORGED) as Throughput;
@@ -54,7 +54,7 @@ function ratiosOf(targets: readonly TargetResult[], forged: Throughput): Record<
   };
   const [workerd, skeleton] = [named("workerd"), named("skeleton")];
   const ratios: Record<string, number | null> = {};
-  for (const name of ["workerd", "skeleton", "portkey", "nginx"]) {
+  for (const name of ["workerd", "skeleton", "portkey"]) {
     ratios[`added_p50_vs_${name}`] = over(name, ({ added }) => added.p50);
     ratios[`added_p95_vs_${name}`] = over(name, ({ added }) => added.p95);
     ratios[`added_p99_vs_${name}`] = over(name, ({ added }) => added.p99);
@@ -70,8 +70,8 @@ function ratiosOf(targets: readonly TargetResult[], forged: Throughput): Record<
   }
   ratios.forged_cpu_vs_workerd = divide(forged.cpu_ms, workerd?.throughput[16]?.cpu_ms);
   ratios.forged_rps16_vs_workerd = divide(forged.rps, workerd?.throughput[16]?.rps);
-  ratios.chunk_lag_vs_workerd_ms = subtract(locker?.stream.chunk_lag_ms, workerd?.stream.chunk_lag_ms);
-  ratios.chunk_lag_vs_skeleton_ms = subtract(locker?.stream.chunk_lag_ms, skeleton?.stream.chunk_lag_ms);
+  ratios.chunk_lag_vs_workerd_ms = subtract(locker?.stream?.chunk_lag_ms, workerd?.stream?.chunk_lag_ms);
+  ratios.chunk_lag_vs_skeleton_ms = subtract(locker?.stream?.chunk_lag_ms, skeleton?.stream?.chunk_lag_ms);
   ratios.big_body_cpu_vs_workerd = over("workerd", ({ big_body }) => big_body?.cpu_s);
   ratios.big_body_cpu_vs_skeleton = over("skeleton", ({ big_body }) => big_body?.cpu_s);
   return ratios;

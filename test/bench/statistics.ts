@@ -13,9 +13,3 @@ export function median(values: readonly number[]): number {
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
-
-/** The items in an order that differs from round to round, so that nobody is always the one who comes after the loudest. */
-export function rotated<T>(items: readonly T[], round: number): T[] {
-  const start = round % Math.max(1, items.length);
-  return [...items.slice(start), ...items.slice(0, start)];
-}

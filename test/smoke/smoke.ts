@@ -57,12 +57,15 @@ async function withAccess(plan: Plan, use: (access: Access) => Promise<string>):
   const secret = randomBytes(24).toString("base64url");
   const placement = { in: "bearer" };
   await person.api("POST", "/v1/keys", { name: key, provider: "custom", secret, base_url: upstream, placement });
+  let token_id: string | undefined;
   try {
     const body = { name: key, policy: { keys: [key] } };
     const { id, token } = await person.api<{ id: string; token: string }>("POST", "/v1/tokens", body);
+    token_id = id;
     const headers = { authorization: `Bearer ${token}` };
     return await use({ key, token_id: id, token, url: `${proxy}/v1/proxy/${key}`, headers });
   } finally {
+    if (token_id !== undefined) await person.fetch(`/v1/tokens/${token_id}`, { method: "DELETE" });
     await person.api("DELETE", `/v1/keys/${key}`);
   }
 }
@@ -88,10 +91,14 @@ async function revokedStream({ url, headers, token_id }: Access, { person, secon
 async function readToTheEnd(response: Response, patience: AbortSignal) {
   let [chunks, longest_gap_ms, last] = [0, 0, performance.now()];
   const told = (how: "complete" | "cut" | "by our own patience") => ({ how, chunks, longest_gap_ms });
-  const reader = response.body?.getReader();
-  patience.addEventListener("abort", () => void reader?.cancel());
+  assert.ok(response.body);
+  const reader = response.body.getReader();
+  patience.addEventListener("abort", () => {
+    // What was cut already cannot be let go of once more.
+    reader.cancel().catch(() => {});
+  });
   try {
-    while (reader !== undefined && !(await reader.read()).done) {
+    while (!(await reader.read()).done) {
       longest_gap_ms = Math.max(longest_gap_ms, Math.round(performance.now() - last));
       last = performance.now();
       chunks++;
@@ -130,8 +137,8 @@ function openWebSocket(url: string, headers: Record<string, string>): WebSocket 
   return new Open(url, { headers });
 }
 
-function next(socket: WebSocket, event: "open" | "message"): Promise<{ data?: unknown }> {
-  return new Promise((done) => socket.addEventListener(event, done, { once: true }));
+function next(socket: WebSocket, event: "open" | "message"): Promise<Event & { data?: unknown }> {
+  return new Promise((done) => socket.addEventListener(event, (happened) => done(happened), { once: true }));
 }
 
 async function newKeyElsewhere({ url, token }: Access, { elsewhere = "" }: Plan): Promise<string> {

@@ -4,7 +4,7 @@ import { serve, type LocalLocker, type ServeOptions } from "../../src/local/serv
 
 /** The whole product on free ports with throw-away state: the deployed bundle on the real runtime. */
 export function startLocker(options: ServeOptions = {}): Promise<LocalLocker> {
-  return serve({ stateDir: "", port: 0, proxyPort: 0, oidcPort: 0, log: () => {}, ...options });
+  return serve({ stateDir: "", port: 0, proxyPort: 0, oidcPort: 0, inspect: true, log: () => {}, ...options });
 }
 
 /** Somebody who has never been here: a fresh account, a fresh vault. */

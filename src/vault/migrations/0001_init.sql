@@ -32,6 +32,11 @@ CREATE TABLE api_key (
   name TEXT NOT NULL,
   provider TEXT NOT NULL,
   version INTEGER NOT NULL,
+  -- Version numbers are handed out before sealing, so that no two writers ever seal under one name in KV.
+  last_version INTEGER NOT NULL,
+  -- While a rotation overlaps: the version to fall back on when the upstream refuses the new one.
+  overlap_version INTEGER,
+  overlap_until INTEGER,
   tags TEXT NOT NULL,
   note TEXT,
   scrub INTEGER NOT NULL,
@@ -60,6 +65,24 @@ CREATE TABLE key_version (
   PRIMARY KEY (key_id, version)
 ) WITHOUT ROWID;
 
+-- One-time pages on which a person types a secret. Only the handle's hash is kept.
+CREATE TABLE entry_link (
+  hash TEXT PRIMARY KEY,
+  key_id TEXT NOT NULL REFERENCES api_key (id) ON DELETE CASCADE,
+  asked_by TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Answers of mutations that may be asked for again under one Idempotency-Key (SECURITY S8). `answer` is sealed where it bears a secret.
+CREATE TABLE idempotency (
+  caller TEXT NOT NULL,
+  key TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (caller, key)
+) WITHOUT ROWID;
+
 -- Every token of this vault, of any kind; only its hash. Revoked ones stay, so that their refusals have a name.
 CREATE TABLE token (
   id TEXT PRIMARY KEY,
@@ -84,10 +107,29 @@ CREATE TABLE audit (
   decision TEXT NOT NULL,
   hash TEXT NOT NULL,
   pending INTEGER NOT NULL,
+  -- While the row is pending: the hash of the lease that opens the next leash, since when no leash holds the call, and the
+  -- path to judge again where the decision records only its beginning.
   lease TEXT,
+  unclaimed_at INTEGER,
+  path TEXT,
   outcome TEXT,
   outcome_hash TEXT
 );
+
+-- Calls that were given up. What their router says after all becomes a row of its own (SECURITY S17).
+CREATE TABLE interrupted (
+  seq INTEGER PRIMARY KEY,
+  decision TEXT NOT NULL,
+  at INTEGER NOT NULL
+);
+
+-- Counts of refusals that share a row at the end of their minute (SECURITY S14).
+CREATE TABLE refusal (
+  name TEXT PRIMARY KEY,
+  until INTEGER NOT NULL,
+  more INTEGER NOT NULL,
+  event TEXT NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE job (
   name TEXT PRIMARY KEY,

@@ -1,6 +1,7 @@
 import { Connection } from "../client/connection.ts";
 import { now } from "../clock.ts";
-import { median, quantile, rotated } from "../statistics.ts";
+import { interleave, mapValues } from "../rounds.ts";
+import { median, quantile } from "../statistics.ts";
 import type { Lane } from "../targets/target.ts";
 
 /** Milliseconds of calls one after another: the median of the rounds' percentiles; `spread` is the rounds' middle half. */
@@ -12,11 +13,7 @@ export async function measureLatency(
   lanes: readonly Lane[],
   { rounds, calls }: { rounds: number; calls: number },
 ): Promise<Map<string, Latency>> {
-  const taken = new Map(lanes.map(({ name }) => [name, [] as number[][]]));
-  for (let round = 0; round < rounds; round++) {
-    for (const lane of rotated(lanes, round)) taken.get(lane.name)?.push(await timeCalls(lane, calls, round * calls));
-  }
-  return new Map([...taken].map(([name, times]) => [name, summary(times)]));
+  return mapValues(await interleave(lanes, rounds, (lane, round) => timeCalls(lane, calls, round * calls)), summary);
 }
 
 async function timeCalls({ name, target, calls, status }: Lane, count: number, first: number): Promise<number[]> {

@@ -2,7 +2,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Connection } from "../client/connection.ts";
 import { now } from "../clock.ts";
 import type { Processes } from "../processes.ts";
-import { median, rotated, sum } from "../statistics.ts";
+import { interleave, mapValues } from "../rounds.ts";
+import { median, sum } from "../statistics.ts";
 import type { Lane } from "../targets/target.ts";
 
 /** Calls a second (the median of the rounds) and CPU per call, with what the calls left to do afterwards. */
@@ -20,11 +21,7 @@ export async function measureThroughput(
   connections: number,
   { rounds, window_ms }: { rounds: number; window_ms: number },
 ): Promise<Map<string, Throughput>> {
-  const taken = new Map(lanes.map(({ name }) => [name, [] as Window[]]));
-  for (let round = 0; round < rounds; round++) {
-    for (const lane of rotated(lanes, round)) taken.get(lane.name)?.push(await drive(lane, connections, window_ms));
-  }
-  return new Map([...taken].map(([name, windows]) => [name, summary(name, windows)]));
+  return mapValues(await interleave(lanes, rounds, (lane) => drive(lane, connections, window_ms)), summary);
 }
 
 /** Calls as fast as the connections allow, for a while; used to warm up, too. */
@@ -73,7 +70,7 @@ async function quiet(processes: Processes): Promise<void> {
   }
 }
 
-function summary(name: string, windows: readonly Window[]): Throughput {
+function summary(windows: readonly Window[], name: string): Throughput {
   const calls = sum(windows.map((window) => window.calls));
   const failed = sum(windows.map((window) => window.failed));
   if (failed === calls) throw new Error(`${name} answered every call with another status than was due.`);

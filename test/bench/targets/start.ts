@@ -13,33 +13,41 @@ export type Field = {
 
 type Served = Extract<Started, { port: number }>;
 
-/** Starts every target before the one upstream. */
+/** Starts every target before the one upstream, and opens the accounts. */
 export async function startTargets(children: Children, vaults: number): Promise<Field> {
-  const upstream = served(await children.start("upstream", 0)).port;
-  const [nginx, workerd, skeleton, apilocker, portkey] = (await Promise.all(
-    ["nginx", "workerd", "skeleton", "apilocker", "portkey"].map((name) => children.start(name, upstream)),
-  )) as [Started, Started, Started, Started, Started];
-  const locker = await startLocker(served(apilocker), upstream, vaults);
-  const optional = { nginx, portkey };
-  const skipped = Object.entries(optional).flatMap(([name, host]) =>
+  const { port: upstream } = served(await children.start("upstream", 0));
+  const start = (name: string) => children.start(name, upstream);
+  const [nginx, workerd, skeleton, apilocker, portkey] = await Promise.all([
+    start("nginx"),
+    start("workerd").then(served),
+    start("skeleton").then(served),
+    start("apilocker").then(served),
+    start("portkey"),
+  ]);
+  const origin = apilocker.publicOrigin ?? "";
+  const accounts = await openAccounts(origin, upstream, vaults);
+  const locker = ours("apilocker", apilocker, throughLocker(apilocker.port, accounts));
+  const targets = [
+    ours("direct", { port: upstream, pid: 0 }, plain(upstream)),
+    ...foreign("nginx", nginx, plain),
+    ours("workerd", workerd, plain(workerd.port)),
+    ours("skeleton", skeleton, withObject(skeleton.port)),
+    locker,
+    ...foreign("portkey", portkey, (port) => throughPortkey(port, upstream)),
+  ];
+  const skipped = Object.entries({ nginx, portkey }).flatMap(([name, host]) =>
     "skipped" in host ? [{ name, why: host.skipped }] : [],
   );
-  const targets = [
-    target("direct", { port: upstream, pid: 0 }, plain(upstream)),
-    ...("skipped" in nginx ? [] : [target("nginx", nginx, plain(nginx.port))]),
-    target("workerd", served(workerd), plain(served(workerd).port)),
-    target("skeleton", served(skeleton), withObject(served(skeleton).port)),
-    locker.target,
-    ...("skipped" in portkey ? [] : [target("portkey", portkey, throughPortkey(portkey.port, upstream))]),
-  ];
-  return { upstream, targets, skipped, locker };
+  return { upstream, targets, skipped, locker: { target: locker, origin, accounts } };
 }
 
-async function startLocker(host: Served, upstream: number, vaults: number): Promise<Field["locker"]> {
-  const origin = host.publicOrigin ?? "";
-  const accounts = await openAccounts(origin, upstream, vaults);
-  const call = (wanted: Wanted, vault = 0) => lockerCall(host.port, wanted, accounts[vault]?.token ?? "");
-  return { target: target("apilocker", host, call), origin, accounts };
+function ours(name: string, { port, pid }: Served, call: Target["call"]): Target {
+  return { name, port, foreign: false, processes: Processes.below(pid), call };
+}
+
+/** Somebody else's, if it is on this machine. */
+function foreign(name: string, host: Started, calling: (port: number) => Target["call"]): Target[] {
+  return "skipped" in host ? [] : [{ ...ours(name, host, calling(host.port)), foreign: true }];
 }
 
 /** A call of API Locker with this token, by the key of this name. */
@@ -47,8 +55,8 @@ export function lockerCall(port: number, { path, events = false }: Wanted, token
   return encode(port, `/v1/proxy/${key}${path}`, events, { authorization: `Bearer ${token}` });
 }
 
-function target(name: string, { port, pid }: { port: number; pid: number }, call: Target["call"]): Target {
-  return { name, port, processes: pid === 0 ? undefined : Processes.below(pid), call };
+function throughLocker(port: number, accounts: readonly Account[]): Target["call"] {
+  return (wanted, vault = 0) => lockerCall(port, wanted, accounts[vault]?.token ?? "");
 }
 
 function plain(port: number): Target["call"] {

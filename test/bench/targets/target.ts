@@ -7,6 +7,8 @@ export type Wanted = { path: string; events?: boolean };
 export type Target = {
   name: string;
   port: number;
+  /** Somebody else's product. */
+  foreign: boolean;
   /** Absent where nothing is between (`direct`) or the platform does not tell. */
   processes: Processes | undefined;
   /** The bytes of a call. `vault` picks one of many where the target has them. */

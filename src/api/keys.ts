@@ -1,0 +1,131 @@
+import type * as z from "zod";
+import { providerOf } from "../catalog/catalog.ts";
+import { configOf } from "../config.ts";
+import { Problem } from "../problem.ts";
+import { probe } from "../proxy/probe.ts";
+import { ask } from "../vault/answer.ts";
+import type { KeyDetails } from "../vault/change_keys.ts";
+import type { KeyChanges } from "../vault/keys.ts";
+import type { Secret } from "../vault/sealer.ts";
+import { destinationOf } from "./destination.ts";
+import { paged, type Handler, type Queried } from "./operation.ts";
+import type { KeyPatch, NewKey, RevealMany, Rollback, Rotation, TestCall } from "./schema.ts";
+import { wireKey, wireKeyDetails, wireReceipt, wireTime } from "./wire.ts";
+
+const SECRET_BYTES = 64 * 1024;
+
+export const keyHandlers = {
+  createKey: async ({ env, vault, who, body }) => {
+    const key: z.output<typeof NewKey> = body;
+    const secret = secretOf(key);
+    const destination = destinationOf(key, secret, configOf(env));
+    const { name, tags, note = null, scrub, revealable } = key;
+    const expires_at = key.expires_at === undefined ? null : Date.parse(key.expires_at);
+    const stored = { name, tags, note, scrub, revealable, expires_at, destination };
+    return wireKey(await ask(vault.createKey(who.caller, stored, secret)));
+  },
+  listKeys: async ({ vault, who, query }) => {
+    const { limit, cursor, provider, tag, q }: Queried & { provider?: string; tag?: string; q?: string } = query;
+    const keys = await ask(vault.listKeys(who.caller, cursor, limit + 1, { provider, tag, q }));
+    return paged(keys.map(wireKey), limit, ({ id }) => id);
+  },
+  getKey: async ({ vault, who, param }) => wireKeyDetails(await ask(vault.getKey(who.caller, param("key")))),
+  changeKey: async ({ env, vault, who, param, body }) => {
+    const patch: z.output<typeof KeyPatch> = body;
+    const changes = changesOf(patch);
+    if (patch.secret === undefined && patch.fields === undefined) {
+      return wireKey(await ask(vault.changeKey(who.caller, param("key"), changes)));
+    }
+    const secret = secretOf(patch);
+    const destination = destinationOf(
+      overlaid(await ask(vault.getKey(who.caller, param("key"))), patch),
+      secret,
+      configOf(env),
+    );
+    return wireKey(
+      await ask(vault.rotateKey(who.caller, param("key"), { destination, secret, overlap_ms: 0, changes })),
+    );
+  },
+  rotateKey: async ({ env, vault, who, param, body }) => {
+    const rotation: z.output<typeof Rotation> = body;
+    const key = await ask(vault.getKey(who.caller, param("key")));
+    const secret = secretOf(rotation);
+    const destination = destinationOf(overlaid(key, {}), secret, configOf(env));
+    const overlap_ms = rotation.overlap_seconds * 1_000;
+    return wireKey(await ask(vault.rotateKey(who.caller, key.id, { destination, secret, overlap_ms, changes: {} })));
+  },
+  rollBackKey: async ({ vault, who, param, body }) => {
+    const { version }: z.output<typeof Rollback> = body;
+    return wireKey(await ask(vault.rollBackKey(who.caller, param("key"), version)));
+  },
+  revealKey: async ({ vault, who, param }) => {
+    const [revealed] = await ask(vault.revealKeys(who.caller, [param("key")]));
+    return revealed && wireRevealed(revealed);
+  },
+  revealKeys: async ({ vault, who, body }) => {
+    const { keys }: z.output<typeof RevealMany> = body;
+    return { items: (await ask(vault.revealKeys(who.caller, keys))).map(wireRevealed) };
+  },
+  testKey: async ({ env, vault, who, param, body }) => {
+    const asked: z.output<typeof TestCall> = body;
+    const key = await ask(vault.getKey(who.caller, param("key")));
+    const known = providerOf(key.destination.provider)?.test;
+    const wanted = asked.path ?? known?.path;
+    if (wanted === undefined) {
+      const errors = [{ field: "path", rule: "must be given: no harmless call is known for this provider" }];
+      throw new Problem("invalid_request", "No harmless call is known for this provider; say which path to GET.", {
+        errors,
+      });
+    }
+    const method = asked.method ?? (asked.path === undefined ? known?.method : undefined) ?? "GET";
+    const [path = "", query = ""] = wanted.split("?");
+    const dispatch = await ask(vault.tryKey(who.caller, { key: key.id, method, path, overridden: false }));
+    return probe(configOf(env), vault, dispatch, { method, query });
+  },
+  createEntryLink: async ({ env, vault, who, param }) => {
+    const { handle, expires_at } = await ask(vault.createEntryLink(who.caller, param("key")));
+    return { url: `${configOf(env).public_origin}/entry/${handle}`, expires_at: wireTime(expires_at) };
+  },
+  pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
+  resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
+  deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
+} satisfies Record<string, Handler>;
+
+/** A secret's fields; a single secret is the field `secret`. */
+function secretOf({ secret, fields }: { secret?: string | undefined; fields?: Secret | undefined }): Secret {
+  const all = secret === undefined ? (fields ?? {}) : { secret };
+  if (Object.values(all).some((text) => text.length > SECRET_BYTES))
+    throw new Problem("too_large", "A secret is at most 64 KiB.");
+  return all;
+}
+
+/** Where a key's next secret goes: as before, but for what the person says anew. Another provider begins from its own defaults. */
+function overlaid(
+  key: KeyDetails,
+  patch: Pick<z.output<typeof KeyPatch>, "provider" | "base_url" | "placement" | "headers">,
+) {
+  const { provider, origin, base_path, placement, headers } = key.destination;
+  if (patch.provider !== undefined && patch.provider !== provider) return { ...patch, provider: patch.provider };
+  return {
+    provider,
+    base_url: patch.base_url ?? origin + base_path,
+    placement: patch.placement ?? placement,
+    headers: patch.headers ?? headers,
+  };
+}
+
+function changesOf({ name, tags, note, scrub, revealable, expires_at }: z.output<typeof KeyPatch>): KeyChanges {
+  const said = {
+    name,
+    tags,
+    note,
+    scrub,
+    revealable,
+    expires_at: typeof expires_at === "string" ? Date.parse(expires_at) : expires_at,
+  };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+}
+
+function wireRevealed({ key, secret }: { key: { id: string; name: string; version: number }; secret: Secret }) {
+  return { id: key.id, name: key.name, version: key.version, fields: secret };
+}

@@ -1,0 +1,133 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod";
+import { readConfig } from "../config.ts";
+import { readSettings, ROOT, wrangler, type Settings } from "./project.ts";
+
+const CONFIG = join(ROOT, ".build", "wrangler.deploy.json");
+const A_KEY = `00:${Buffer.alloc(32).toString("base64")}`;
+
+const Secrets = z.array(z.looseObject({ name: z.string() }));
+const Namespaces = z.array(z.looseObject({ id: z.string(), title: z.string() }));
+const Databases = z.array(z.looseObject({ uuid: z.string(), name: z.string() }));
+
+/** `npm run deploy`. Everything that can be amiss is looked at before anything is made or changed. */
+async function deploy(): Promise<void> {
+  await assertSignedIn();
+  const settings = withEnvironment(readSettings());
+  assertSettings(settings);
+  await assertSecrets(settings);
+
+  // Identifiers of an account do not belong into the project, so what is deployed is a copy of its settings that has them.
+  const deployed = {
+    ...settings,
+    main: "../src/index.ts",
+    routes: settings.routes ?? routesOf(settings),
+    kv_namespaces: await Promise.all(settings.kv_namespaces.map((one) => withNamespace(settings.name, one))),
+    d1_databases: await Promise.all(settings.d1_databases.map(withDatabase)),
+  };
+  await mkdir(join(ROOT, ".build"), { recursive: true });
+  await writeFile(CONFIG, JSON.stringify(deployed, null, 2));
+
+  // Migrations only add, and the Worker that is still running does not mind them (docs/operations.md).
+  for (const { binding } of settings.d1_databases) {
+    await show(["d1", "migrations", "apply", binding, "--remote", "--config", CONFIG]);
+  }
+  await show(["deploy", "--minify", "--config", CONFIG]);
+  console.log(`\nAPI Locker is on ${settings.vars.PUBLIC_ORIGIN}, its proxy on ${settings.vars.PROXY_ORIGIN}.`);
+}
+
+async function assertSignedIn(): Promise<void> {
+  const { code, stdout, stderr } = await wrangler(["whoami", "--json"]);
+  if (code === 0) return;
+  if (/"loggedIn":\s*false/.test(stdout)) {
+    throw new Error("Nobody is signed in to Cloudflare: run npx wrangler login, or set CLOUDFLARE_API_TOKEN.");
+  }
+  throw new Error(`Cloudflare did not say who is signed in:\n${stderr.trim()}`);
+}
+
+/** A variable of the environment wins over wrangler.jsonc, so that one project can be deployed to several places. */
+function withEnvironment(settings: Settings): Settings {
+  const vars = Object.entries(settings.vars).map(([name, value]) => [name, process.env[name] ?? value]);
+  return { ...settings, vars: Object.fromEntries(vars) };
+}
+
+function assertSettings({ vars }: Settings): void {
+  for (const name of ["PUBLIC_ORIGIN", "PROXY_ORIGIN"]) {
+    if (!vars[name])
+      throw new Error(`${name} is not set: put it into wrangler.jsonc under vars, or into the environment.`);
+  }
+  // Secrets cannot be read back; stand-ins let the same judge look at all the rest.
+  const { local } = readConfig({ ...vars, ROOT_KEYS: A_KEY, TOKEN_KEYS: A_KEY, OIDC_CLIENT_SECRET: "a secret" });
+  if (local) throw new Error("PUBLIC_ORIGIN is a loopback address, where no deployment can be.");
+}
+
+async function assertSecrets({ name, secrets }: Settings): Promise<void> {
+  const { code, stdout, stderr } = await wrangler(["secret", "list", "--name", name, "--format", "json"]);
+  // A Worker that was never deployed has none; anything else that goes wrong is told as it is.
+  if (code !== 0 && !/10007|not found|does not exist/i.test(stderr))
+    throw new Error(`wrangler secret list failed:\n${stderr.trim()}`);
+  const known = new Set(code === 0 ? Secrets.parse(JSON.parse(stdout)).map((secret) => secret.name) : []);
+  const missing = secrets.required.filter((one) => !known.has(one));
+  if (missing.length === 0) return;
+  throw new Error(
+    `These secrets are not set: ${missing.join(", ")}. Set each with npx wrangler secret put; a key is made by\n` +
+      `  echo "00:$(openssl rand -base64 32)" | npx wrangler secret put ROOT_KEYS`,
+  );
+}
+
+/** Each origin is a domain of its own: nothing else leads to the Worker (SECURITY S29). */
+function routesOf({ vars }: Settings) {
+  return [vars.PUBLIC_ORIGIN, vars.PROXY_ORIGIN].map((origin = "") => ({
+    pattern: new URL(origin).host,
+    custom_domain: true,
+  }));
+}
+
+async function withNamespace(project: string, namespace: Settings["kv_namespaces"][number]) {
+  if (namespace.id !== undefined) return namespace;
+  const title = `${project}-${namespace.binding.toLowerCase()}`;
+  const find = async () => {
+    const namespaces = Namespaces.parse(JSON.parse(await ask(["kv", "namespace", "list"])));
+    return namespaces.find((one) => one.title === title)?.id;
+  };
+  return { ...namespace, id: await findOrCreate(find, ["kv", "namespace", "create", title]) };
+}
+
+async function withDatabase(database: Settings["d1_databases"][number]) {
+  const { database_name, migrations_dir } = database;
+  const find = async () => {
+    const databases = Databases.parse(JSON.parse(await ask(["d1", "list", "--json"])));
+    return databases.find(({ name }) => name === database_name)?.uuid;
+  };
+  const database_id = database.database_id ?? (await findOrCreate(find, ["d1", "create", database_name]));
+  return { ...database, database_id, migrations_dir: join("..", migrations_dir) };
+}
+
+async function findOrCreate(find: () => Promise<string | undefined>, create: readonly string[]): Promise<string> {
+  const found = await find();
+  if (found !== undefined) return found;
+  await ask(create);
+  const created = await find();
+  if (created === undefined) throw new Error(`wrangler ${create.join(" ")} made nothing that can be found.`);
+  console.log(`Created: ${create.join(" ")}`);
+  return created;
+}
+
+async function ask(args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await wrangler(args);
+  if (code !== 0) throw new Error(`wrangler ${args.join(" ")} failed:\n${(stderr || stdout).trim()}`);
+  return stdout;
+}
+
+async function show(args: readonly string[]): Promise<void> {
+  const { code } = await wrangler(args, true);
+  if (code !== 0) throw new Error(`wrangler ${args.join(" ")} failed, as told above.`);
+}
+
+try {
+  await deploy();
+} catch (fault) {
+  console.error(fault instanceof Error ? fault.message : fault);
+  process.exitCode = 1;
+}

@@ -1,0 +1,113 @@
+import { Problem } from "../problem.ts";
+import { recognise, type Caller } from "./caller.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import type { ApiKey, Destination, KeyChanges } from "./keys.ts";
+import { record, type Parts } from "./parts.ts";
+import type { Secret } from "./sealer.ts";
+import type { Token } from "./tokens.ts";
+import type { Version } from "./versions.ts";
+
+/** A new secret, with where it may go; the destination belongs to the secret and comes with it (SECURITY S2). */
+export type NewVersion = { destination: Destination; secret: Secret; overlap_ms: number; changes?: KeyChanges };
+
+/** A key with what only its own page shows. */
+export type KeyDetails = ApiKey & { former_names: string[]; versions: Version[] };
+
+export function keyDetails({ keys, versions }: Parts, ref: string): KeyDetails {
+  const key = keys.must(ref);
+  return { ...key, former_names: keys.formerNames(key), versions: versions.list(key.id) };
+}
+
+/** Gives a key a new version: sealed and in KV first, then, if caller and key still stand, made current in one step. */
+export async function rotateKey(parts: Parts, caller: Caller, ref: string, next: NewVersion): Promise<ApiKey> {
+  const { keys, versions, sealer, jobs, tokens } = parts;
+  recognise(tokens, caller, Date.now());
+  const { id } = keys.must(ref);
+  const version = versions.reserve(id);
+  const destination = JSON.stringify(next.destination);
+  const sealed = await sealer.put(id, version, destination, next.secret);
+  try {
+    const now = Date.now();
+    const by = recognise(tokens, caller, now);
+    const key = keys.must(id);
+    if (next.changes !== undefined) {
+      assertMayChange(by, next.changes);
+      keys.change(key, next.changes, now);
+    }
+    // The old secret is no help where the new one goes: an overlap needs the same destination.
+    const overlaps = next.overlap_ms > 0 && destination === key.sealed_destination;
+    versions.add(key, version, destination, sealed, overlaps ? now + next.overlap_ms : null, now);
+    keys.changed();
+    jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
+    record(parts, by, caller, "key.rotate", { key: id, key_name: key.name, provider: next.destination.provider });
+  } catch (refused) {
+    await sealer.deleteBlob(id, version);
+    throw refused;
+  }
+  const key = keys.must(id);
+  const pruned = versions.prune(key);
+  await Promise.allSettled(pruned.map((old) => sealer.deleteBlob(id, old)));
+  return key;
+}
+
+/** Makes an earlier version current. To another destination only a person at the dashboard may lead a secret (SECURITY S2). */
+export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: number | undefined): ApiKey {
+  const { keys, versions } = parts;
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  const key = keys.must(ref);
+  const to = version ?? versions.list(key.id).find((one) => one.version < key.version)?.version;
+  if (to === undefined) throw new Problem("conflict", "This key has no earlier version.");
+  if (versions.at(key, to).sealed_destination !== key.sealed_destination) {
+    assertSession(by, "Rolling back to another destination");
+  }
+  versions.rollBack(key, to, now);
+  keys.changed();
+  record(parts, by, caller, "key.rollback", { key: key.id, key_name: key.name });
+  return keys.must(key.id);
+}
+
+/** Changes what is said about a key; where its secret may go is not among it. */
+export function changeKey(parts: Parts, caller: Caller, ref: string, changes: KeyChanges): ApiKey {
+  const { keys, gate } = parts;
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  const key = keys.must(ref);
+  assertMayChange(by, changes);
+  keys.change(key, changes, now);
+  gate.bump();
+  const action = changes.name !== undefined && changes.name !== key.name ? "key.rename" : "key.change";
+  record(parts, by, caller, action, { key: key.id, key_name: changes.name ?? key.name });
+  return keys.must(key.id);
+}
+
+/** The secrets of keys, for a person at the dashboard. Each reveal is a row of its own, written before the secret is opened. */
+export async function revealKeys(
+  parts: Parts,
+  caller: Caller,
+  refs: readonly string[],
+): Promise<{ key: ApiKey; secret: Secret }[]> {
+  const { keys, sealer, tokens } = parts;
+  const by = recognise(tokens, caller, Date.now());
+  const found = refs.map((ref) => keys.must(ref));
+  for (const { id, name } of found) record(parts, by, caller, "key.reveal", { key: id, key_name: name });
+  const opened = await Promise.all(
+    found.map(async (key) => ({
+      key,
+      secret: sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version))),
+    })),
+  );
+  // Opening may have awaited: whoever was signed out meanwhile gets nothing.
+  recognise(tokens, caller, Date.now());
+  return opened;
+}
+
+/** What widens who may see or use a key, only a person at the dashboard may change (SECURITY S3, S4). */
+function assertMayChange(by: Token, { tags, revealable }: KeyChanges): void {
+  if (tags !== undefined) assertSession(by, "Changing tags");
+  if (revealable === true) assertSession(by, "Making a key revealable");
+}
+
+function assertSession(by: Token, what: string): void {
+  if (by.kind !== "ses") throw new Problem("insufficient_scope", `${what} needs a browser session.`);
+}

@@ -1,0 +1,114 @@
+import { Problem } from "../problem.ts";
+import type { ApiKey, Destination } from "./keys.ts";
+
+/** A version of a key: immutable, with the destination that its secret was sealed for. */
+export type Version = { version: number; destination: Destination; created_at: number };
+
+type Row = { version: number; destination: string; created_at: number };
+
+/** How many versions of a key are kept to roll back to. */
+const KEPT = 10;
+
+/** Table `key_version`, and what `api_key` says about versions. */
+export class Versions {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Hands out the next number. Taken before sealing, so that no two writers ever seal under one name in KV. */
+  reserve(key_id: string): number {
+    return this.#sql
+      .exec<{ last: number }>(
+        "UPDATE api_key SET last_version = last_version + 1 WHERE id = ? RETURNING last_version AS last",
+        key_id,
+      )
+      .one().last;
+  }
+
+  /** Newest first. */
+  list(key_id: string): Version[] {
+    return this.#sql
+      .exec<Row>(
+        "SELECT version, destination, created_at FROM key_version WHERE key_id = ? ORDER BY version DESC",
+        key_id,
+      )
+      .toArray()
+      .map((row) => ({ ...row, destination: JSON.parse(row.destination) as Destination }));
+  }
+
+  /** The key as it was, or will be, with that version. */
+  at(key: ApiKey, version: number): ApiKey {
+    const [row] = this.#sql
+      .exec<Row>(
+        "SELECT version, destination, created_at FROM key_version WHERE key_id = ? AND version = ?",
+        key.id,
+        version,
+      )
+      .toArray();
+    if (row === undefined) throw new Problem("not_found", "There is no such version of this key.");
+    return {
+      ...key,
+      version,
+      destination: JSON.parse(row.destination) as Destination,
+      sealed_destination: row.destination,
+    };
+  }
+
+  /** Makes a sealed version current. With an overlap the one before stays in reserve until `overlap_until`. */
+  add(
+    key: ApiKey,
+    version: number,
+    destination: string,
+    sealed: Uint8Array,
+    overlap_until: number | null,
+    now: number,
+  ): void {
+    this.#sql.exec(
+      "INSERT INTO key_version (key_id, version, destination, sealed, created_at) VALUES (?, ?, ?, ?, ?)",
+      key.id,
+      version,
+      destination,
+      sealed,
+      now,
+    );
+    this.#point(key.id, version, overlap_until === null ? null : key.version, overlap_until, now);
+  }
+
+  /** Makes an earlier version current again. */
+  rollBack(key: ApiKey, version: number, now: number): void {
+    this.at(key, version);
+    this.#point(key.id, version, null, null, now);
+  }
+
+  /** Forgets versions beyond those that are kept; answers them, so that their blobs can go too. */
+  prune(key: ApiKey): number[] {
+    const needed = new Set([key.version, key.overlap_version]);
+    const extra = this.list(key.id)
+      .map(({ version }) => version)
+      .slice(KEPT)
+      .filter((version) => !needed.has(version));
+    for (const version of extra) {
+      this.#sql.exec("DELETE FROM key_version WHERE key_id = ? AND version = ?", key.id, version);
+    }
+    return extra;
+  }
+
+  #point(
+    key_id: string,
+    version: number,
+    overlap_version: number | null,
+    overlap_until: number | null,
+    now: number,
+  ): void {
+    this.#sql.exec(
+      "UPDATE api_key SET version = ?, overlap_version = ?, overlap_until = ?, provider = (SELECT destination ->> '$.provider' FROM key_version WHERE key_id = ?5 AND version = ?1), updated_at = ?4 WHERE id = ?5",
+      version,
+      overlap_version,
+      overlap_until,
+      now,
+      key_id,
+    );
+  }
+}

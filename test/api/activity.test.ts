@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { eventually, mintToken, newPerson, startLocker, storeKey, type ActivityRow } from "../support/locker.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+let locker: LocalLocker;
+let upstream: Upstream;
+let ada: Person;
+let reader: { id: string; token: string };
+let writer: { id: string; token: string };
+
+const rows = async (query: string) =>
+  (await ada.api<{ items: ActivityRow[] }>("GET", `/v1/activity?limit=200&${query}`)).items;
+
+beforeAll(async () => {
+  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  ada = await newPerson(locker);
+  await storeKey(ada, "one", upstream.origin);
+  await storeKey(ada, "two", upstream.origin);
+  reader = await mintToken(ada, { methods: ["GET"] }, "=reader");
+  writer = await mintToken(ada, {}, "writer");
+  const call = (key: string, { token }: { token: string }, method = "GET") =>
+    fetch(`${locker.proxyOrigin}/v1/proxy/${key}/path/${method}`, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+    });
+  for (let n = 0; n < 60; n++) await call("one", reader);
+  for (let n = 0; n < 60; n++) await call("two", writer, "POST");
+  await call("one", reader, "DELETE");
+  const db = await locker.miniflare.getD1Database("DB");
+  // Some rows in D1, some still in the vault: every question below is asked of both.
+  await eventually(
+    async () => ((await db.prepare("SELECT count(*) AS n FROM audit").first<{ n: number }>())?.n ?? 0) >= 100,
+    20_000,
+  );
+  for (let n = 0; n < 5; n++) await call("two", writer, "POST");
+  await eventually(async () => (await rows("outcome=pending")).length === 0);
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([locker.stop(), upstream.stop()]);
+});
+
+it("every filter narrows, over the vault and D1 alike", async () => {
+  expect(await rows("key=one&action=proxy.call")).toHaveLength(61);
+  expect(await rows(`token=${writer.id}&action=proxy.call`)).toHaveLength(65);
+  expect(await rows(`token=${reader.id}`)).toHaveLength(62);
+  expect(await rows("outcome=refused")).toMatchObject([{ rule: "methods", method: "DELETE" }]);
+  expect(await rows("action=token.create")).toHaveLength(2);
+  expect(await rows("provider=custom&q=path/POST")).toHaveLength(65);
+  expect(await rows("ip=203.0.113.9")).toEqual([]);
+  expect(await rows("country=XX&key=two&outcome=ok&action=proxy.call")).toHaveLength(65);
+  const [newest] = await rows("");
+  expect(await rows(`since=${encodeURIComponent(String(newest?.at))}`)).toHaveLength(1);
+  expect(await rows(`until=2001-01-01T00:00:00Z`)).toEqual([]);
+});
+
+it("statistics count every call once", async () => {
+  for (const bucket of ["hour", "day"]) {
+    const { items } = await ada.api<{ items: { calls: number; outcomes: Record<string, number>; at: string }[] }>(
+      "GET",
+      `/v1/activity/stats?bucket=${bucket}`,
+    );
+    expect(items.reduce((sum, { calls }) => sum + calls, 0)).toBe(126);
+    expect(items.reduce((sum, { outcomes }) => sum + (outcomes.refused ?? 0), 0)).toBe(1);
+    expect(items[0]?.at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:00:00\.000Z$/);
+  }
+});
+
+it("an export holds every row, and no cell that a spreadsheet would run", async () => {
+  const jsonl = (await (await ada.fetch("/v1/activity/export?format=jsonl")).text()).trim().split("\n");
+  expect(jsonl).toHaveLength(126 + 5);
+  expect(jsonl.map((line) => (JSON.parse(line) as ActivityRow).seq)).toEqual(
+    Array.from({ length: 131 }, (_, n) => 131 - n),
+  );
+  const csv = await ada.fetch("/v1/activity/export?format=csv&action=proxy.call");
+  expect(csv.headers.get("content-disposition")).toMatch(/^attachment; filename="activity-/);
+  const lines = (await csv.text()).trim().split("\r\n");
+  expect(lines).toHaveLength(127);
+  expect(lines.some((line) => line.includes(",'=reader,"))).toBe(true);
+  expect(lines.some((line) => line.includes(",=reader,"))).toBe(false);
+});
+
+it("a question that is none is refused by field", async () => {
+  for (const [query, field] of [
+    ["since=yesterday", "since"],
+    ["country=Germany", "country"],
+    ["limit=1000", "limit"],
+  ]) {
+    const response = await ada.fetch(`/v1/activity?${query}`);
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({ errors: [{ field }] });
+  }
+  expect((await ada.fetch("/v1/activity/export?format=xml")).status).toBe(422);
+});

@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import type { Person } from "../../src/local/person.ts";
+import { activity, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+let locker: LocalLocker;
+let upstream: Upstream;
+
+beforeAll(async () => {
+  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+});
+afterAll(async () => {
+  await Promise.all([locker.stop(), upstream.stop()]);
+});
+
+const call = (ref: string, { token }: Minted, path = "/x") =>
+  fetch(`${locker.proxyOrigin}/v1/proxy/${ref}${path}`, { headers: { authorization: `Bearer ${token}` } });
+/** The credential that reached the upstream with the newest request. */
+const shown = () => upstream.seen.at(-1)?.headers.authorization;
+
+async function status(person: Person, method: string, path: string, body?: unknown): Promise<number> {
+  const init =
+    body === undefined
+      ? { method }
+      : { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  return (await person.fetch(path, init)).status;
+}
+
+describe("versions", () => {
+  it("a rotated key sends its new secret at once, and rolling back sends the old one again", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin, { secret: "first-secret-123" });
+    const token = await mintToken(ada);
+    await call("k", token);
+    expect(shown()).toBe("Bearer first-secret-123");
+    expect(await ada.api("POST", "/v1/keys/k/rotate", { secret: "second-secret-456" })).toMatchObject({ version: 2 });
+    await call("k", token);
+    expect(shown()).toBe("Bearer second-secret-456");
+    expect(await ada.api("POST", "/v1/keys/k/rollback")).toMatchObject({ version: 1 });
+    await call("k", token);
+    expect(shown()).toBe("Bearer first-secret-123");
+    const { versions } = await ada.api<{ versions: { version: number; current: boolean }[] }>("GET", "/v1/keys/k");
+    expect(versions.map(({ version, current }) => [version, current])).toEqual([
+      [2, false],
+      [1, true],
+    ]);
+  });
+
+  it("ten rotations at once give ten versions, and the current one opens", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin);
+    const token = await mintToken(ada);
+    const secrets = Array.from({ length: 10 }, (_, n) => `parallel-secret-${n}`);
+    await Promise.all(secrets.map((secret) => ada.api("POST", "/v1/keys/k/rotate", { secret })));
+    await call("k", token);
+    expect(secrets.map((secret) => `Bearer ${secret}`)).toContain(shown());
+    const { versions } = await ada.api<{ versions: { version: number }[] }>("GET", "/v1/keys/k");
+    expect(new Set(versions.map(({ version }) => version)).size).toBe(versions.length);
+  });
+
+  it("only the ten newest are kept", async () => {
+    const ada = await newPerson(locker);
+    const key = await storeKey(ada, "k", upstream.origin);
+    for (let n = 0; n < 12; n++) await ada.api("POST", "/v1/keys/k/rotate", { secret: `next-secret-${n}` });
+    const { versions } = await ada.api<{ versions: { version: number }[] }>("GET", "/v1/keys/k");
+    expect(versions).toHaveLength(10);
+    const blobs = await locker.miniflare.getKVNamespace("BLOBS");
+    const { keys } = await blobs.list();
+    expect(keys.filter(({ name }) => name.includes(key.id))).toHaveLength(10);
+  });
+});
+
+describe("a key's destination belongs to its secret (S2)", () => {
+  it.each(["base_url", "provider", "placement", "headers"])(
+    "%s changes only together with the secret",
+    async (field) => {
+      const ada = await newPerson(locker);
+      await storeKey(ada, "k", upstream.origin);
+      const values = {
+        base_url: "https://evil.example.com",
+        provider: "openai",
+        placement: { in: "query", name: "k" },
+        headers: { "x-a": "b" },
+      };
+      const response = await ada.fetch("/v1/keys/k", {
+        method: "PATCH",
+        body: JSON.stringify({ [field]: values[field as keyof typeof values] }),
+        headers: { "content-type": "application/json" },
+      });
+      expect(response.status).toBe(422);
+      expect(await response.json()).toMatchObject({
+        errors: [{ field, rule: "may be changed only together with the secret" }],
+      });
+      expect(await ada.api("GET", "/v1/keys/k")).toMatchObject({ version: 1, base_url: upstream.origin });
+    },
+  );
+
+  it("with the secret it makes a version, and the old secret never goes to the new place", async () => {
+    const ada = await newPerson(locker);
+    const other = await startUpstream();
+    try {
+      await storeKey(ada, "k", upstream.origin, { secret: "for-the-first-place" });
+      const token = await mintToken(ada);
+      await ada.api("PATCH", "/v1/keys/k", { base_url: other.origin, secret: "for-the-second-place", note: "moved" });
+      await call("k", token);
+      expect(other.seen.map(({ headers }) => headers.authorization)).toEqual(["Bearer for-the-second-place"]);
+      expect(await ada.api("GET", "/v1/keys/k")).toMatchObject({ base_url: other.origin, note: "moved", version: 2 });
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
+describe("names", () => {
+  it("after a rename every former name goes on working, and none can be taken by another key", async () => {
+    const ada = await newPerson(locker);
+    const key = await storeKey(ada, "one", upstream.origin);
+    const token = await mintToken(ada, { keys: ["one"] });
+    await ada.api("PATCH", "/v1/keys/one", { name: "two" });
+    await ada.api("PATCH", "/v1/keys/one", { name: "three@prod" });
+    for (const ref of ["one", "two", "three@prod", key.id]) expect((await call(ref, token)).status, ref).toBe(200);
+    expect(
+      await status(ada, "POST", "/v1/keys", {
+        name: "one",
+        provider: "custom",
+        secret: "another-secret",
+        base_url: upstream.origin,
+      }),
+    ).toBe(409);
+    expect(await ada.api("GET", "/v1/keys/two")).toMatchObject({ name: "three@prod", former_names: ["one", "two"] });
+    expect(await ada.api("PATCH", "/v1/keys/two", { name: "one" })).toMatchObject({ name: "one" });
+  });
+
+  it("a name is one key's: another's is refused and nothing changes", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "a", upstream.origin);
+    await storeKey(ada, "b", upstream.origin);
+    expect(await status(ada, "PATCH", "/v1/keys/a", { name: "b", note: "x" })).toBe(409);
+    const kept = await ada.api<{ name: string; note?: string }>("GET", "/v1/keys/a");
+    expect(kept).toMatchObject({ name: "a" });
+    expect(kept.note).toBeUndefined();
+  });
+});
+
+describe("reveal", () => {
+  it("shows a person their own secret and leaves a row for each", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "a", upstream.origin, { secret: "sk-reveal-me-please" });
+    await storeKey(ada, "b", upstream.origin, {
+      secret: undefined,
+      fields: { username: "u", password: "p-secret" },
+      placement: { in: "basic" },
+    });
+    expect(await ada.api("POST", "/v1/keys/a/reveal")).toMatchObject({
+      name: "a",
+      fields: { secret: "sk-reveal-me-please" },
+    });
+    const { items } = await ada.api<{ items: { fields: object }[] }>("POST", "/v1/keys/reveal", { keys: ["a", "b"] });
+    expect(items.map(({ fields }) => fields)).toEqual([
+      { secret: "sk-reveal-me-please" },
+      { username: "u", password: "p-secret" },
+    ]);
+    expect((await activity(ada)).filter(({ action }) => action === "key.reveal")).toHaveLength(3);
+  });
+});
+
+describe("test call", () => {
+  it("makes one harmless call with the key and tells how it went, and no more", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin, { secret: "sk-test-call-secret" });
+    upstream.answerWith(
+      (_request, response) => void response.writeHead(401).end("upstream text with sk-test-call-secret"),
+    );
+    const result = await ada.api("POST", "/v1/keys/k/test", { path: "/v1/models?limit=1" });
+    upstream.answerWith((_request, response) => void response.end("{}"));
+    expect(result).toMatchObject({ ok: false, status: 401, detail: "The upstream does not accept the key." });
+    expect(JSON.stringify(result)).not.toContain("upstream text");
+    expect(upstream.seen.at(-1)).toMatchObject({ url: "/v1/models?limit=1", method: "GET" });
+    expect((await activity(ada))[0]).toMatchObject({
+      action: "key.test",
+      outcome: "ok",
+      status: 401,
+      path: "/v1/models",
+    });
+    expect(await status(ada, "POST", "/v1/keys/k/test")).toBe(422);
+    await ada.api("POST", "/v1/keys/k/pause");
+    expect(await status(ada, "POST", "/v1/keys/k/test", { path: "/x" })).toBe(423);
+  });
+});
+
+describe("Idempotency-Key", () => {
+  const post = (person: Person, key: string, body: object) =>
+    person.fetch("/v1/tokens", {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json", "idempotency-key": key },
+    });
+
+  it("a repeated request gets the first one's answer, to the letter, and nothing is made twice", async () => {
+    const ada = await newPerson(locker);
+    const answers = [await post(ada, "once", { name: "t" }), await post(ada, "once", { name: "t" })];
+    expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+    const [first, second] = await Promise.all(answers.map((answer) => answer.text()));
+    expect(second).toBe(first);
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/tokens")).items).toHaveLength(1);
+  });
+
+  it("of parallel requests one is carried out", async () => {
+    const ada = await newPerson(locker);
+    const statuses = (await Promise.all(Array.from({ length: 8 }, () => post(ada, "p", { name: "t" })))).map(
+      (answer) => answer.status,
+    );
+    expect(new Set([...statuses, 201, 409])).toEqual(new Set([201, 409]));
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/tokens")).items).toHaveLength(1);
+  });
+
+  it("another body under the same key is refused, another person's key is another key", async () => {
+    const [ada, eve] = await Promise.all([newPerson(locker, "ada"), newPerson(locker, "eve")]);
+    await post(ada, "k", { name: "one" });
+    expect((await post(ada, "k", { name: "two" })).status).toBe(422);
+    expect((await post(eve, "k", { name: "two" })).status).toBe(201);
+    expect((await post(ada, "bad key", { name: "one" })).status).toBe(422);
+  });
+
+  it("a token's text that is kept for a repeat is sealed", async () => {
+    const ada = await newPerson(locker);
+    const { token } = await (await post(ada, "sealed", { name: "t" })).json<{ token: string }>();
+    const ids = await locker.miniflare.listDurableObjectIds("USER_VAULT");
+    const dumps = await Promise.all(
+      ids.map(async (id) => {
+        const storage = await locker.miniflare.unsafeGetDurableObjectStorage("apilocker", "UserVault", { id });
+        return JSON.stringify(await storage.exec("SELECT * FROM idempotency"));
+      }),
+    );
+    expect(dumps.join("")).toContain("sealed");
+    expect(dumps.join("")).not.toContain(token.slice(30, 60));
+  });
+});

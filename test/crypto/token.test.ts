@@ -1,0 +1,175 @@
+import { createHash, randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseKeyRing } from "../../src/config.ts";
+import { mintToken, newVaultId, TOKEN_LIKE, verifyToken, type TokenKind } from "../../src/crypto/token.ts";
+import { Problem } from "../../src/problem.ts";
+
+const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const KINDS = ["app", "ref", "dev", "ses", "oac", "oat", "ort", "dc"] as const satisfies TokenKind[];
+
+const first = `k1:${randomBytes(32).toString("base64")}`;
+const second = `k2:${randomBytes(32).toString("base64")}`;
+const ring = parseKeyRing("TOKEN_KEYS", first);
+const vault_id = newVaultId();
+
+/** CRC-32 as in ISO 3309, bit by bit: another implementation than the one that is tested. */
+function crc32(text: string): number {
+  let crc = 0xffff_ffff;
+  for (const byte of new TextEncoder().encode(text)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb8_8320 : crc >>> 1;
+  }
+  return (crc ^ 0xffff_ffff) >>> 0;
+}
+
+function base62(value: bigint, width: number): string {
+  return width === 0 ? "" : base62(value / 62n, width - 1) + ALPHABET[Number(value % 62n)];
+}
+
+/** What an attacker can always do: make the checksum fit. */
+function withChecksum(body: string): string {
+  return body + base62(BigInt(crc32(body)), 6);
+}
+
+function codeOf(token: string, keys = ring): string {
+  try {
+    verifyToken(keys, token);
+    return "accepted";
+  } catch (thrown) {
+    return thrown instanceof Problem ? thrown.code : String(thrown);
+  }
+}
+
+describe("the spelling", () => {
+  it.each(KINDS)("of alk_%s_ is what secret scanners look for, and always equally long", (kind) => {
+    for (let i = 0; i < 50; i++) {
+      const { token } = mintToken(ring, kind, newVaultId());
+      expect(token).toMatch(/^alk_[a-z]{2,3}_[0-9A-Za-z]{64,160}$/);
+      expect(token.length).toBe(5 + kind.length + 2 + 24 + 43 + 22 + 6);
+    }
+  });
+
+  it("ends with the base62 CRC-32 of what comes before", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    expect(token).toBe(withChecksum(token.slice(0, -6)));
+  });
+
+  it("is found in the middle of a text", () => {
+    const { token } = mintToken(ring, "dev", vault_id);
+    expect(`curl -H "authorization: Bearer ${token}" https://a.example`.match(TOKEN_LIKE)).toEqual([token]);
+  });
+
+  it("writes every secret in exactly one way, whatever its leading zeros", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (secret) => {
+        const { token } = mintToken(ring, "app", vault_id, secret);
+        const value = BigInt(`0x${Buffer.from(secret).toString("hex")}`);
+        expect(token.slice(34, 77)).toBe(base62(value, 43));
+      }),
+    );
+    expect(mintToken(ring, "app", vault_id, new Uint8Array(32)).token.slice(34, 77)).toBe("0".repeat(43));
+  });
+
+  it("names the vault: its cell, then 128 random bits", () => {
+    const ids = new Set(Array.from({ length: 2_000 }, () => newVaultId("eu")));
+    expect(ids.size).toBe(2_000);
+    for (const id of ids) expect(id).toMatch(/^eu[0-9A-Za-z]{22}$/);
+    expect(verifyToken(ring, mintToken(ring, "app", vault_id).token).vault_id).toBe(vault_id);
+  });
+});
+
+describe("the signature", () => {
+  it("is HMAC-SHA-256 over prefix, key id, vault and secret, by another implementation too", async () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    const raw = ring.current.bytes as Uint8Array<ArrayBuffer>;
+    const key = await crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    const signed = token.slice(0, -28);
+    const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(signed)));
+    const wanted = BigInt(`0x${Buffer.from(mac.subarray(0, 16)).toString("hex")}`);
+    expect(token.slice(-28, -6)).toBe(base62(wanted, 22));
+  });
+
+  it("refuses every change of a single character, with and without a checksum that fits", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    for (let at = 0; at < token.length; at++) {
+      for (const other of ALPHABET) {
+        if (other === token[at]) continue;
+        const changed = token.slice(0, at) + other + token.slice(at + 1);
+        expect(codeOf(changed), changed).toBe("invalid_token");
+        if (at < token.length - 6) expect(codeOf(withChecksum(changed.slice(0, -6)))).toBe("invalid_token");
+      }
+    }
+  });
+
+  it("does not let one kind of token pass for another", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    for (const kind of KINDS.filter((other) => other !== "app")) {
+      expect(codeOf(withChecksum(token.slice(0, -6).replace("alk_app_", `alk_${kind}_`)))).toBe("invalid_token");
+    }
+  });
+
+  it("refuses what is shorter, longer, doubled, padded or otherwise spelled", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    const body = token.slice(0, -6);
+    const wrong = ["", token.slice(1), token.slice(0, -1), `${token}0`, ` ${token}`, `${token}\n`, token + token];
+    wrong.push(withChecksum(`${body}0`), withChecksum(body.slice(0, -1)), token.toUpperCase(), token.replace("_", "-"));
+    for (const text of wrong) expect(codeOf(text), JSON.stringify(text)).toBe("invalid_token");
+  });
+
+  it("refuses anything at all with invalid_token and nothing else", () => {
+    const lookalike = fc
+      .tuple(fc.constantFrom(...KINDS), fc.string({ unit: fc.constantFrom(...ALPHABET), minLength: 91, maxLength: 91 }))
+      .map(([kind, body]) => withChecksum(`alk_${kind}_${body}`));
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" }), lookalike), (text) => {
+        expect(codeOf(text)).toBe("invalid_token");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("what the vault stores", () => {
+  it("is a SHA-256 that the token's kind is part of, and is the same at minting and at verifying", () => {
+    const secret = randomBytes(32);
+    const hashes = KINDS.map((kind) => {
+      const { token, hash } = mintToken(ring, kind, vault_id, secret);
+      expect(verifyToken(ring, token).hash).toBe(hash);
+      const text = token.slice(-71, -28);
+      expect(hash).toBe(createHash("sha256").update(`${kind}.${text}`).digest("base64url"));
+      return hash;
+    });
+    expect(new Set(hashes).size).toBe(KINDS.length);
+  });
+});
+
+describe("rotating the signing key", () => {
+  it("leaves tokens of the old key alive while new ones carry the new key's id", () => {
+    const { token: old } = mintToken(ring, "app", vault_id);
+    const rotated = parseKeyRing("TOKEN_KEYS", `${second},${first}`);
+    expect(verifyToken(rotated, old)).toMatchObject({ vault_id, weak: false });
+    const { token } = mintToken(rotated, "app", vault_id);
+    expect(token.slice(8, 10)).toBe("k2");
+    expect(codeOf(token, rotated)).toBe("accepted");
+  });
+
+  it("tells that a token was signed by a leaked key", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    expect(verifyToken(parseKeyRing("TOKEN_KEYS", `${second},${first}:weak`), token).weak).toBe(true);
+  });
+
+  it("refuses a key id that nobody knows, and asks for patience where only this instance lacks it", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    expect(codeOf(token, parseKeyRing("TOKEN_KEYS", second))).toBe("invalid_token");
+    const lagging = parseKeyRing("TOKEN_KEYS", second, "k2,k1");
+    expect(() => verifyToken(lagging, token)).toThrow(
+      expect.objectContaining({ code: "unavailable", extras: { retry_after_s: expect.any(Number) as number } }),
+    );
+  });
+
+  it("does not verify under another key of the same id", () => {
+    const { token } = mintToken(ring, "app", vault_id);
+    expect(codeOf(token, parseKeyRing("TOKEN_KEYS", second.replace("k2", "k1")))).toBe("invalid_token");
+  });
+});

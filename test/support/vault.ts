@@ -1,0 +1,146 @@
+/** A vault inside the runtime: for tests that evict objects, run alarms, move the clock and look into storage. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { vi } from "vitest";
+import { configOf } from "../../src/config.ts";
+import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
+import schema from "../../src/directory/migrations/0001_init.sql";
+import { ask } from "../../src/vault/answer.ts";
+import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit.ts";
+import type { Caller } from "../../src/vault/caller.ts";
+import type { Ask, Dispatch } from "../../src/vault/gate.ts";
+import type { Identity } from "../../src/vault/identities.ts";
+import type { ApiKey, NewKey } from "../../src/vault/keys.ts";
+import type { Policy } from "../../src/vault/policy.ts";
+import type { UserVault } from "../../src/vault/vault.ts";
+
+export const ORIGIN: Origin = { ip: "192.0.2.1", country: "NZ", user_agent: "test" };
+
+export const ADA: Identity = {
+  issuer: "https://id.example",
+  subject: "ada",
+  email: "ada@example.com",
+  email_verified: true,
+  name: "Ada",
+};
+
+/** A vault with somebody signed in. */
+export type Vault = { id: string; stub: DurableObjectStub<UserVault>; account_id: string; ada: Caller };
+
+/** An app token: its text, its id, and what the vault knows it by. */
+export type App = { token: string; id: string; hash: string };
+
+export type Row = { seq: number; decision: Decision; outcome: Settled | undefined; pending: boolean };
+
+/** D1 as a deployment has it; storage is fresh for every test file. */
+export async function createDirectory(): Promise<void> {
+  await env.DB.prepare(schema).run();
+}
+
+export async function newVault(): Promise<Vault> {
+  const id = newVaultId();
+  const account_id = `acc_${id}`;
+  const stub = env.USER_VAULT.getByName(id);
+  await ask(stub.create(account_id, ADA));
+  return { id, stub, account_id, ada: await signIn(stub, account_id) };
+}
+
+/** A fresh session, and what an operation's handler would say about its caller. */
+export async function signIn(stub: DurableObjectStub<UserVault>, account_id: string): Promise<Caller> {
+  const { token } = await ask(stub.signIn(account_id, ADA, ORIGIN));
+  const { hash } = verifyToken(configOf(env).token_keys, token);
+  return { hash, kind: "ses", may: ["session", "device"], origin: ORIGIN };
+}
+
+export function keyNamed(name: string, more: Partial<NewKey> = {}): NewKey {
+  const destination = {
+    provider: "custom",
+    origin: "https://api.example",
+    base_path: "",
+    placement: { in: "bearer" } as const,
+    headers: {},
+  };
+  return { name, tags: [], note: null, scrub: false, revealable: false, expires_at: null, destination, ...more };
+}
+
+export function storeKey({ stub, ada }: Vault, name: string, secret = `sk-${name}`): Promise<ApiKey> {
+  return ask(stub.createKey(ada, keyNamed(name), { secret }));
+}
+
+export async function mintApp({ stub, ada }: Vault, policy: Policy & { expires_at?: number } = {}): Promise<App> {
+  const { token, row } = await ask(stub.createToken(ada, "app", policy));
+  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+}
+
+export function askFor(app: App, key: string | null, more: Partial<Ask> = {}): Ask {
+  return { hash: app.hash, key, method: "GET", path: "/v1/things", overridden: false, ...ORIGIN, ...more };
+}
+
+export function authorize({ stub }: Vault, app: App, key: string | null, more: Partial<Ask> = {}): Promise<Dispatch> {
+  return ask(stub.authorize(askFor(app, key, more), []));
+}
+
+/** How a call was refused: the problem's code and the rule, or `accepted`. */
+export async function refusalOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "accepted";
+  } catch (thrown) {
+    const { code, extras } = thrown as { code: string; extras?: { rule?: string } };
+    return extras?.rule === undefined ? code : `${code} ${extras.rule}`;
+  }
+}
+
+export function inside<T>({ stub }: Vault, work: (vault: UserVault, state: DurableObjectState) => T | Promise<T>): Promise<T> {
+  return runInDurableObject(stub, work);
+}
+
+/** Rows of a query inside the vault. */
+export function sql<T = Record<string, SqlStorageValue>>(vault: Vault, query: string, ...values: SqlStorageValue[]): Promise<T[]> {
+  return inside(vault, (_vault, { storage }) => storage.sql.exec(query, ...values).toArray() as T[]);
+}
+
+/** The outbox, oldest first. */
+export async function outbox(vault: Vault): Promise<Row[]> {
+  const rows = await sql<AuditRow & { pending: number }>(vault, "SELECT * FROM audit ORDER BY seq");
+  return rows.map(readRow);
+}
+
+/** The rows in D1, oldest first. */
+export async function archive({ id }: Vault): Promise<AuditRow[]> {
+  const { results } = await env.DB.prepare("SELECT * FROM audit WHERE vault_id = ? ORDER BY seq").bind(id).all<AuditRow>();
+  return results;
+}
+
+export function readRow(row: AuditRow & { pending?: number }): Row {
+  const outcome = row.outcome === null ? undefined : (JSON.parse(row.outcome) as Settled);
+  return { seq: row.seq, decision: JSON.parse(row.decision) as Decision, outcome, pending: row.pending === 1 };
+}
+
+/** All rows wherever they are, newest first, and the heads that they must lead to. */
+export async function wholeLog(vault: Vault): Promise<{ rows: AuditRow[]; heads: ChainHeads }> {
+  const { rows, heads } = await ask(vault.stub.activity(vault.ada, Number.MAX_SAFE_INTEGER, 100_000, {}));
+  const held = new Set(rows.map(({ seq }) => seq));
+  return { rows: [...rows, ...(await archive(vault)).filter(({ seq }) => !held.has(seq))], heads };
+}
+
+/** The object's memory goes, its storage and its sleeping connections stay. */
+export function evict({ stub }: Vault): Promise<void> {
+  return evictDurableObject(stub);
+}
+
+/** Moves every clock of the runtime. */
+export function travel(ms: number): void {
+  vi.setSystemTime(Date.now() + ms);
+}
+
+/** Runs the vault's alarm now, if one is set. */
+export function runAlarm({ stub }: Vault): Promise<boolean> {
+  return runDurableObjectAlarm(stub);
+}
+
+/** Lets the time pass that a job waits for, and runs it. */
+export async function runAlarmAfter(vault: Vault, ms: number): Promise<boolean> {
+  travel(ms);
+  return runAlarm(vault);
+}

@@ -1,0 +1,172 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { ask } from "../../src/vault/answer.ts";
+import { authorize, evict, inside, keyNamed, mintApp, newVault, refusalOf, sql, storeKey, type Vault } from "../support/vault.ts";
+
+async function blobsOf({ id }: Vault): Promise<string[]> {
+  const { keys } = await env.BLOBS.list({ prefix: `${id}/key_` });
+  return keys.map(({ name }) => name);
+}
+
+describe("names", () => {
+  it("one name goes to one key: of two writers at once one gets 409 and leaves no blob behind", async () => {
+    const vault = await newVault();
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => refusalOf(storeKey(vault, "openai", `sk-${i}`))),
+    );
+    expect(answers.filter((answer) => answer === "accepted")).toHaveLength(1);
+    expect(answers.filter((answer) => answer === "conflict")).toHaveLength(5);
+    const [key, ...others] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
+    expect(others).toEqual([]);
+    expect(await blobsOf(vault)).toEqual([`${vault.id}/${key?.id}/1`]);
+    const { secret } = await authorize(vault, await mintApp(vault), "openai");
+    expect(secret).toEqual({ secret: `sk-${answers.indexOf("accepted")}` });
+  });
+
+  it("leads to a key by id and by name, and is free again once the key is deleted", async () => {
+    const vault = await newVault();
+    const app = await mintApp(vault);
+    const key = await storeKey(vault, "openai@prod", "sk-old");
+    for (const ref of [key.id, "openai@prod"])
+      expect((await authorize(vault, app, ref)).secret).toEqual({ secret: "sk-old" });
+    await ask(vault.stub.deleteKey(vault.ada, "openai@prod"));
+    expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
+    expect(await blobsOf(vault)).toEqual([]);
+    await storeKey(vault, "openai@prod", "sk-new");
+    expect((await authorize(vault, app, "openai@prod")).secret).toEqual({ secret: "sk-new" });
+    expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
+  });
+});
+
+describe("caps", () => {
+  it("refuses the key after the 2,000th", async () => {
+    const vault = await newVault();
+    await inside(vault, (_vault, { storage }) => {
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)
+         INSERT INTO api_key (id, name, provider, version, last_version, tags, scrub, revealable, created_at, updated_at)
+         SELECT 'key_' || i, 'k' || i, 'custom', 1, 1, '[]', 0, 0, 0, 0 FROM n`,
+      );
+    });
+    await storeKey(vault, "the-last");
+    expect(await refusalOf(storeKey(vault, "one-too-many"))).toBe("conflict");
+    expect(await blobsOf(vault)).toHaveLength(1);
+  });
+
+  it("refuses the live token after the 1,000th, and ends the oldest session instead of refusing the 51st", async () => {
+    const vault = await newVault();
+    const fill = (kind: string, count: number) =>
+      sql(
+        vault,
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+         INSERT INTO token (id, kind, hash, name, policy, created_at)
+         SELECT ?1 || '_0' || printf('%05d', i), ?1, ?1 || i, 'x', '{}', 0 FROM n`,
+        kind,
+        count,
+      );
+    await fill("app", 999);
+    const app = await mintApp(vault);
+    expect(await refusalOf(mintApp(vault))).toBe("conflict");
+    await ask(vault.stub.revokeToken(vault.ada, app.id));
+    await mintApp(vault);
+    await fill("ses", 49);
+    await ask(vault.stub.signIn(vault.account_id, { ...(await identity(vault)), email_verified: true }, vault.ada.origin));
+    const live = await sql<{ n: number }>(
+      vault,
+      "SELECT count(*) AS n FROM token WHERE kind = 'ses' AND revoked_at IS NULL",
+    );
+    expect(live).toEqual([{ n: 50 }]);
+    expect(await sql(vault, "SELECT id FROM token WHERE kind = 'ses' AND revoked_at IS NOT NULL")).toEqual([
+      { id: "ses_000001" },
+    ]);
+  });
+});
+
+describe("what is at rest", () => {
+  it("holds no secret and no token in the clear: not in any table, not in KV, not in any usual spelling", async () => {
+    const vault = await newVault();
+    const secret = "sk-live-Zq9fW2xKp7TnR4vB8mLc";
+    await ask(vault.stub.createKey(vault.ada, keyNamed("k", { scrub: true }), { secret }));
+    await ask(vault.stub.createKey(vault.ada, keyNamed("pair"), { username: "u", password: `${secret}-2` }));
+    const app = await mintApp(vault);
+    const { lease } = await authorize(vault, app, "k", { path: `/v1/${app.token.slice(0, 60)}` });
+    const places = [...(await tables(vault)), ...(await values(vault))];
+    expect(places.length).toBeGreaterThan(20);
+    const words = [secret, app.token, app.token.slice(34, 77), lease].flatMap(spellings);
+    for (const { where, bytes } of places)
+      for (const word of words) expect(bytes.includes(word), `${where} holds ${word.toString()}`).toBe(false);
+    // The look-out itself works: what is kept in the clear is found.
+    expect(places.some(({ bytes }) => bytes.includes("https://api.example"))).toBe(true);
+  });
+
+  it("a version's blob has a name of its own in KV, sealed anew for every key", async () => {
+    const vault = await newVault();
+    const [a, b] = [await storeKey(vault, "a", "same"), await storeKey(vault, "b", "same")];
+    expect((await blobsOf(vault)).toSorted()).toEqual([`${vault.id}/${a.id}/1`, `${vault.id}/${b.id}/1`].toSorted());
+    const [one, two] = await Promise.all([a, b].map(({ id }) => env.BLOBS.get(`${vault.id}/${id}/1`, "arrayBuffer")));
+    expect(Buffer.from(one as ArrayBuffer).equals(Buffer.from(two as ArrayBuffer))).toBe(false);
+  });
+
+  it("a blob moved to another key's name does not open there", async () => {
+    const vault = await newVault();
+    const [a, b] = [await storeKey(vault, "a", "sk-a"), await storeKey(vault, "b", "sk-b")];
+    await sql(vault, "UPDATE key_version SET sealed = NULL");
+    await env.BLOBS.put(`${vault.id}/${a.id}/1`, (await env.BLOBS.get(`${vault.id}/${b.id}/1`, "arrayBuffer")) as ArrayBuffer);
+    await evict(vault);
+    const app = await mintApp(vault);
+    expect(await refusalOf(authorize(vault, app, "a"))).toBe("unavailable");
+    expect((await authorize(vault, app, "b")).secret).toEqual({ secret: "sk-b" });
+  });
+
+  it("a destination changed in the vault's own table does not open the secret", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "a");
+    await sql(vault, "UPDATE key_version SET destination = replace(destination, 'api.example', 'evil.example')");
+    await evict(vault);
+    expect(await refusalOf(authorize(vault, await mintApp(vault), "a"))).toBe("unavailable");
+  });
+});
+
+async function identity(vault: Vault) {
+  const [row] = await sql<{ issuer: string; subject: string; email: string; name: string }>(
+    vault,
+    "SELECT issuer, subject, email, name FROM identity",
+  );
+  return row as NonNullable<typeof row>;
+}
+
+/** Every value of every table, as bytes. */
+async function tables(vault: Vault): Promise<{ where: string; bytes: Buffer }[]> {
+  const names = await sql<{ name: string }>(vault, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'");
+  const found = await Promise.all(
+    names.map(async ({ name }) => {
+      const rows = await sql(vault, `SELECT * FROM "${name}"`);
+      return rows.flatMap((row) =>
+        Object.entries(row).map(([column, value]) => {
+          const bytes = value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(String(value));
+          return { where: `${name}.${column}`, bytes };
+        }),
+      );
+    }),
+  );
+  return found.flat();
+}
+
+/** Everything of this vault in KV. */
+async function values({ id }: Vault): Promise<{ where: string; bytes: Buffer }[]> {
+  const { keys } = await env.BLOBS.list({ prefix: id });
+  return Promise.all(
+    keys.map(async ({ name }) => ({
+      where: name,
+      bytes: Buffer.from((await env.BLOBS.get(name, "arrayBuffer")) ?? new ArrayBuffer()),
+    })),
+  );
+}
+
+function spellings(word: string): Buffer[] {
+  const bytes = Buffer.from(word);
+  // Base64 of a text depends on where it begins: its middle is the same for each of the three alignments.
+  const base64 = [0, 1, 2].map((at) => Buffer.concat([Buffer.alloc(at), bytes]).toString("base64").slice(4, -4));
+  const texts = [word, ...base64, bytes.toString("base64url").slice(0, -2), bytes.toString("hex"), word.toUpperCase()];
+  return texts.map((text) => Buffer.from(text));
+}

@@ -1,0 +1,160 @@
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { ask } from "../../src/vault/answer.ts";
+import type { UserVault } from "../../src/vault/vault.ts";
+import { askFor, authorize, evict, inside, mintApp, newVault, outbox, refusalOf, sql, storeKey, travel, type App, type Vault } from "../support/vault.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Change = (vault: UserVault, ada: Vault["ada"], app: App, key_id: string) => Promise<unknown>;
+
+const CHANGES: Record<string, { change: Change; refusal: string; rule: string }> = {
+  "the token is revoked": { change: (v, ada, { id }) => v.revokeToken(ada, id), refusal: "invalid_token revoked", rule: "revoked" },
+  "the token is paused": { change: (v, ada, { id }) => v.pauseToken(ada, id), refusal: "paused token_paused", rule: "token_paused" },
+  "the key is paused": { change: (v, ada, _app, key) => v.pauseKey(ada, key), refusal: "paused key_paused", rule: "key_paused" },
+  "the key is deleted": { change: (v, ada, _app, key) => v.deleteKey(ada, key), refusal: "not_found keys", rule: "keys" },
+};
+
+/** A vault whose secret is nowhere at hand: opening it takes two answers of KV. */
+async function coldVault(): Promise<{ vault: Vault; app: App; key_id: string }> {
+  const vault = await newVault();
+  const { id } = await storeKey(vault, "k");
+  const app = await mintApp(vault);
+  await sql(vault, "UPDATE key_version SET sealed = NULL");
+  await evict(vault);
+  return { vault, app, key_id: id };
+}
+
+/** KV answers when it is let: everything that waits for it waits in between. */
+function slowKv(): { asked: () => number; answer: () => void } {
+  const waiting: (() => void)[] = [];
+  const get = env.BLOBS.get.bind(env.BLOBS) as (name: string, type: "arrayBuffer") => Promise<ArrayBuffer | null>;
+  let asked = 0;
+  vi.spyOn(env.BLOBS, "get").mockImplementation((async (name: string) => {
+    asked++;
+    const value = await get(name, "arrayBuffer");
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    return value;
+  }) as never);
+  return { asked: () => asked, answer: () => waiting.splice(0).forEach((resolve) => resolve()) };
+}
+
+describe.each(Object.entries(CHANGES))("when %s between the judgement and the opening", (_what, { change, refusal, rule }) => {
+  it("the call is refused, its row says why, and the secret stays inside", async () => {
+    const { vault, app, key_id } = await coldVault();
+    const kv = slowKv();
+    const answer = await inside(vault, async (object) => {
+      const calling = object.authorize(askFor(app, "k"), []);
+      await vi.waitUntil(() => kv.asked() > 0);
+      const changed = change(object, vault.ada, app, key_id);
+      await vi.waitUntil(() => (kv.answer(), settled(changed)));
+      const opening = vi.waitUntil(() => (kv.answer(), settled(calling)));
+      await opening;
+      return calling;
+    });
+    expect(await refusalOf(ask(Promise.resolve(answer)))).toBe(refusal);
+    const row = (await outbox(vault)).find(({ decision }) => decision.action === "proxy.call");
+    expect(row).toMatchObject({ pending: false, outcome: { outcome: "refused", rule } });
+  });
+});
+
+/** Has it ended? Looks without waiting. */
+async function settled(work: Promise<unknown>): Promise<boolean> {
+  return Promise.race([work.then(() => true), Promise.resolve(false)]);
+}
+
+describe("what stands still does not disturb", () => {
+  it("a call whose vault changes elsewhere while it waits goes through", async () => {
+    const { vault, app } = await coldVault();
+    const other = await mintApp(vault);
+    const [answer] = await inside(vault, (object) =>
+      Promise.all([object.authorize(askFor(app, "k"), []), object.revokeToken(vault.ada, other.id)]),
+    );
+    expect(answer).toMatchObject({ ok: true, value: { secret: { secret: "sk-k" } } });
+  });
+
+  it("a key that was paused and resumed while the call waited lets it through", async () => {
+    const { vault, app } = await coldVault();
+    const [answer] = await inside(vault, (object) =>
+      Promise.all([
+        object.authorize(askFor(app, "k"), []),
+        object.pauseKey(vault.ada, "k"),
+        object.resumeKey(vault.ada, "k"),
+      ]),
+    );
+    expect(answer).toMatchObject({ ok: true });
+  });
+
+  it("a change is judged before KV's silence: a deleted key is not found, not unavailable", async () => {
+    const { vault, app } = await coldVault();
+    vi.spyOn(env.BLOBS, "get").mockResolvedValue(null as never);
+    const [answer] = await inside(vault, (object) =>
+      Promise.all([object.authorize(askFor(app, "k"), []), object.deleteKey(vault.ada, "k")]),
+    );
+    expect(answer).toMatchObject({ ok: false, refusal: { code: "not_found", rule: "keys" } });
+  });
+});
+
+describe("the earliest expiry", () => {
+  it("of token and key goes with the dispatch, and is refused once it has come", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const soon = Date.now() + 60_000;
+    const app = await mintApp(vault, { expires_at: soon });
+    expect((await authorize(vault, app, "k")).not_after).toBe(soon);
+    await sql(vault, "UPDATE api_key SET expires_at = ?", soon - 1_000);
+    await evict(vault);
+    expect((await authorize(vault, app, "k")).not_after).toBe(soon - 1_000);
+    travel(59_001);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("policy_denied key_expired");
+    travel(1_000);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("invalid_token expired");
+  });
+});
+
+type Step = "call" | "call twice" | "pause" | "resume" | "pause key" | "resume key" | "revoke" | "evict";
+
+it("whatever happens at once, a call that begins after an end was answered is refused, and every yes has its row", async () => {
+  const steps = fc.array(fc.constantFrom<Step>("call", "call twice", "pause", "resume", "pause key", "resume key", "revoke", "evict"), {
+    minLength: 3,
+    maxLength: 14,
+  });
+  await fc.assert(
+    fc.asyncProperty(steps, async (program) => {
+      const { vault, app, key_id } = await coldVault();
+      const { stub, ada } = vault;
+      let [token_paused, key_paused, revoked] = [false, false, false];
+      const dispatched: number[] = [];
+      const under_way: Promise<unknown>[] = [];
+      const call = (mayPass: boolean) =>
+        under_way.push(
+          authorize(vault, app, "k").then(
+            ({ seq }) => (expect(mayPass, "a call was let through").toBe(true), dispatched.push(seq)),
+            (refused: { code: string }) => expect(["invalid_token", "paused"]).toContain(refused.code),
+          ),
+        );
+      for (const step of program) {
+        const mayPass = !token_paused && !key_paused && !revoked;
+        if (step === "call") call(mayPass);
+        if (step === "call twice") (call(mayPass), call(mayPass));
+        // Evicting waits for what is under way.
+        if (step === "evict") (await Promise.all(under_way), await evict(vault));
+        if (step === "pause") (await ask(stub.pauseToken(ada, app.id)), (token_paused = true));
+        if (step === "resume" && !revoked) (await ask(stub.resumeToken(ada, app.id)), (token_paused = false));
+        if (step === "pause key") (await ask(stub.pauseKey(ada, key_id)), (key_paused = true));
+        if (step === "resume key") (await ask(stub.resumeKey(ada, key_id)), (key_paused = false));
+        if (step === "revoke") (await ask(stub.revokeToken(ada, app.id)), (revoked = true));
+      }
+      await Promise.all(under_way);
+      await evict(vault);
+      const rows = new Map((await outbox(vault)).map((row) => [row.seq, row]));
+      expect(new Set(dispatched).size).toBe(dispatched.length);
+      for (const seq of dispatched) expect(rows.get(seq)).toMatchObject({ decision: { action: "proxy.call" }, pending: true });
+    }),
+    { numRuns: 60 },
+  );
+}, 30_000);
