@@ -49,7 +49,7 @@ export function commandOf(name, command = name) {
 }
 
 /** What children see: our settings, and the Node that runs them as `node`. */
-export function environment(node) {
+function environment(node) {
   const path = [dirname(node), process.env.PATH ?? ""].join(delimiter);
   return { ...process.env, ...QUIET, PATH: path };
 }

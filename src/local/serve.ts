@@ -5,6 +5,7 @@ import { readConfig } from "../config.ts";
 import { buildWorker } from "./build.ts";
 import { DOORS, portOf } from "./doors.ts";
 import { startIdentityProvider } from "./identity_provider.ts";
+import { outboundOf, type Internet } from "./internet.ts";
 import { loopbackHosts } from "./loopback.ts";
 import { applyMigrations } from "./migrations.ts";
 import { runtimeMark } from "./orphans.ts";
@@ -20,6 +21,8 @@ export type ServeOptions = {
   stateDir?: string | undefined;
   /** Settings of the Worker that differ from those of a usual local run. */
   vars?: Record<string, string>;
+  /** The internet as far as a test needs one: who answers for a host. Everything else is really called. */
+  internet?: Internet;
   /** Lets a test look into the objects' storage. */
   inspect?: boolean;
   /** Hears what there is to say and what the Worker logs. */
@@ -111,6 +114,7 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
       resourcePersistencePath: join(state.folder, "data"),
       unsafeRuntimeEnv: runtimeMark(state.folder),
       cf: false,
+      ...(options.internet === undefined ? {} : { outboundService: outboundOf(options.internet) }),
       unsafeInspectDurableObjects: options.inspect ?? false,
       log: new NoOpLog(),
       handleStructuredLogs: ({ message }) => log(message),

@@ -76,6 +76,14 @@ function assertServable(request: Request): void {
   let size = 0;
   for (const [name, value] of request.headers) size += name.length + value.length + 4;
   if (size > HEADER_BYTES) throw new Problem("too_large", "The request's headers are larger than 64 KiB.");
+  if (hasUnusualBody(request) && !request.headers.has("content-length")) {
+    throw new Problem("invalid_request", `A body of unknown length cannot be sent with ${request.method}.`);
+  }
+}
+
+/** Some search APIs want a body with a GET (RFC 9110 §9.3.1 gives it no meaning, and forbids none). */
+function hasUnusualBody({ method, body }: Request): boolean {
+  return body !== null && (method === "GET" || method === "HEAD");
 }
 
 async function authorize(env: Env, vault_id: string, question: Ask): Promise<Dispatch> {
@@ -116,12 +124,10 @@ async function send(call: ProxyCall, request: Request, { target, headers, upgrad
   if (upgrade) await call.leashNow();
   const late = setTimeout(() => call.stop("first_byte"), FIRST_BYTE_MS);
   try {
-    // Some search APIs want a body with a GET; the runtime lets one through only from a Request that came with it.
-    const unusual = request.body !== null && (request.method === "GET" || request.method === "HEAD");
-    if (unusual && !request.headers.has("content-length"))
-      throw new Problem("invalid_request", `A body of unknown length cannot be sent with ${request.method}.`);
-    const answer = await fetch(unusual ? new Request(target, request) : target, {
-      ...(unusual ? {} : { method: request.method, body: request.body }),
+    // The runtime lets a body through with a GET only from a Request that came with it.
+    const carried = hasUnusualBody(request) ? new Request(target, request) : target;
+    const answer = await fetch(carried, {
+      ...(carried === target ? { method: request.method, body: request.body } : {}),
       headers,
       // A redirect is handed back, not followed: following it would carry the credential to a host that nobody named.
       redirect: "manual",
@@ -131,7 +137,7 @@ async function send(call: ProxyCall, request: Request, { target, headers, upgrad
     call.answered(answer.status);
     return answer;
   } catch (fault) {
-    if (call.stopped.aborted || fault instanceof Problem) throw fault;
+    if (call.stopped.aborted) throw fault;
     throw new Problem("upstream_unreachable", "The upstream could not be reached.", { cause: fault });
   } finally {
     clearTimeout(late);

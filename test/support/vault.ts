@@ -125,8 +125,10 @@ export async function wholeLog(vault: Vault): Promise<{ rows: AuditRow[]; heads:
 }
 
 /** The object's memory goes, its storage and its sleeping connections stay. */
-export function evict({ stub }: Vault): Promise<void> {
-  return evictDurableObject(stub);
+export async function evict(vault: Vault): Promise<void> {
+  // Only what is awake can be put to sleep.
+  await inside(vault, () => {});
+  await evictDurableObject(vault.stub);
 }
 
 /** Moves every clock of the runtime. */
