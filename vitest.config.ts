@@ -10,6 +10,10 @@ const bindings = {
   ALLOW_PRIVATE_UPSTREAMS: "true",
 };
 
+// wrangler asks for required secrets by their names in the environment, whatever is bound here.
+process.env.ROOT_KEYS ??= bindings.ROOT_KEYS;
+process.env.TOKEN_KEYS ??= bindings.TOKEN_KEYS;
+
 export default defineConfig({
   test: {
     projects: [

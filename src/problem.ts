@@ -33,7 +33,7 @@ const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS;
 
 /** One bad field of a request: `field` is a dotted path, `rule` says what it must be. */
-export type FieldError = { field: string; rule: string };
+type FieldError = { field: string; rule: string };
 
 /** What may accompany a refusal. `rule` names the policy rule that refused, `request_id` the audit row. */
 export type ProblemExtras = {
@@ -45,9 +45,6 @@ export type ProblemExtras = {
 
 /** A refusal as plain data, as it crosses RPC. */
 export type Refusal = ProblemExtras & { code: ProblemCode; detail: string };
-
-/** Every status that a problem can have, for OpenAPI. */
-export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(PROBLEMS).filter((code) => code in PROBLEMS) as never;
 
 /** A refusal. Thrown by whoever judges, worded by the surface that was asked. */
 export class Problem extends Error {

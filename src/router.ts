@@ -1,6 +1,8 @@
 import { Hono } from "hono";
+import { openapi } from "./api/openapi.ts";
 import { api } from "./api/routes.ts";
 import { configOf, type Config } from "./config.ts";
+import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
 import { asProblem, Problem, problemResponse } from "./problem.ts";
@@ -12,6 +14,7 @@ const app = new Hono<{ Bindings: Env }>()
   .route("/", signin)
   .route("/", api)
   .route("/", pages)
+  .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))
   .notFound(() => problemResponse(new Problem("not_found", "Nothing is served at this path.")))
   .onError((thrown, { req }) => {
     const problem = asProblem(thrown);

@@ -1,7 +1,7 @@
 import { listProviders } from "../catalog/catalog.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, type Handler, type Queried } from "./operation.ts";
-import { wireReceipt, wireSession, wireTime } from "./wire.ts";
+import { wireIdentity, wireKey, wireReceipt, wireSession, wireToken } from "./wire.ts";
 
 export const accountHandlers = {
   listProviders: async ({ query }) => {
@@ -21,16 +21,23 @@ export const accountHandlers = {
     );
   },
   revokeSession: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeSession(who.caller, param("id")))),
+  doctor: async ({ vault, who }) => ({ items: await ask(vault.doctor(who.caller)) }),
+  exportMe: async ({ vault, who }) => {
+    const { account_id } = await ask(vault.me(who.caller));
+    const { identities, keys, tokens, sessions } = await ask(vault.inventory(who.caller));
+    return {
+      account_id,
+      identities: identities.map(wireIdentity),
+      keys: keys.map(wireKey),
+      tokens: tokens.map(wireToken),
+      sessions: sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
+    };
+  },
   me: async ({ vault, who }) => {
     const { account_id, identities, session } = await ask(vault.me(who.caller));
     return {
       account_id,
-      identities: identities.map(({ issuer, email, name, linked_at }) => ({
-        issuer,
-        email: email ?? undefined,
-        name: name ?? undefined,
-        linked_at: wireTime(linked_at),
-      })),
+      identities: identities.map(wireIdentity),
       session: session.kind === "ses" ? wireSession(session, true) : undefined,
     };
   },

@@ -30,7 +30,7 @@ export function destinationOf(key: Wanted, secret: Secret, config: Config): Dest
 }
 
 /** An upstream's address in parts. Host, scheme and base path of every call come from here. */
-export function readBaseUrl(text: string, config: Config): { origin: string; base_path: string } {
+function readBaseUrl(text: string, config: Config): { origin: string; base_path: string } {
   const url = URL.parse(text);
   if (
     url === null ||

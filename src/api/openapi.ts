@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { OPERATIONS, type Operation } from "./schema.ts";
+import { OPERATIONS, type Authority, type Operation } from "./schema.ts";
 
 const SECURITY: Record<string, Record<string, never[]>> = {
   session: { session: [] },
@@ -8,9 +8,28 @@ const SECURITY: Record<string, Record<string, never[]>> = {
   app: { app: [] },
 };
 
+type Described = {
+  operationId: string;
+  summary: string;
+  "x-authority": readonly Authority[];
+  security: object[];
+  parameters: { name: string; in: string; required: boolean; schema: object }[];
+  requestBody?: object;
+  responses: object;
+};
+
+/** An OpenAPI document. */
+export type Document = {
+  openapi: string;
+  info: object;
+  servers: object[];
+  paths: Record<string, Record<string, Described>>;
+  components: object;
+};
+
 /** The contract as OpenAPI 3.1. `x-authority` is the authority table's row. */
-export function openapi(origin: string): object {
-  const paths: Record<string, Record<string, object>> = {};
+export function openapi(origin: string): Document {
+  const paths: Document["paths"] = {};
   for (const [operationId, operation] of Object.entries(OPERATIONS)) {
     const path = `/v1${operation.path}`;
     paths[path] = { ...paths[path], [operation.method]: describe(operationId, operation) };
@@ -39,9 +58,9 @@ export function openapi(origin: string): object {
 function describe(
   operationId: string,
   { summary, may, path, query, body, answer, produces = ["application/json"], status }: Operation,
-): object {
+): Described {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    name,
+    name: String(name),
     in: "path",
     required: true,
     schema: { type: "string" },

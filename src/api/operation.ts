@@ -2,7 +2,7 @@ import type { Identified } from "../auth/caller.ts";
 import type { UserVault } from "../vault/vault.ts";
 
 /** What an operation works with: the vault that the caller named by token, and the operation's checked input. */
-export type Asked = {
+type Asked = {
   env: Env;
   who: Identified;
   vault: DurableObjectStub<UserVault>;

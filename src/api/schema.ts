@@ -290,12 +290,30 @@ export const Provider = z.object({
   docs_url: z.string(),
 });
 
-export const Me = z.object({
+export const Identity = z.object({
+  issuer: z.string(),
+  subject: z.string(),
+  email: z.string().optional(),
+  name: z.string().optional(),
+  linked_at: time,
+});
+
+export const Me = z.object({ account_id: z.string(), identities: z.array(Identity), session: Session.optional() });
+
+export const Export = z.object({
   account_id: z.string(),
-  identities: z.array(
-    z.object({ issuer: z.string(), email: z.string().optional(), name: z.string().optional(), linked_at: time }),
-  ),
-  session: Session.optional(),
+  identities: z.array(Identity),
+  keys: z.array(Key),
+  tokens: z.array(Token),
+  sessions: z.array(Session),
+});
+
+export const Finding = z.object({
+  severity: z.enum(["warning", "notice"]),
+  code: z.string(),
+  subject: z.string(),
+  detail: z.string(),
+  fix: z.string(),
 });
 
 const page = { limit: z.coerce.number().int().min(1).max(200).default(50), cursor: text(100).optional() };
@@ -565,6 +583,22 @@ export const OPERATIONS = {
     summary: "Sign a browser out",
     may: ["session"],
     answer: Receipt,
+    status: 200,
+  },
+  doctor: {
+    method: "get",
+    path: "/doctor",
+    summary: "What the owner should look at",
+    may: PEOPLE,
+    answer: listOf(Finding),
+    status: 200,
+  },
+  exportMe: {
+    method: "get",
+    path: "/me/export",
+    summary: "Everything but secrets",
+    may: ["session_recent"],
+    answer: Export,
     status: 200,
   },
   me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },

@@ -2,10 +2,11 @@
 import type * as z from "zod";
 import type { AuditRow as StoredRow, Decision, Settled } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
+import type { LinkedIdentity } from "../vault/identities.ts";
 import type { ApiKey } from "../vault/keys.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import type { AuditRow, Key, KeyDetails, Receipt, Session, Token } from "./schema.ts";
+import type { AuditRow, Identity, Key, KeyDetails, Receipt, Session, Token } from "./schema.ts";
 
 /** RFC 3339 in UTC with milliseconds. */
 export function wireTime(ms: number): string {
@@ -80,6 +81,10 @@ export function wireSession(session: StoredToken, current: boolean): z.output<ty
   const { id, name, seen_at, expires_at } = session;
   const signed_in_at = wireTime(session.signed_in_at ?? session.created_at);
   return { id, name, current, signed_in_at, seen_at: optional(seen_at), expires_at: optional(expires_at) };
+}
+
+export function wireIdentity({ issuer, subject, email, name, linked_at }: LinkedIdentity): z.output<typeof Identity> {
+  return { issuer, subject, email: email ?? undefined, name: name ?? undefined, linked_at: wireTime(linked_at) };
 }
 
 export function wireReceipt({ revoked_at, last_used_at, ...counts }: StoredReceipt): z.output<typeof Receipt> {

@@ -1,34 +1,23 @@
+import { CLOUD } from "./cloud.ts";
+import { DEVELOPER } from "./developer.ts";
+import { LLM } from "./llm.ts";
+import { MEDIA } from "./media.ts";
+import { MESSAGING } from "./messaging.ts";
+import { MODEL_HOSTS } from "./model_hosts.ts";
+import { OFFICE } from "./office.ts";
+import { PAYMENTS } from "./payments.ts";
 import type { Provider } from "./provider.ts";
 
-const BEARER = { in: "bearer" } as const;
-
-/** The providers we know. Data only: each was tried against its SDK or its documented request. */
+/** The providers we know. Data only; each is tried with its documented request in test/catalog. */
 const PROVIDERS: readonly Provider[] = [
-  {
-    id: "openai",
-    name: "OpenAI",
-    category: "llm",
-    base_url: "https://api.openai.com",
-    placement: BEARER,
-    docs_url: "https://platform.openai.com/docs/api-reference/authentication",
-  },
-  {
-    id: "anthropic",
-    name: "Anthropic",
-    category: "llm",
-    base_url: "https://api.anthropic.com",
-    placement: { in: "header", name: "x-api-key" },
-    headers: { "anthropic-version": "2023-06-01" },
-    docs_url: "https://docs.anthropic.com/en/api/overview",
-  },
-  {
-    id: "stripe",
-    name: "Stripe",
-    category: "service",
-    base_url: "https://api.stripe.com",
-    placement: BEARER,
-    docs_url: "https://docs.stripe.com/api/authentication",
-  },
+  ...LLM,
+  ...MODEL_HOSTS,
+  ...PAYMENTS,
+  ...MESSAGING,
+  ...CLOUD,
+  ...DEVELOPER,
+  ...OFFICE,
+  ...MEDIA,
 ];
 
 const BY_ID = new Map(PROVIDERS.map((provider) => [provider.id, provider]));

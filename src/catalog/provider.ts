@@ -6,18 +6,31 @@ export type Placement =
   | { in: "headers"; headers: Record<string, string> }
   | { in: "query"; name: string };
 
+/** Calls of a provider's API. `path` is a glob of `covers` (vault/path.ts) on the whole path at the provider's host. */
+export type Operation = { method: "*" | "GET" | "POST" | "PUT" | "PATCH" | "DELETE"; path: string };
+
+/** Where a provider's API is: at one address for everybody, or at an address of the person's own, of which the hint is the form. */
+export type Address = { base_url: string; base_url_hint?: never } | { base_url?: never; base_url_hint: string };
+
 /** A provider we know: where its API is and how it takes its key. */
-export type Provider = {
+export type Provider = Address & {
   id: string;
   name: string;
   category: "llm" | "service";
-  base_url: string;
   placement: Placement;
   /** Headers that every call needs; sent only where the caller sent none. */
   headers?: Record<string, string>;
+  /** The path that the SDK's own base URL has, where it has one: goes behind the proxy's address of the key. */
+  sdk_base_path?: string;
+  /** One harmless call that the provider refuses without a working key. Absent: `note` says why. */
+  test?: { method: "GET"; path: string };
   docs_url: string;
-  /** One harmless call that proves that a key works. */
-  test?: { method: "GET" | "HEAD" | "POST"; path: string };
+  /** Operations that mint, rotate or show credentials: refused unless a policy allows them (SECURITY S20). */
+  credential_operations?: readonly Operation[];
+  /** Operations that answer with the request's own headers: refused alike. */
+  echo_operations?: readonly Operation[];
+  /** What a person should know that the fields do not say. */
+  note?: string;
 };
 
 /** The fields of a secret that a placement shows upstream. A Basic pair may also be one `secret`, sent as the user name. */

@@ -7,7 +7,7 @@ import { Scrubber, spellings } from "./scrub.ts";
 export type Found = { token: string; headers: Headers; query: string };
 
 /** How every token begins, in every spelling that is looked for: most requests are cleared by this one glance. */
-const MARKER = new RegExp(spellings("alk_").map(RegExp.escape).join("|"), "i");
+const MARKER = new RegExp(spellings("alk_").map((spelling) => RegExp.escape(spelling)).join("|"), "i");
 const DECODED_AT_MOST = 5;
 
 /**
@@ -20,7 +20,8 @@ export function takeToken(given: Headers, rawQuery: string): Found {
   // Cookies are not read here, and never go upstream (SECURITY S1).
   headers.delete("cookie");
   const found = new Set<string>();
-  for (const [name, value] of [...headers]) {
+  for (const [name, value] of given) {
+    if (name === "cookie") continue;
     const tokens = name === "authorization" ? inAuthorization(value) : tokensIn(value);
     if (tokens.length === 0) continue;
     for (const token of tokens) found.add(token);

@@ -15,7 +15,7 @@ export type ActivityFilter = {
 };
 
 /** How a row ended, as far as it has. */
-export const OUTCOME = "coalesce(outcome ->> '$.outcome', decision ->> '$.outcome', 'pending')";
+const OUTCOME = "coalesce(outcome ->> '$.outcome', decision ->> '$.outcome', 'pending')";
 
 const WHO = "(decision ->> '$.actor.id' = ? OR decision ->> '$.subject' = ?)";
 

@@ -25,7 +25,7 @@ export async function answerAsync<T>(work: () => Promise<T>): Promise<Answer<T>>
 }
 
 /** Outside the object: the value, or the Problem thrown again. */
-export function accept<T>(answered: Answer<T>): T {
+function accept<T>(answered: Answer<T>): T {
   if (answered.ok) return answered.value;
   throw Problem.from(answered.refusal);
 }

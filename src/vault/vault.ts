@@ -15,6 +15,7 @@ import {
   type NewVersion,
 } from "./change_keys.ts";
 import { createEntryLink, readEntryLink, useEntryLink, type EntryPage } from "./entry_links.ts";
+import { examine, type Finding } from "./doctor.ts";
 import type { Ask, Dispatch, Settlement } from "./gate.ts";
 import type { Identity, LinkedIdentity } from "./identities.ts";
 import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "./keys.ts";
@@ -31,6 +32,7 @@ import {
   withUses,
   type PolicyInput,
 } from "./manage_tokens.ts";
+import { inventory, type Inventory } from "./inventory.ts";
 import { vaultExists } from "./migrate.ts";
 import { assemble, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
@@ -92,6 +94,16 @@ export class UserVault extends ClosedServer {
       identities: parts.identities.list(),
       session,
     }));
+  }
+
+  /** What the owner should look at. */
+  doctor(caller: Caller): Answer<Finding[]> {
+    return this.#read(caller, (parts) => examine({ ...inventory(parts), now: Date.now() }));
+  }
+
+  /** Everything that is kept about this account, but for secrets and activity. */
+  inventory(caller: Caller): Answer<Inventory> {
+    return this.#read(caller, inventory);
   }
 
   // Keys

@@ -38,6 +38,14 @@ export class Versions {
       .map((row) => ({ ...row, destination: JSON.parse(row.destination) as Destination }));
   }
 
+  /** When the current version of each key was made. */
+  currentSince(): Map<string, number> {
+    const rows = this.#sql.exec<{ id: string; at: number }>(
+      "SELECT k.id, v.created_at AS at FROM api_key k JOIN key_version v ON v.key_id = k.id AND v.version = k.version",
+    );
+    return new Map([...rows].map(({ id, at }) => [id, at]));
+  }
+
   /** The key as it was, or will be, with that version. */
   at(key: ApiKey, version: number): ApiKey {
     const [row] = this.#sql

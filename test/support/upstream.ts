@@ -20,6 +20,8 @@ export type Upstream = {
   /** Requests whose connection the caller has closed before the answer ended. */
   left: number;
   answerWith(answerer: Answerer): void;
+  /** As `answerWith`, but once the head is there: the answerer reads the body itself. */
+  answerAtOnce(answerer: Answerer): void;
   server: Server;
   stop(): Promise<void>;
 };
@@ -28,15 +30,22 @@ export async function startUpstream(
   answerer: Answerer = (_request, response) => void response.end("{}"),
 ): Promise<Upstream> {
   let current = answerer;
-  const server = createServer((request, response) => {
+  let at_once = false;
+  // Larger than what the proxy lets through, so that its own limit is what a test sees.
+  const server = createServer({ maxHeaderSize: 512 * 1024 }, (request, response) => {
     const chunks: Buffer[] = [];
+    const { method = "", url = "", headers, rawHeaders } = request;
+    const seen = { method, url, headers, raw_headers: rawHeaders, body: Buffer.alloc(0) };
     response.on("close", () => {
       if (!response.writableEnded) upstream.left++;
     });
+    if (at_once) {
+      upstream.seen.push(seen);
+      return void current(request, response, seen);
+    }
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const { method = "", url = "", headers, rawHeaders } = request;
-      const seen = { method, url, headers, raw_headers: rawHeaders, body: Buffer.concat(chunks) };
+      seen.body = Buffer.concat(chunks);
       upstream.seen.push(seen);
       void current(request, response, seen);
     });
@@ -48,6 +57,11 @@ export async function startUpstream(
     left: 0,
     answerWith: (next) => {
       current = next;
+      at_once = false;
+    },
+    answerAtOnce: (next) => {
+      current = next;
+      at_once = true;
     },
     server,
     stop: async () => {

@@ -1,0 +1,56 @@
+import type { Provider } from "./provider.ts";
+
+/** Pictures, films, voices and posts. */
+export const MEDIA: readonly Provider[] = [
+  {
+    id: "cloudinary",
+    name: "Cloudinary",
+    category: "service",
+    base_url: "https://api.cloudinary.com",
+    placement: { in: "basic" },
+    docs_url: "https://cloudinary.com/documentation/admin_api",
+    credential_operations: [{ method: "*", path: "/v1_1/provisioning/accounts/*/sub_accounts/**" }],
+    note: "`username` is the API key, `password` the API secret. Signed uploads are signed with the secret by the caller and so cannot be proxied; uploads with Basic can. No test: every path names the cloud (GET /v1_1/<cloud>/ping is the one to give).",
+  },
+  {
+    id: "mux",
+    name: "Mux",
+    category: "service",
+    base_url: "https://api.mux.com",
+    placement: { in: "basic" },
+    test: { method: "GET", path: "/system/v1/whoami" },
+    docs_url: "https://www.mux.com/docs/core/make-api-requests",
+    credential_operations: [{ method: "POST", path: "/*/v1/signing-keys" }],
+    note: "`username` is the access token's id, `password` its secret.",
+  },
+  {
+    id: "elevenlabs",
+    name: "ElevenLabs",
+    category: "service",
+    base_url: "https://api.elevenlabs.io",
+    placement: { in: "header", name: "xi-api-key" },
+    test: { method: "GET", path: "/v1/user/subscription" },
+    docs_url: "https://elevenlabs.io/docs/api-reference/authentication",
+    credential_operations: [
+      { method: "GET", path: "/v1/user" },
+      { method: "POST", path: "/v1/service-accounts/*/api-keys" },
+      { method: "POST", path: "/v1/single-use-token/*" },
+      { method: "GET", path: "/v1/convai/conversation/get-signed-url" },
+      { method: "GET", path: "/v1/convai/conversation/get_signed_url" },
+      { method: "GET", path: "/v1/convai/conversation/token" },
+      { method: "GET", path: "/v1/convai/agents/*/link" },
+      { method: "POST", path: "/v1/workspace/webhooks" },
+    ],
+    note: "A restricted key needs the right to read the user for the test.",
+  },
+  {
+    id: "x",
+    name: "X",
+    category: "service",
+    base_url: "https://api.x.com",
+    placement: { in: "bearer" },
+    test: { method: "GET", path: "/2/usage/tweets" },
+    docs_url: "https://docs.x.com/fundamentals/authentication/oauth-2-0/application-only",
+    note: "An app-only Bearer token: it reads, but does not act for a person.",
+  },
+];

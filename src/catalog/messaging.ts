@@ -1,0 +1,97 @@
+import type { Provider } from "./provider.ts";
+
+const BEARER = { in: "bearer" } as const;
+
+/** Mail, messages and chat. */
+export const MESSAGING: readonly Provider[] = [
+  {
+    id: "twilio",
+    name: "Twilio",
+    category: "service",
+    base_url: "https://api.twilio.com",
+    placement: { in: "basic" },
+    docs_url: "https://www.twilio.com/docs/usage/requests-to-twilio",
+    // The suffixes `.json`, `.csv` and none are one operation, and /2008-08-01 is still served.
+    credential_operations: [
+      { method: "GET", path: "/*/Accounts*" },
+      { method: "POST", path: "/*/Accounts*" },
+      { method: "GET", path: "/*/Accounts/*" },
+      { method: "POST", path: "/*/Accounts/*" },
+      { method: "POST", path: "/*/Accounts/*/Keys*" },
+      { method: "POST", path: "/*/Accounts/*/SigningKeys*" },
+      { method: "POST", path: "/*/Accounts/*/Tokens*" },
+      { method: "POST", path: "/v1/Keys" },
+      { method: "POST", path: "/v1/token" },
+      { method: "POST", path: "/v1/Account/OAuthApps" },
+      { method: "POST", path: "/v1/AuthTokens/*" },
+    ],
+    note: "`username` is the Account SID or an API key's SID, `password` the auth token or the key's secret. No test: every path but the list of accounts, which shows auth tokens, names the account.",
+  },
+  {
+    id: "sendgrid",
+    name: "SendGrid",
+    category: "service",
+    base_url: "https://api.sendgrid.com",
+    placement: BEARER,
+    test: { method: "GET", path: "/v3/scopes" },
+    docs_url: "https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/authentication",
+    credential_operations: [
+      { method: "POST", path: "/v3/api_keys" },
+      { method: "POST", path: "/v3/subusers" },
+      { method: "POST", path: "/v3/teammates" },
+      { method: "GET", path: "/v3/teammates/pending" },
+      { method: "POST", path: "/v3/teammates/pending/*/resend" },
+    ],
+    note: "For EU subusers give the base URL https://api.eu.sendgrid.com.",
+  },
+  {
+    id: "resend",
+    name: "Resend",
+    category: "service",
+    base_url: "https://api.resend.com",
+    placement: BEARER,
+    test: { method: "GET", path: "/domains" },
+    docs_url: "https://resend.com/docs/api-reference/introduction",
+    credential_operations: [
+      { method: "POST", path: "/api-keys" },
+      { method: "POST", path: "/webhooks" },
+      { method: "GET", path: "/webhooks/*" },
+    ],
+    note: "A key that may only send fails the test.",
+  },
+  {
+    id: "slack",
+    name: "Slack",
+    category: "service",
+    base_url: "https://slack.com",
+    placement: BEARER,
+    sdk_base_path: "/api/",
+    test: { method: "GET", path: "/api/auth.test" },
+    docs_url: "https://api.slack.com/authentication/token-types",
+    credential_operations: [
+      { method: "*", path: "/api/apps.connections.open" },
+      { method: "*", path: "/api/apps.manifest.create" },
+      { method: "*", path: "/api/rtm.connect" },
+      { method: "*", path: "/api/rtm.start" },
+    ],
+    note: "A bot or user token that does not rotate. Slack answers 200 to a bad token too, with `ok: false`.",
+  },
+  {
+    id: "discord",
+    name: "Discord",
+    category: "service",
+    base_url: "https://discord.com",
+    placement: { in: "header", name: "authorization", prefix: "Bot " },
+    sdk_base_path: "/api",
+    test: { method: "GET", path: "/api/v10/users/@me" },
+    docs_url: "https://discord.com/developers/docs/reference#authentication",
+    credential_operations: [
+      { method: "*", path: "/api/**/channels/*/webhooks" },
+      { method: "GET", path: "/api/**/guilds/*/webhooks" },
+      { method: "*", path: "/api/**/webhooks/*" },
+      { method: "POST", path: "/api/**/partner-sdk/token" },
+      { method: "POST", path: "/api/**/partner-sdk/token/bot" },
+    ],
+    note: "A bot token. Discord asks for a User-Agent of the form `DiscordBot (url, version)`.",
+  },
+];

@@ -1,0 +1,28 @@
+import { withUses } from "./manage_tokens.ts";
+import type { LinkedIdentity } from "./identities.ts";
+import type { ApiKey } from "./keys.ts";
+import type { Parts } from "./parts.ts";
+import type { Token } from "./tokens.ts";
+
+/** All that a vault holds, without a secret. */
+export type Inventory = {
+  identities: LinkedIdentity[];
+  keys: (ApiKey & { version_created_at: number })[];
+  tokens: Token[];
+  sessions: Token[];
+};
+
+const EVERYTHING = 100_000;
+
+export function inventory(parts: Parts): Inventory {
+  const { keys, tokens, identities, versions } = parts;
+  const made = versions.currentSince();
+  return {
+    identities: identities.list(),
+    keys: keys
+      .list(undefined, EVERYTHING, {})
+      .map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
+    tokens: withUses(parts, tokens.list("app", undefined, EVERYTHING)),
+    sessions: tokens.list("ses", undefined, EVERYTHING),
+  };
+}

@@ -1,0 +1,187 @@
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { ask } from "../../src/vault/answer.ts";
+import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit.ts";
+import { checkChain } from "../../src/vault/chain.ts";
+import { authorize, createDirectory, evict, mintApp, newVault, refusalOf, runAlarmAfter, sql, storeKey, travel, wholeLog, type Vault } from "../support/vault.ts";
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A vault with rows of every sort: at once whole, settled out of order, refused, interrupted, late, pending; part of it in D1. */
+async function eventfulVault(): Promise<Vault> {
+  const vault = await newVault();
+  await storeKey(vault, "k");
+  const app = await mintApp(vault);
+  const call = () => authorize(vault, app, "k");
+  const [one, two, three] = [await call(), await call(), await call()];
+  await ask(vault.stub.settle([{ seq: two.seq, outcome: "ok", status: 200 }]));
+  await refusalOf(authorize(vault, app, "nothing"));
+  await ask(vault.stub.settle([{ seq: one.seq, outcome: "failed", status: 500 }]));
+  await runAlarmAfter(vault, 15_001);
+  await evict(vault);
+  await ask(vault.stub.settle([{ seq: three.seq, outcome: "ok", status: 200 }]));
+  const [four] = [await call(), await call()];
+  await ask(vault.stub.settle([{ seq: four.seq, outcome: "canceled" }]));
+  await evict(vault);
+  return vault;
+}
+
+type Log = { rows: AuditRow[]; heads: ChainHeads };
+
+function faultOf({ rows, heads }: Log): string | undefined {
+  return checkChain(rows, heads, heads).fault;
+}
+
+describe("the log", () => {
+  it("holds: gapless, chained, wherever its rows are, and across sleep", async () => {
+    const vault = await eventfulVault();
+    const log = await wholeLog(vault);
+    const seqs = log.rows.map(({ seq }) => seq).toSorted((a, b) => a - b);
+    expect(seqs).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
+    expect(log.heads).toMatchObject({ head_seq: 10, outcome_seq: 5 });
+    expect(faultOf(log)).toBeUndefined();
+    const { results } = await env.DB.prepare("SELECT seq FROM audit WHERE vault_id = ?").bind(vault.id).all();
+    expect(results.length).toBeGreaterThan(0);
+    expect(results.length).toBeLessThan(10);
+  });
+
+  it("holds after everything has left for D1 and the vault has slept, and goes on from there", async () => {
+    const vault = await eventfulVault();
+    for (let i = 0; i < 3; i++) await runAlarmAfter(vault, 16_000);
+    expect(await sql(vault, "SELECT seq FROM audit")).toEqual([]);
+    await evict(vault);
+    expect(faultOf(await wholeLog(vault))).toBeUndefined();
+    await storeKey(vault, "later");
+    const log = await wholeLog(vault);
+    expect(log.rows).toHaveLength(11);
+    expect(faultOf(log)).toBeUndefined();
+  });
+});
+
+describe("a change is noticed", () => {
+  let log: Log;
+  beforeAll(async () => {
+    log = await wholeLog(await eventfulVault());
+  });
+
+  /** The same log with one row changed. */
+  const withRow = (seq: number, change: (row: AuditRow) => Partial<AuditRow>): Log => ({
+    ...log,
+    rows: log.rows.map((row) => (row.seq === seq ? { ...row, ...change(row) } : row)),
+  });
+  const settledSeq = () => log.rows.find(({ outcome }) => outcome !== null)?.seq as number;
+
+  it("of any row's text, with and without a hash that fits", () => {
+    for (const { seq } of log.rows) {
+      const text = (row: AuditRow) => row.decision.replace(/"at":"..../, '"at":"1999');
+      expect(faultOf(withRow(seq, (row) => ({ decision: text(row) })))).toMatch(/changed/);
+      expect(faultOf(withRow(seq, (row) => ({ decision: text(row), hash: chainHash(text(row)) })))).toBeDefined();
+    }
+  });
+
+  it("of any outcome's text, with and without a hash that fits", () => {
+    for (const { seq, outcome } of log.rows) {
+      if (outcome === null) continue;
+      const text = outcome.replace(/"outcome":"\w+"/, '"outcome":"denied"');
+      expect(faultOf(withRow(seq, () => ({ outcome: text })))).toMatch(/outcome of row \d+ was changed/);
+      expect(faultOf(withRow(seq, () => ({ outcome: text, outcome_hash: chainHash(text) })))).toBeDefined();
+    }
+  });
+
+  it("of any row that was taken away, the newest and the oldest included", () => {
+    for (const { seq } of log.rows) {
+      expect(faultOf({ ...log, rows: log.rows.filter((row) => row.seq !== seq) })).toMatch(/missing/);
+      expect(faultOf({ ...log, rows: log.rows.filter((row) => row.seq <= seq - 1) })).toMatch(/missing/);
+    }
+  });
+
+  it("of an outcome that was taken away", () => {
+    expect(faultOf(withRow(settledSeq(), () => ({ outcome: null, outcome_hash: null })))).toMatch(/outcome \d+ is missing/);
+  });
+
+  it("of the order of rows", () => {
+    for (let seq = 1; seq < log.rows.length; seq++) {
+      const swapped = log.rows.map((row) =>
+        row.seq === seq ? { ...row, seq: seq + 1 } : row.seq === seq + 1 ? { ...row, seq } : row,
+      );
+      expect(faultOf({ ...log, rows: swapped })).toMatch(/changed/);
+    }
+  });
+
+  it("of two rows that exchanged their outcomes", () => {
+    const [a, b] = log.rows.filter(({ outcome }) => outcome !== null) as [AuditRow, AuditRow];
+    const rows = log.rows.map((row) => {
+      const from = row === a ? b : row === b ? a : row;
+      return { ...row, outcome: from.outcome, outcome_hash: from.outcome_hash };
+    });
+    expect(faultOf({ ...log, rows })).toMatch(/belongs to another row/);
+  });
+
+  it("of a row that somebody appended", () => {
+    const decision = JSON.stringify({ seq: 11, prev: log.heads.head_hash, action: "key.delete", outcome: "ok" });
+    const row = { seq: 11, decision, hash: chainHash(decision), outcome: null, outcome_hash: null };
+    expect(faultOf({ ...log, rows: [row, ...log.rows] })).toMatch(/was added/);
+  });
+
+  it("of an outcome that somebody gave to a row that has none of its own", () => {
+    const added = (seq: number, number: number) =>
+      withRow(seq, (row) => {
+        const outcome = JSON.stringify({ seq: number, prev: "", of: row.hash, at: "", outcome: "refused" });
+        return { outcome, outcome_hash: chainHash(outcome) };
+      });
+    const whole = log.rows.find(({ decision }) => decision.includes("key.create"))?.seq as number;
+    const pending = log.rows.find(({ decision, outcome }) => decision.includes("proxy.call") && !decision.includes("refused") && outcome === null)?.seq as number;
+    for (const number of [1, 5, 6, 1_000]) {
+      expect(faultOf(added(whole, number)), `whole, ${number}`).toMatch(/was added/);
+      expect(faultOf(added(pending, number)), `pending, ${number}`).toMatch(/was added/);
+    }
+  });
+
+  it("of a row that is there twice", () => {
+    expect(faultOf({ ...log, rows: [...log.rows, log.rows[3] as AuditRow] })).toMatch(/twice/);
+  });
+
+  it("of anything at all, in any one character", () => {
+    const texts = ["decision", "hash", "outcome", "outcome_hash"] as const;
+    const edit = fc.record({ row: fc.nat(9), column: fc.constantFrom(...texts), at: fc.nat(2_000), char: fc.constantFrom("x", "0", '"', " ") });
+    fc.assert(
+      fc.property(edit, ({ row: index, column, at, char }) => {
+        const row = log.rows[index] as AuditRow;
+        const text = row[column];
+        if (text === null || text === "" || text[at % text.length] === char) return;
+        const changed = text.slice(0, at % text.length) + char + text.slice((at % text.length) + 1);
+        expect(faultOf(withRow(row.seq, () => ({ [column]: changed })))).toBeDefined();
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("in D1", () => {
+  it.each([
+    ["a changed row", "UPDATE audit SET decision = replace(decision, '\"ok\"', '\"no\"') WHERE vault_id = ?1 AND seq = 2"],
+    ["a deleted row", "DELETE FROM audit WHERE vault_id = ?1 AND seq = 3"],
+    ["a truncated end", "DELETE FROM audit WHERE vault_id = ?1 AND seq = (SELECT max(seq) FROM audit WHERE vault_id = ?1)"],
+    ["a row of another vault", "INSERT INTO audit SELECT ?1, 99, at, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ?1 AND seq = 1"],
+  ])("%s is noticed by the vault that has forgotten it", async (_what, tampering) => {
+    const vault = await eventfulVault();
+    for (let i = 0; i < 3; i++) await runAlarmAfter(vault, 16_000);
+    expect(faultOf(await wholeLog(vault))).toBeUndefined();
+    await env.DB.prepare(tampering).bind(vault.id).run();
+    expect(faultOf(await wholeLog(vault))).toBeDefined();
+  });
+
+  it("rows that come while somebody verifies are no fault", async () => {
+    const vault = await eventfulVault();
+    const { heads } = await wholeLog(vault);
+    travel(1_000);
+    await storeKey(vault, "meanwhile");
+    const { rows, heads: latest } = await wholeLog(vault);
+    expect(checkChain(rows, heads, latest).fault).toBeUndefined();
+    expect(checkChain(rows, heads).fault).toBeUndefined();
+  });
+});

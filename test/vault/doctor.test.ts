@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { examine, type Examined } from "../../src/vault/doctor.ts";
+
+const DAY_MS = 86_400_000;
+const NOW = 1_000 * DAY_MS;
+
+type Key = Examined["keys"][number];
+type Token = Examined["tokens"][number];
+
+const key = (more: Partial<Key> = {}): Key => ({
+  id: "key_1",
+  name: "k",
+  version: 1,
+  overlap_version: null,
+  overlap_until: null,
+  destination: {
+    provider: "custom",
+    origin: "https://a.example.com",
+    base_path: "",
+    placement: { in: "bearer" },
+    headers: {},
+  },
+  sealed_destination: "",
+  tags: [],
+  note: null,
+  scrub: false,
+  revealable: false,
+  created_at: NOW,
+  updated_at: NOW,
+  version_created_at: NOW,
+  expires_at: null,
+  paused_at: null,
+  uses: 0,
+  last_used_at: NOW,
+  ...more,
+});
+const token = (more: Partial<Token> = {}): Token => ({
+  id: "tok_1",
+  kind: "app",
+  hash: "h",
+  name: "t",
+  policy: { keys: ["key_1"] },
+  created_at: NOW,
+  signed_in_at: null,
+  expires_at: null,
+  seen_at: NOW,
+  paused_at: null,
+  revoked_at: null,
+  uses: 0,
+  refused: 0,
+  last_used_at: NOW,
+  ...more,
+});
+const codes = (keys: Key[], tokens: Token[]) => examine({ keys, tokens, now: NOW }).map(({ code }) => code);
+
+describe("the doctor", () => {
+  it("finds nothing wrong with a vault that is in order", () => {
+    expect(codes([key()], [token()])).toEqual([]);
+  });
+
+  it.each([
+    ["key_expired", { expires_at: NOW }],
+    ["key_expiring", { expires_at: NOW + 13 * DAY_MS }],
+    ["key_stale", { version_created_at: NOW - 91 * DAY_MS }],
+    ["key_unused", { created_at: NOW - 200 * DAY_MS, last_used_at: NOW - 91 * DAY_MS }],
+    ["key_paused", { paused_at: NOW - 31 * DAY_MS }],
+  ])("says %s", (code, more) => {
+    expect(codes([key(more)], [])).toEqual([code]);
+  });
+
+  it.each([
+    ["token_reaches_nothing", { policy: { keys: ["key_gone"] } }],
+    ["token_reaches_all", { policy: {} }],
+    ["token_expiring", { expires_at: NOW + DAY_MS }],
+    ["token_unused", { created_at: NOW - 60 * DAY_MS, last_used_at: null }],
+    ["token_paused", { paused_at: NOW - 31 * DAY_MS }],
+  ])("says %s", (code, more) => {
+    expect(codes([key()], [token(more)])).toEqual([code]);
+  });
+
+  it("leaves the dead in peace, and names the worst first", () => {
+    expect(codes([key()], [token({ policy: {}, revoked_at: NOW }), token({ policy: {}, expires_at: NOW })])).toEqual(
+      [],
+    );
+    expect(codes([key({ paused_at: 0, expires_at: NOW })], [])).toEqual(["key_expired", "key_paused"]);
+  });
+});
