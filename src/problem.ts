@@ -86,10 +86,11 @@ export function asProblem(thrown: unknown): Problem {
   });
 }
 
-/** RFC 9457 answer for a problem. */
+/** RFC 9457 answer for a problem. `more` are members that a surface's clients look for besides (§3.2). */
 export function problemResponse(
   problem: Problem,
   request_id: string | undefined = problem.extras.request_id,
+  more: object = {},
 ): Response {
   const { status, title } = PROBLEMS[problem.code];
   const { rule, errors, retry_after_s } = problem.extras;
@@ -102,6 +103,6 @@ export function problemResponse(
   if (status === 401) headers.set("www-authenticate", 'Bearer error="invalid_token"');
   if (request_id !== undefined) headers.set("apilocker-request-id", request_id);
   const type = `/problems/${problem.code}`;
-  const body = { type, title, status, detail: problem.message, code: problem.code, rule, errors, request_id };
+  const body = { type, title, status, detail: problem.message, code: problem.code, rule, errors, request_id, ...more };
   return new Response(`${JSON.stringify(body)}\n`, { status, headers });
 }

@@ -5,11 +5,12 @@ import { ask } from "../vault/answer.ts";
 import type { ActivityFilter, Tally } from "../vault/activity_filter.ts";
 import type { AuditRow, ChainHeads } from "../vault/audit.ts";
 import { checkChain, type ChainCheck } from "../vault/chain.ts";
+import { checkpointOf } from "../vault/retention.ts";
 import { exportStream } from "./export.ts";
 import { paged, type Handler } from "./operation.ts";
 import { wireRow, wireTime } from "./wire.ts";
 
-const VERIFY_PAGE = 1_000;
+const PAGE_ROWS = 1_000;
 const HOUR_MS = 3_600_000;
 const STATS_SPAN_MS = { hour: 24 * HOUR_MS, day: 30 * 24 * HOUR_MS };
 
@@ -18,15 +19,20 @@ type ActivityAsked = ActivityFilter & { limit: number; cursor?: number };
 export const activityHandlers = {
   listActivity: async ({ env, who, query }) => {
     const { limit, cursor = Number.MAX_SAFE_INTEGER, ...filter }: ActivityAsked = query;
-    const { rows } = await activityPage(env, who, cursor, limit + 1, filter);
-    return paged(rows.map(wireRow), limit, ({ seq }) => String(seq));
+    const page = await activityPage(env, who, cursor, limit + 1, filter);
+    const { items, next_cursor = page.resume?.toString() } = paged(page.rows.map(wireRow), limit, ({ seq }) =>
+      String(seq),
+    );
+    return { items, next_cursor };
   },
   exportActivity: async ({ env, who, query }) => {
     const { format, ...filter }: ActivityFilter & { format: "csv" | "jsonl" } = query;
     // The first page is read before anything is answered: who may not read gets a refusal, not an empty file.
-    const first = await activityPage(env, who, Number.MAX_SAFE_INTEGER, VERIFY_PAGE, filter);
-    const rest = async (before: number) => (await activityPage(env, who, before, VERIFY_PAGE, filter)).rows;
-    return exportStream(format, first.rows, rest, VERIFY_PAGE, configOf(env).public_origin);
+    const read = async (before: number) => {
+      const page = await activityPage(env, who, before, PAGE_ROWS, filter);
+      return { rows: page.rows, before: following(page, PAGE_ROWS) };
+    };
+    return exportStream(format, await read(Number.MAX_SAFE_INTEGER), read, configOf(env).public_origin);
   },
   activityStats: async ({ env, vault, who, query }) => {
     const asked: { bucket: "hour" | "day"; since?: string } = query;
@@ -40,6 +46,8 @@ export const activityHandlers = {
   },
 } satisfies Record<string, Handler>;
 
+type Page = { rows: AuditRow[]; heads: ChainHeads; resume?: number | undefined };
+
 /**
  * Rows newest first, below `before`: those still in the vault and those in D1. The vault is asked first: a row that is shipped
  * in between is then seen twice, never missed.
@@ -50,25 +58,31 @@ async function activityPage(
   before: number,
   limit: number,
   filter: ActivityFilter,
-): Promise<{ rows: AuditRow[]; heads: ChainHeads }> {
+): Promise<Page> {
   const { rows: held, heads } = await ask(env.USER_VAULT.getByName(vault_id).activity(caller, before, limit, filter));
-  const archived = await archivedRows(env.DB, vault_id, before, limit, filter);
+  const { rows: archived, resume } = await archivedRows(env.DB, vault_id, before, limit, filter);
   const by_seq = new Map([...archived, ...held].map((row) => [row.seq, row]));
   const rows = [...by_seq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
-  return { rows, heads };
+  return { rows, heads, resume };
 }
 
-/** Walks the whole log and checks both chains against the heads that the vault holds. */
+/** Where the page after this one begins; undefined after the last. */
+function following({ rows, resume }: Page, limit: number): number | undefined {
+  return rows.length < limit ? resume : rows.at(-1)?.seq;
+}
+
+/** Walks the whole log and checks both chains, from the checkpoint to the heads that the vault holds. */
 async function verifyActivity(env: Env, who: Identified): Promise<ChainCheck & { heads: ChainHeads }> {
-  const all: AuditRow[] = [];
-  const first = await activityPage(env, who, Number.MAX_SAFE_INTEGER, VERIFY_PAGE, {});
-  for (let page = first.rows; page.length > 0;) {
-    all.push(...page);
-    const last = page.at(-1) as AuditRow;
-    if (page.length < VERIFY_PAGE) break;
-    page = (await activityPage(env, who, last.seq, VERIFY_PAGE, {})).rows;
+  const first = await activityPage(env, who, Number.MAX_SAFE_INTEGER, PAGE_ROWS, {});
+  const all = [...first.rows];
+  for (let before = following(first, PAGE_ROWS); before !== undefined;) {
+    const page = await activityPage(env, who, before, PAGE_ROWS, {});
+    all.push(...page.rows);
+    before = following(page, PAGE_ROWS);
   }
-  return { ...checkChain(all, first.heads), heads: first.heads };
+  const { heads: latest } = await ask(env.USER_VAULT.getByName(who.vault_id).activity(who.caller, 1, 1, {}));
+  const from = await checkpointOf(env.DB, who.vault_id);
+  return { ...checkChain(all, first.heads, { latest, from }), heads: first.heads };
 }
 
 /** Tallies by time, oldest first: how many calls ended how, and how long those took that were carried. */

@@ -29,12 +29,14 @@ const COLUMNS = [
   "hash",
 ] as const;
 
+/** Rows of a page, and where the next one begins. */
+type ExportPage = { rows: StoredRow[]; before: number | undefined };
+
 /** Audit rows as a file that is made as it is read, page by page, newest first. */
 export function exportStream(
   format: "csv" | "jsonl",
-  first: StoredRow[],
-  rest: (before: number) => Promise<StoredRow[]>,
-  page_rows: number,
+  first: ExportPage,
+  read: (before: number) => Promise<ExportPage>,
   origin: string,
 ): Response {
   const encoder = new TextEncoder();
@@ -43,11 +45,10 @@ export function exportStream(
   let header = format === "csv" ? `${COLUMNS.join(",")}\r\n` : "";
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      controller.enqueue(encoder.encode(header + page.map(write).join("")));
+      controller.enqueue(encoder.encode(header + page.rows.map(write).join("")));
       header = "";
-      const last = page.at(-1);
-      if (last === undefined || page.length < page_rows) return controller.close();
-      page = await rest(last.seq);
+      if (page.before === undefined) return controller.close();
+      page = await read(page.before);
     },
   });
   const type = format === "csv" ? "text/csv; charset=utf-8; header=present" : "application/jsonl";

@@ -10,7 +10,7 @@ export const OFFICE: readonly Provider[] = [
     category: "service",
     base_url: "https://api.notion.com",
     placement: BEARER,
-    headers: { "notion-version": "2022-06-28" },
+    headers: { "notion-version": "2025-09-03" },
     test: { method: "GET", path: "/v1/users/me" },
     docs_url: "https://developers.notion.com/reference/authentication",
     note: "An internal integration's secret.",

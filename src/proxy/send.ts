@@ -27,11 +27,20 @@ export async function proxy(request: Request, env: Env, ctx: ExecutionContext): 
   try {
     return await carryOut(request, env, ctx);
   } catch (thrown) {
-    const refusal = problemResponse(asProblem(thrown));
-    guard(refusal.headers);
-    if (refusal.status === 405) refusal.headers.set("allow", SERVED_METHODS);
-    return refusal;
+    return refusalOf(asProblem(thrown));
   }
+}
+
+/**
+ * SDKs read why they were refused from `error`; stripe-node goes by it alone and takes an answer without it for a success,
+ * whatever its status.
+ */
+function refusalOf(problem: Problem): Response {
+  const error = { type: problem.code, code: problem.code, message: problem.message };
+  const refusal = problemResponse(problem, problem.extras.request_id, { error });
+  guard(refusal.headers);
+  if (refusal.status === 405) refusal.headers.set("allow", SERVED_METHODS);
+  return refusal;
 }
 
 /** A call, step by step: refuse what needs no asking, ask the vault once, send, carry the answer, settle. */
@@ -51,7 +60,7 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
 
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
   try {
-    const upstream = prepare(config, dispatch, request, headers, query);
+    const upstream = prepare(config, dispatch, request, asked, headers, query);
     const sent_at = Date.now();
     const answer = await send(call, request, upstream);
     const timing = `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}`;
@@ -97,8 +106,16 @@ async function authorize(env: Env, vault_id: string, question: Ask): Promise<Dis
   }
 }
 
-function prepare(config: Config, dispatch: Dispatch, request: Request, given: Headers, query: string): Upstream {
-  const target = targetOf(dispatch.destination, dispatch.path, query);
+function prepare(
+  config: Config,
+  dispatch: Dispatch,
+  request: Request,
+  asked: ProxyPath,
+  given: Headers,
+  query: string,
+): Upstream {
+  // No path at all is judged as `/`, but means the base address itself: `/graphql` and `/graphql/` are two things.
+  const target = targetOf(dispatch.destination, asked.path === "" ? "" : dispatch.path, query);
   assertForeign(config, target);
   const headers = upstreamHeaders(given);
   const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";

@@ -29,7 +29,7 @@ export function readProxyPath(url: string): ProxyPath {
  */
 export function targetOf({ origin, base_path }: Destination, path: string, query: string): URL {
   const target = new URL(origin);
-  const wanted = base_path + path;
+  const wanted = base_path + path || "/";
   target.pathname = wanted;
   target.search = query;
   const kept = target.origin === origin && target.username === "" && target.password === "" && target.hash === "";

@@ -1,3 +1,5 @@
+import type { AuditRow, Decision, Settled } from "./audit.ts";
+
 /** What activity is narrowed by (CONTRACT §5); all of it must hold. Times are RFC 3339 in UTC. */
 export type ActivityFilter = {
   key?: string | undefined;
@@ -17,35 +19,73 @@ export type ActivityFilter = {
 /** How a row ended, as far as it has. */
 const OUTCOME = "coalesce(outcome ->> '$.outcome', decision ->> '$.outcome', 'pending')";
 
-const WHO = "(decision ->> '$.actor.id' = ? OR decision ->> '$.subject' = ?)";
+/** A row's texts, read: what a condition looks at. */
+type Read = { decision: Decision; outcome: Settled | undefined; text: string };
 
-/** One condition a field; each `?` takes the field's value. */
-const CONDITIONS: Record<keyof ActivityFilter, string> = {
-  key: "(decision ->> '$.key' = ? OR decision ->> '$.key_name' = ?)",
+/** One condition a field, in both wordings: SQL over the stored texts, each `?` taking the value, and the same in code. */
+type Condition = { sql: string; holds: (row: Read, value: string) => boolean };
+
+const WHO: Condition = {
+  sql: "(decision ->> '$.actor.id' = ? OR decision ->> '$.subject' = ?)",
+  holds: ({ decision }, value) => decision.actor.id === value || decision.subject === value,
+};
+const field = (name: "action" | "provider" | "country" | "ip"): Condition => ({
+  sql: `decision ->> '$.${name}' = ?`,
+  holds: ({ decision }, value) => decision[name] === value,
+});
+
+const CONDITIONS: Record<keyof ActivityFilter, Condition> = {
+  key: {
+    sql: "(decision ->> '$.key' = ? OR decision ->> '$.key_name' = ?)",
+    holds: ({ decision }, value) => decision.key === value || decision.key_name === value,
+  },
   token: WHO,
   grant: WHO,
   device: WHO,
-  action: "decision ->> '$.action' = ?",
-  outcome: `${OUTCOME} = ?`,
-  provider: "decision ->> '$.provider' = ?",
-  country: "decision ->> '$.country' = ?",
-  ip: "decision ->> '$.ip' = ?",
-  since: "decision ->> '$.at' >= ?",
-  until: "decision ->> '$.at' < ?",
-  q: "instr(lower(decision), lower(?)) > 0",
+  action: field("action"),
+  outcome: {
+    sql: `${OUTCOME} = ?`,
+    holds: ({ decision, outcome }, value) => (outcome?.outcome ?? decision.outcome ?? "pending") === value,
+  },
+  provider: field("provider"),
+  country: field("country"),
+  ip: field("ip"),
+  since: { sql: "decision ->> '$.at' >= ?", holds: ({ decision }, value) => decision.at >= value },
+  until: { sql: "decision ->> '$.at' < ?", holds: ({ decision }, value) => decision.at < value },
+  q: {
+    sql: "instr(lower(decision), lower(?)) > 0",
+    holds: ({ text }, value) => text.toLowerCase().includes(value.toLowerCase()),
+  },
 };
 
 /** A filter as SQL, the same for the vault's outbox and for D1: both keep the same texts under the same names. */
 export function filterSql(filter: ActivityFilter): { where: string; values: string[] } {
-  const parts: string[] = ["true"];
-  const values: string[] = [];
-  for (const [field, condition] of Object.entries(CONDITIONS) as [keyof ActivityFilter, string][]) {
-    const value = filter[field];
-    if (value === undefined) continue;
-    parts.push(condition);
-    values.push(...Array.from(condition.matchAll(/\?/g), () => value));
-  }
-  return { where: parts.join(" AND "), values };
+  const given = conditionsOf(filter);
+  return {
+    where: ["true", ...given.map(({ sql }) => sql)].join(" AND "),
+    values: given.flatMap(({ sql, value }) => Array.from(sql.matchAll(/\?/g), () => value)),
+  };
+}
+
+/** A filter in code, for rows that come out of a segment. */
+export function passes(filter: ActivityFilter, row: AuditRow): boolean {
+  const given = conditionsOf(filter);
+  if (given.length === 0) return true;
+  const outcome = row.outcome === null ? undefined : (JSON.parse(row.outcome) as Settled);
+  const read = { decision: JSON.parse(row.decision) as Decision, outcome, text: row.decision };
+  return given.every(({ holds, value }) => holds(read, value));
+}
+
+/** Ids and names that every row which passes must mention; a segment that mentions none of them is passed by. */
+export function subjectsWanted({ key, token, grant, device }: ActivityFilter): string[] {
+  return [key, token, grant, device].filter((one) => one !== undefined);
+}
+
+function conditionsOf(filter: ActivityFilter): (Condition & { value: string })[] {
+  return (Object.entries(CONDITIONS) as [keyof ActivityFilter, Condition][]).flatMap(([name, condition]) => {
+    const value = filter[name];
+    return value === undefined ? [] : [{ ...condition, value }];
+  });
 }
 
 /** Calls of one bucket of time that ended in one way. */

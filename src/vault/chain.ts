@@ -1,3 +1,4 @@
+import { BEGINNING, type Checkpoint } from "./segments.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "./audit.ts";
 
 /** Where a check of the chains stands; feed it rows from the newest to the oldest. */
@@ -5,14 +6,14 @@ export type ChainCheck = { rows: number; fault: string | undefined };
 
 /**
  * Checks both chains of an audit log: every text hashes to what is stored, every `prev` is the hash before it, no seq is
- * missing or there twice, outcomes belong to their decisions, and the ends are the vault's heads (SECURITY S17). `rows` may
+ * missing or there twice from the checkpoint on, outcomes belong to their decisions, and the ends are the vault's heads (SECURITY S17). `rows` may
  * come in any order. Where they were read while the log grew, `latest` are the heads as they stood afterwards: what lies
  * beyond those was never written by the vault.
  */
 export function checkChain(
   rows: readonly AuditRow[],
   heads: ChainHeads,
-  latest: ChainHeads | undefined = undefined,
+  { latest, from = BEGINNING }: { latest?: ChainHeads | undefined; from?: Checkpoint | undefined } = {},
 ): ChainCheck {
   const decisions = new Map<number, { hash: string; prev: string }>();
   const outcomes = new Map<number, { hash: string; prev: string }>();
@@ -21,7 +22,8 @@ export function checkChain(
     if (decision === undefined || chainHash(row.decision) !== row.hash || decision.seq !== row.seq)
       return fault(rows, `row ${row.seq} was changed`);
     if (decisions.has(row.seq)) return fault(rows, `row ${row.seq} is there twice`);
-    if (latest !== undefined && row.seq > latest.head_seq) return fault(rows, `row ${row.seq} was added`);
+    if (row.seq < 1 || (latest !== undefined && row.seq > latest.head_seq))
+      return fault(rows, `row ${row.seq} was added`);
     decisions.set(row.seq, { hash: row.hash, prev: decision.prev });
     if (row.outcome === null) continue;
     const outcome = readText<Settled>(row.outcome);
@@ -32,26 +34,37 @@ export function checkChain(
       return fault(rows, `the outcome of row ${row.seq} was added`);
     outcomes.set(outcome.seq, { hash: row.outcome_hash, prev: outcome.prev });
   }
+  for (const { seq, prev, hash } of from.beyond) outcomes.set(seq, { hash, prev });
   const broken =
-    walk(decisions, heads.head_seq, heads.head_hash, "row") ??
-    walk(outcomes, heads.outcome_seq, heads.outcome_hash, "outcome");
+    walk(
+      decisions,
+      { seq: heads.head_seq, hash: heads.head_hash },
+      { seq: from.head_seq, hash: from.head_hash },
+      "row",
+    ) ??
+    walk(
+      outcomes,
+      { seq: heads.outcome_seq, hash: heads.outcome_hash },
+      { seq: from.outcome_seq, hash: from.outcome_hash },
+      "outcome",
+    );
   return { rows: rows.length, fault: broken };
 }
 
 function walk(
   entries: Map<number, { hash: string; prev: string }>,
-  head: number,
-  head_hash: string,
+  head: { seq: number; hash: string },
+  from: { seq: number; hash: string },
   what: string,
 ): string | undefined {
-  let wanted = head_hash;
-  for (let seq = head; seq > 0; seq--) {
+  let wanted = head.hash;
+  for (let { seq } = head; seq > from.seq; seq--) {
     const entry = entries.get(seq);
     if (entry === undefined) return `${what} ${seq} is missing`;
     if (entry.hash !== wanted) return `${what} ${seq} is not the one that the next refers to`;
     wanted = entry.prev;
   }
-  return wanted === "" ? undefined : `${what} 1 does not begin the chain`;
+  return wanted === from.hash ? undefined : `${what} ${from.seq + 1} does not begin the chain`;
 }
 
 /** A text may be anything by the time it is checked. */

@@ -3,6 +3,7 @@ import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { Leashes } from "./leashes.ts";
 import { BATCH_ROWS, ship } from "./outbox.ts";
+import { PACK_AFTER_MS, retain } from "./retention.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
@@ -41,18 +42,27 @@ export class Housekeeping {
     interrupt: (now) => this.#interrupt(now),
     release_blobs: (now) => this.#releaseBlobs(now),
     count_refusals: (now) => this.#parts.refusals.flush(now),
+    retain: (now) => this.#retain(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */
   letGo(seq: number): void {
-    const { under_way, jobs } = this.#parts;
+    const { under_way, leashes, jobs } = this.#parts;
     const now = Date.now();
-    if (under_way.letGo(seq, now)) jobs.plan("interrupt", now + UNCLAIMED_MS);
+    // The one that ended may be one that was replaced.
+    if (!leashes.holds(seq) && under_way.letGo(seq, now)) jobs.plan("interrupt", now + UNCLAIMED_MS);
+  }
+
+  async #retain(now: number): Promise<void> {
+    const { db, vault_id, jobs } = this.#parts;
+    const again = await retain(db, vault_id, now);
+    if (again !== null) jobs.plan("retain", again);
   }
 
   async #ship(now: number): Promise<void> {
     const { db, vault_id, storage, audit, tokens, keys, jobs } = this.#parts;
     const shipped = await ship(db, vault_id, storage, audit, tokens, keys);
+    if (shipped > 0) jobs.plan("retain", now + PACK_AFTER_MS);
     if (shipped === BATCH_ROWS) jobs.plan("ship", now);
   }
 

@@ -34,8 +34,8 @@ function seen() {
   return last;
 }
 
-const ASKED = { model: "claude-opus-4-5", max_tokens: 100, messages: [{ role: "user" as const, content: "Hi" }] };
-const MESSAGE = { id: "msg_1", type: "message", role: "assistant", model: "claude-opus-4-5", stop_sequence: null };
+const ASKED = { model: "claude-of-a-test", max_tokens: 100, messages: [{ role: "user" as const, content: "Hi" }] };
+const MESSAGE = { id: "msg_1", type: "message", role: "assistant", model: "claude-of-a-test", stop_sequence: null };
 
 /** The events of an answer of two words, as the real API frames them. */
 function events(): [string, object][] {

@@ -77,8 +77,13 @@ test("a card error keeps its type on the way to the Stripe SDK", async () => {
 
 test("a token that reaches two keys is refused in direct mode, and nothing is sent anywhere", async () => {
   const before = upstream.seen.length;
-  await expect(stripe(both).customers.retrieve("cus_1")).rejects.toMatchObject({ statusCode: 404 });
+  await expect(stripe(both).customers.retrieve("cus_1")).rejects.toMatchObject({ statusCode: 404, code: "not_found" });
   expect(upstream.seen.length).toBe(before);
+});
+
+test("a call that we refuse never looks like a success to the Stripe SDK, which goes by the body alone", async () => {
+  const forged = stripe(`${one.slice(0, -1)}${one.endsWith("0") ? "1" : "0"}`);
+  await expect(forged.customers.retrieve("cus_1")).rejects.toBeInstanceOf(Stripe.errors.StripeAuthenticationError);
 });
 
 test("an app token as the user of a Basic pair, as Stripe's own curl examples have it, is found", async () => {

@@ -1,4 +1,5 @@
-import { request, type IncomingHttpHeaders } from "node:http";
+import { once } from "node:events";
+import { request, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { onTestFinished } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
@@ -61,6 +62,24 @@ export function send(url: string, { method = "GET", headers = {}, body }: Sent =
     asked.on("error", reject);
     asked.end(body);
   });
+}
+
+/** Begins a call with the token; the test writes the body, reads the answer and ends both when it likes. */
+export function begin(
+  { base, token }: Holder,
+  path: string,
+  { method = "GET", headers = {} }: Sent = {},
+): { asked: ClientRequest; answered: Promise<IncomingMessage> } {
+  const asked = request(base + path, { method, agent: false, headers: { authorization: `Bearer ${token}`, ...headers } });
+  const answered = once(asked, "response").then(([response]) => response as IncomingMessage);
+  return { asked, answered };
+}
+
+/** Begins a call without a body and waits for the head of the answer. */
+export async function opened(holder: Holder, path: string, sent: Sent = {}): Promise<IncomingMessage> {
+  const { asked, answered } = begin(holder, path, sent);
+  asked.end();
+  return answered;
 }
 
 /** The problem in an answer that is one. */

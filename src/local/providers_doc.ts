@@ -1,0 +1,119 @@
+import { secretFieldsOf, type Operation, type Placement, type Provider } from "../catalog/provider.ts";
+
+const HEAD = `# Providers
+
+<!-- Written from src/catalog by src/local/providers_doc.ts: \`UPDATE_DOCS=1 npx vitest run --project node test/catalog\`. -->
+
+Where a provider's documentation says its host, say \`{PROXY_ORIGIN}/v1/proxy/{key}\` instead, and give an app token where it
+says the key; all else stays. An SDK gets the same as its base URL, with the path behind it that the column *SDK* shows.
+Each row was tried with the provider's own documented request (test/catalog), and some with their SDKs (test/flows).
+Any other API is the provider \`custom\`, with a base URL and a placement of its own.
+
+- *Base URL*: where the secret goes. With \`<…>\` in it, it is the person's own and must be given; every other one can be replaced.
+- *Key*: how the upstream is shown the credential. Two fields = a pair for HTTP Basic.
+- *Test*: the harmless call that proves a key.
+`;
+
+const LINE = `## Credential operations
+
+Operations that mint, rotate or show a credential. They are refused unless a token's policy says
+\`allow_credential_endpoints\`: with what they answer, a caller could go on without the locker, and no revocation would reach
+it. \`*\` stands for one segment of the path or a part of it, \`**\` for any number of segments.
+
+A credential here is what calls the provider's API, signs a person in, or signs and checks what the provider sends; also a
+key that a caller plants (an SSH key, a signing key). What opens a single object is none: the client secret of one payment, a
+presigned address, the stream key or playback token of one film, a participant's token for one meeting, an upload session,
+or a public client key such as a Sentry DSN. Neither is what gives people access: invitations and roles.
+
+No provider here documents an operation that answers with the headers of the request.
+`;
+
+/** What is not in the catalog though somebody may look for it, and why. */
+const LEFT_OUT = [
+  [
+    "Google, Microsoft, Spotify, LinkedIn, Zoom, Dropbox and Salesforce accounts",
+    "their APIs take short-lived OAuth tokens only; they belong to upstream OAuth.",
+  ],
+  [
+    "Upstash `GET /v2/redis/databases`",
+    "whether the list shows passwords is not documented; one database does, and is listed.",
+  ],
+  [
+    "Vercel `GET /v9/projects/*` and deployments",
+    "show plain variables among much else; refusing them would refuse most uses.",
+  ],
+  [
+    "Supabase `GET /v1/projects/*/config/auth` and `/secrets`",
+    "their secrets are answered as digests, as far as the documentation goes.",
+  ],
+  ["Fireworks `/v1/accounts/*/secrets`", "whether a value is ever shown again is not documented."],
+  ["Hugging Face organization tokens", "their operations could not be found in public documentation."],
+  ["Mistral connector credentials, OpenRouter BYOK keys", "are listed by name or in part, never whole."],
+  ["Linear, and GraphQL at Shopify and GitHub", "one path for everything: what is asked travels in the body."],
+  [
+    "Stripe `account_links`, billing portal and checkout sessions",
+    "open one customer's or account's own form; they are the ordinary use of a server key.",
+  ],
+] as const;
+
+/** docs/providers.md, from the catalog. */
+export function providersDoc(providers: readonly Provider[]): string {
+  return [
+    HEAD,
+    section("Language models", providers, "llm"),
+    section("Services", providers, "service"),
+    LINE,
+    ...providers.filter(({ credential_operations }) => credential_operations !== undefined).map(operations),
+    `## Left out\n\n${LEFT_OUT.map(([what, why]) => `- ${what}: ${why}`).join("\n")}\n`,
+  ].join("\n");
+}
+
+function section(title: string, providers: readonly Provider[], category: Provider["category"]): string {
+  const those = providers.filter((provider) => provider.category === category);
+  const notes = those.filter(({ note }) => note !== undefined).map(({ name, note }) => `- **${name}.** ${note}`);
+  return [
+    `## ${title}\n`,
+    "| id | name | base URL | key | SDK | test |",
+    "|---|---|---|---|---|---|",
+    ...those.map(row),
+    "",
+    ...notes,
+    "",
+  ].join("\n");
+}
+
+function row(provider: Provider): string {
+  const { id, name, base_url, base_url_hint, placement, headers = {}, sdk_base_path, test, docs_url } = provider;
+  const fixed = Object.entries(headers).map(([header, value]) => `, and \`${header}: ${value}\``);
+  const cells = [
+    `\`${id}\``,
+    `[${name}](${docs_url})`,
+    `\`${base_url ?? base_url_hint}\``,
+    shown(placement) + fixed.join(""),
+    sdk_base_path === undefined ? "" : `\`${sdk_base_path}\``,
+    test === undefined ? "none" : `\`${test.method} ${test.path}\``,
+  ];
+  return `| ${cells.join(" | ")} |`;
+}
+
+function shown(placement: Placement): string {
+  switch (placement.in) {
+    case "bearer":
+      return "Bearer";
+    case "basic":
+      return `Basic: ${secretFieldsOf(placement).join(", ")}`;
+    case "header":
+      return `\`${placement.name}: ${placement.prefix ?? ""}{secret}\``;
+    case "headers":
+      return Object.entries(placement.headers)
+        .map(([name, template]) => `\`${name}: ${template}\``)
+        .join(", ");
+    case "query":
+      return `\`?${placement.name}={secret}\``;
+  }
+}
+
+function operations({ name, credential_operations = [] }: Provider): string {
+  const line = ({ method, path }: Operation) => `- \`${method === "*" ? "any" : method} ${path}\``;
+  return `### ${name}\n\n${credential_operations.map(line).join("\n")}\n`;
+}

@@ -1,0 +1,194 @@
+import { env } from "cloudflare:workers";
+import * as fc from "fast-check";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { archivedRows } from "../../src/directory/audit.ts";
+import { filterSql, passes, type ActivityFilter } from "../../src/vault/activity_filter.ts";
+import { ask } from "../../src/vault/answer.ts";
+import { Audit, type AuditRow, type Event } from "../../src/vault/audit.ts";
+import { checkChain } from "../../src/vault/chain.ts";
+import { checkpointOf, retain } from "../../src/vault/retention.ts";
+import { advance, BEGINNING, pack, unpack } from "../../src/vault/segments.ts";
+import {
+  archive,
+  authorize,
+  createDirectory,
+  inside,
+  mintApp,
+  newVault,
+  runAlarm,
+  runAlarmAfter,
+  signIn,
+  storeKey,
+  travel,
+  wholeLog,
+  type Vault,
+} from "../support/vault.ts";
+
+const DAY_MS = 86_400_000;
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A vault with `calls` settled calls, all of them in D1. */
+async function busyVault(calls: number): Promise<Vault> {
+  const vault = await newVault();
+  await storeKey(vault, "k");
+  const app = await mintApp(vault);
+  for (let i = 0; i < calls; i++) {
+    const { seq } = await authorize(vault, app, "k");
+    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
+  }
+  await runAlarmAfter(vault, 11_000);
+  while ((await wholeLog(vault)).rows.length > (await archive(vault)).length) await runAlarm(vault);
+  return vault;
+}
+
+async function everything({ id }: Vault): Promise<AuditRow[]> {
+  const { rows } = await archivedRows(env.DB, id, Number.MAX_SAFE_INTEGER, 10_000, {});
+  return rows;
+}
+
+const segments = ({ id }: Vault) =>
+  env.DB.prepare("SELECT count(*) AS n FROM audit_segment WHERE vault_id = ?").bind(id).first("n");
+
+describe("retention", () => {
+  it("rows are packed after 30 days, and every one is still found, in order", async () => {
+    const vault = await busyVault(600);
+    const before = await everything(vault);
+    const { heads } = await wholeLog(vault);
+    travel(31 * DAY_MS);
+    await retain(env.DB, vault.id, Date.now());
+    expect(await segments(vault)).toBe(1);
+    expect(await archive(vault)).toHaveLength(before.length - 500);
+    expect(await everything(vault)).toEqual(before);
+    expect(checkChain(before, heads)).toEqual({ rows: before.length, fault: undefined });
+  });
+
+  it("a few rows wait for company, but not for ever", async () => {
+    const vault = await busyVault(5);
+    travel(31 * DAY_MS);
+    expect(await retain(env.DB, vault.id, Date.now())).toBeGreaterThan(Date.now() + 20 * DAY_MS);
+    expect(await segments(vault)).toBe(0);
+    travel(30 * DAY_MS);
+    await retain(env.DB, vault.id, Date.now());
+    expect(await segments(vault)).toBe(1);
+  });
+
+  it("the vault does it by its own alarm", async () => {
+    const vault = await busyVault(3);
+    await runAlarmAfter(vault, 31 * DAY_MS);
+    await runAlarmAfter(vault, 30 * DAY_MS);
+    expect(await segments(vault)).toBe(1);
+    await runAlarmAfter(vault, 340 * DAY_MS);
+    expect(await segments(vault)).toBe(0);
+    expect(await everything(vault)).toEqual([]);
+  });
+
+  it("after twelve months rows go, and the chain is still checked from the checkpoint on", async () => {
+    const vault = await busyVault(30);
+    travel(61 * DAY_MS);
+    await retain(env.DB, vault.id, Date.now());
+    travel(320 * DAY_MS);
+    vault.ada = await signIn(vault.stub, vault.account_id);
+    const app = await mintApp(vault);
+    const { seq } = await authorize(vault, app, "k");
+    await ask(vault.stub.settle([{ seq, outcome: "ok" }]));
+    await runAlarmAfter(vault, 11_000);
+    await retain(env.DB, vault.id, Date.now());
+    const { rows, heads } = await wholeLog(vault);
+    expect(rows.length).toBeLessThan(5);
+    const from = await checkpointOf(env.DB, vault.id);
+    expect(checkChain(rows, heads, { from }).fault).toBeUndefined();
+    expect(checkChain(rows, heads).fault).toMatch(/is missing/);
+    expect(checkChain(rows.slice(0, -1), heads, { from }).fault).toMatch(/is missing/);
+  });
+
+  it("whatever order calls end in, the checkpoint carries the chain over the cut", async () => {
+    const vault = await newVault();
+    await inside(vault, (_vault, { storage }) => {
+      const event: Event = {
+        actor: { kind: "app", id: "tok_1", name: "t" },
+        action: "proxy.call",
+        ip: "",
+        country: "",
+        user_agent: "",
+      };
+      fc.assert(
+        fc.property(fc.shuffledSubarray([...Array(20).keys()], { minLength: 20 }), fc.nat(20), (order, cut) => {
+          storage.sql.exec("DELETE FROM audit");
+          storage.sql.exec("UPDATE vault SET head_seq = 0, head_hash = '', outcome_seq = 0, outcome_hash = ''");
+          const audit = new Audit(storage.sql, () => {});
+          audit.load();
+          for (let i = 0; i < 20; i++) audit.append(event, i);
+          for (const i of order) audit.settle(i + 1, { outcome: "ok" }, 100);
+          const rows = audit.whole(100);
+          const from = advance(advance(BEGINNING, rows.slice(0, cut >> 1)), rows.slice(cut >> 1, cut));
+          expect(checkChain(rows.slice(cut), audit.heads, { from }).fault).toBeUndefined();
+        }),
+        { numRuns: 100 },
+      );
+    });
+  });
+
+  it("a segment gives back what went in, to the letter", async () => {
+    const vault = await busyVault(20);
+    const rows = (await everything(vault)).toReversed();
+    const { packed, subjects, first_seq, last_seq } = await pack(rows);
+    expect(await unpack(packed)).toEqual(rows);
+    expect([first_seq, last_seq]).toEqual([1, rows.length]);
+    expect(subjects).toContain("k");
+  });
+});
+
+describe("a filter", () => {
+  it("means the same in SQL and in code", async () => {
+    const vault = await busyVault(10);
+    const app = await mintApp(vault, { methods: ["GET"] });
+    await authorize(vault, app, "k", { method: "POST" }).catch(() => {});
+    await runAlarmAfter(vault, 11_000);
+    const rows = await everything(vault);
+    const texts = rows.flatMap(({ decision }) => {
+      const { actor, key, key_name, subject, action, at, ip } = JSON.parse(decision);
+      return [actor.id, key, key_name, subject, action, at, ip].filter(Boolean) as string[];
+    });
+    const value = fc.constantFrom("ok", "refused", "pending", "nothing", "custom", "NZ", "K", ...texts);
+    const names = ["key", "token", "action", "outcome", "provider", "country", "ip", "since", "until", "q"] as const;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 3 }),
+        async (filter: ActivityFilter) => {
+          const { where, values } = filterSql(filter);
+          const { results } = await env.DB.prepare(
+            `SELECT seq FROM audit WHERE vault_id = ? AND ${where} ORDER BY seq DESC`,
+          )
+            .bind(vault.id, ...values)
+            .all<{ seq: number }>();
+          expect(results.map(({ seq }) => seq)).toEqual(
+            rows.filter((row) => passes(filter, row)).map(({ seq }) => seq),
+          );
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it("finds in packed rows what it found in young ones", async () => {
+    const vault = await busyVault(40);
+    const { rows: young } = await archivedRows(env.DB, vault.id, Number.MAX_SAFE_INTEGER, 100, {
+      key: "k",
+      action: "proxy.call",
+    });
+    travel(61 * DAY_MS);
+    await retain(env.DB, vault.id, Date.now());
+    expect(await segments(vault)).toBe(1);
+    const { rows: packed } = await archivedRows(env.DB, vault.id, Number.MAX_SAFE_INTEGER, 100, {
+      key: "k",
+      action: "proxy.call",
+    });
+    expect(packed).toEqual(young);
+    expect((await archivedRows(env.DB, vault.id, 20, 5, {})).rows.map(({ seq }) => seq)).toEqual([19, 18, 17, 16, 15]);
+    expect((await archivedRows(env.DB, vault.id, Number.MAX_SAFE_INTEGER, 100, { key: "another" })).rows).toEqual([]);
+  });
+});
