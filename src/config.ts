@@ -36,9 +36,7 @@ export function readConfig(env: Settings): Config {
   const proxy_origin = origin(env, "PROXY_ORIGIN");
   if (public_origin === proxy_origin) throw new Error("PROXY_ORIGIN must be another origin than PUBLIC_ORIGIN.");
   const local = LOOPBACK.has(new URL(public_origin).hostname);
-  if (!local && new URL(public_origin).protocol !== "https:") {
-    throw new Error("PUBLIC_ORIGIN must be https: unless it is a loopback address.");
-  }
+  assertOrigins(public_origin, proxy_origin, local);
   const allow_private_upstreams = text(env, "ALLOW_PRIVATE_UPSTREAMS", "false") === "true";
   if (allow_private_upstreams && !local) {
     throw new Error("ALLOW_PRIVATE_UPSTREAMS may be true only where PUBLIC_ORIGIN is a loopback address.");
@@ -52,6 +50,28 @@ export function readConfig(env: Settings): Config {
     allow_private_upstreams,
     sign_in: signInProviders(env, local),
   };
+}
+
+/** Cookies know hosts and sites, not ports or origins: in a deployment the two must share neither (SECURITY S1, S29). */
+function assertOrigins(public_origin: string, proxy_origin: string, local: boolean): void {
+  const [page, proxy] = [new URL(public_origin), new URL(proxy_origin)];
+  if (local !== LOOPBACK.has(proxy.hostname)) {
+    throw new Error("PROXY_ORIGIN must be a loopback address exactly where PUBLIC_ORIGIN is one.");
+  }
+  if (local) return;
+  if (page.protocol !== "https:") throw new Error("PUBLIC_ORIGIN must be https: unless it is a loopback address.");
+  if (proxy.protocol !== "https:") throw new Error("PROXY_ORIGIN must be https: unless it is a loopback address.");
+  if (siteOf(page.hostname) === siteOf(proxy.hostname)) {
+    throw new Error("PROXY_ORIGIN must be on another registrable domain than PUBLIC_ORIGIN (other last two labels).");
+  }
+}
+
+/**
+ * The last two labels of a host. Coarser than the public suffix list, which is half the size of this Worker: two names under
+ * one suffix such as co.uk count as one site here, which is refused rather than risked.
+ */
+function siteOf(hostname: string): string {
+  return hostname.split(".").slice(-2).join(".");
 }
 
 const configs = new WeakMap<object, Config>();

@@ -3,6 +3,7 @@ import { secretFieldsOf, type Placement } from "../catalog/provider.ts";
 import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { isOurs } from "../proxy/target.ts";
 import type { Destination } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
 
@@ -45,20 +46,20 @@ function readBaseUrl(text: string, config: Config): { origin: string; base_path:
   const local = config.allow_private_upstreams;
   if (url.protocol !== "https:" && !(local && url.protocol === "http:")) throw invalid("base_url", "must be https:");
   if (!local && !isPublicHost(url.hostname)) throw invalid("base_url", "must name a public host");
-  if ([config.public_origin, config.proxy_origin].some((own) => new URL(own).host === url.host))
-    throw invalid("base_url", "must not be one of our own hosts");
+  if (isOurs(config, url)) throw invalid("base_url", "must not be one of our own hosts");
   if (url.pathname.includes("//")) throw invalid("base_url", "must not have an empty path segment");
   return { origin: url.origin, base_path: url.pathname.replace(/\/$/, "") };
 }
 
-/** A name with a dot that is no private suffix, or a unicast address; the URL parser has already folded other spellings. */
+/** Names that lead nowhere in public; many resolve inside somebody's network. */
+const NOT_PUBLIC =
+  /(^|\.)(localhost|localdomain|local|internal|intranet|private|lan|home|corp|svc|cluster|test|invalid|example|onion|arpa)$/i;
+
+/** A name with a dot in the public tree, or a unicast address; the URL parser has already folded other spellings. */
 function isPublicHost(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (ipaddr.isValid(bare)) return ipaddr.process(bare).range() === "unicast";
-  return (
-    bare.includes(".") &&
-    !/(^|\.)(localhost|local|internal|intranet|lan|home|corp|test|invalid|example|onion|arpa)$/i.test(bare)
-  );
+  if (ipaddr.isValid(bare)) return ipaddr.process(bare).range() === "unicast" && !/^::/.test(bare);
+  return bare.includes(".") && !bare.split(".").includes("") && !NOT_PUBLIC.test(bare);
 }
 
 function assertFields(secret: Secret, placement: Destination["placement"]): void {

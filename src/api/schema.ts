@@ -27,10 +27,15 @@ const headerValue = z
   .max(1_024)
   .regex(/^[\x20-\x7e]*$/, "must be printable ASCII");
 
+const headers = z
+  .record(headerName, headerValue)
+  .refine((given) => Object.keys(given).length <= 20, "must be at most 20 headers")
+  .refine((given) => JSON.stringify(given).length <= 8_192, "must be at most 8 KiB");
+
 export const KeyName = z
   .string()
   .regex(
-    /^(?!(key|tok|grt|dev|ses|aud|acc)_)[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9._-]{1,32})?$/,
+    /^(?!(key|tok|grt|dev|ses|aud|acc)_)(?!\.{1,2}(@|$))[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9._-]{1,32})?$/,
     "must be 1 to 64 of A-Z a-z 0-9 . _ - with an optional @environment, and not look like an id",
   );
 
@@ -39,7 +44,7 @@ const Placement = z
     z.strictObject({ in: z.literal("bearer") }),
     z.strictObject({ in: z.literal("basic") }),
     z.strictObject({ in: z.literal("header"), name: headerName, prefix: headerValue.optional() }),
-    z.strictObject({ in: z.literal("headers"), headers: z.record(headerName, headerValue) }),
+    z.strictObject({ in: z.literal("headers"), headers: headers }),
     z.strictObject({ in: z.literal("query"), name: text(64).regex(/^[\w.~-]+$/, "must be a plain parameter name") }),
   ])
   .meta({ description: "How the upstream wants to be shown the credential" });
@@ -60,7 +65,7 @@ const secretAndDestination = {
   fields: secretFields.optional(),
   base_url: z.string().max(2_048).optional(),
   placement: Placement.optional(),
-  headers: z.record(headerName, headerValue).optional(),
+  headers: headers.optional(),
 };
 const oneSecret = {
   check: (body: { secret?: unknown; fields?: unknown }) => (body.secret === undefined) !== (body.fields === undefined),
@@ -183,6 +188,8 @@ export const Policy = z.strictObject({
     )
     .min(1)
     .max(50)
+    // What a caller may make us match is bounded: all globs together times the longest path.
+    .refine((globs) => globs.join("").length <= 4_000, "must be at most 4,000 characters together")
     .optional(),
   expires_at: time.optional(),
 });

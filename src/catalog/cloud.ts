@@ -42,7 +42,7 @@ export const CLOUD: readonly Provider[] = [
       { method: "PUT", path: "/client/v4/accounts/*/challenges/widgets/*" },
       { method: "POST", path: "/client/v4/accounts/*/challenges/widgets/*/rotate_secret" },
     ],
-    note: "The test is for tokens of a user; one of an account is verified at /client/v4/accounts/<account>/tokens/verify.",
+    note: "The test is for tokens of a user; one of an account is verified at `/client/v4/accounts/<account>/tokens/verify`.",
   },
   {
     id: "vercel",
@@ -71,7 +71,7 @@ export const CLOUD: readonly Provider[] = [
       { method: "POST", path: "/*/webhooks" },
       { method: "POST", path: "/*/installations/*/credentials/rotate" },
     ],
-    note: "Variables that are not sensitive are shown in the clear also with a project or a deployment as a whole.",
+    note: "A project as a whole shows its variables too, and those that are not secret in the clear.",
   },
   {
     id: "upstash",
@@ -142,6 +142,6 @@ export const CLOUD: readonly Provider[] = [
       { method: "PATCH", path: "/v1/projects/*/database/password" },
       { method: "GET", path: "/v1/branches/*" },
     ],
-    note: "/v1/projects/<project>/database/query runs any SQL, and so may show what a project's Vault holds.",
+    note: "`/v1/projects/<project>/database/query` runs any SQL, and so may show what a project's Vault holds.",
   },
 ];

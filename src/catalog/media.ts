@@ -10,7 +10,7 @@ export const MEDIA: readonly Provider[] = [
     placement: { in: "basic" },
     docs_url: "https://cloudinary.com/documentation/admin_api",
     credential_operations: [{ method: "*", path: "/v1_1/provisioning/accounts/*/sub_accounts/**" }],
-    note: "`username` is the API key, `password` the API secret. Signed uploads are signed with the secret by the caller and so cannot be proxied; uploads with Basic can. No test: every path names the cloud (GET /v1_1/<cloud>/ping is the one to give).",
+    note: "`username` is the API key, `password` the API secret. Signed uploads are signed with the secret by the caller and so cannot be proxied. No test: every path names the cloud (the one to give is `/v1_1/<cloud>/ping`).",
   },
   {
     id: "mux",

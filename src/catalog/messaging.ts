@@ -66,7 +66,6 @@ export const MESSAGING: readonly Provider[] = [
     base_url: "https://slack.com",
     placement: BEARER,
     sdk_base_path: "/api/",
-    test: { method: "GET", path: "/api/auth.test" },
     docs_url: "https://api.slack.com/authentication/token-types",
     credential_operations: [
       { method: "*", path: "/api/apps.connections.open" },
@@ -74,7 +73,7 @@ export const MESSAGING: readonly Provider[] = [
       { method: "*", path: "/api/rtm.connect" },
       { method: "*", path: "/api/rtm.start" },
     ],
-    note: "A bot or user token that does not rotate. Slack answers 200 to a bad token too, with `ok: false`.",
+    note: "A bot or user token that does not rotate. No test: Slack answers 200 to a bad token too.",
   },
   {
     id: "discord",

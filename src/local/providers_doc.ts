@@ -5,13 +5,16 @@ const HEAD = `# Providers
 <!-- Written from src/catalog by src/local/providers_doc.ts: \`UPDATE_DOCS=1 npx vitest run --project node test/catalog\`. -->
 
 Where a provider's documentation says its host, say \`{PROXY_ORIGIN}/v1/proxy/{key}\` instead, and give an app token where it
-says the key; all else stays. An SDK gets the same as its base URL, with the path behind it that the column *SDK* shows.
-Each row was tried with the provider's own documented request (test/catalog), and some with their SDKs (test/flows).
+says the key; all else stays. An SDK gets the same as its base URL, with the path behind it that the column _SDK_ shows.
 Any other API is the provider \`custom\`, with a base URL and a placement of its own.
 
-- *Base URL*: where the secret goes. With \`<…>\` in it, it is the person's own and must be given; every other one can be replaced.
-- *Key*: how the upstream is shown the credential. Two fields = a pair for HTTP Basic.
-- *Test*: the harmless call that proves a key.
+What is said here comes from the linked documentation and from published API descriptions and SDKs. Each row was tried with
+the request that the documentation prints (test/catalog), some with their SDKs (test/flows), against upstreams that record
+what they see; none against the provider itself.
+
+- _Base URL_: where the secret goes. With \`<…>\` in it, it is the person's own and must be given; every other one can be replaced.
+- _Key_: how the upstream is shown the credential. Two fields = a pair for HTTP Basic.
+- _Test_: the harmless call that proves a key.
 `;
 
 const LINE = `## Credential operations
@@ -38,10 +41,7 @@ const LEFT_OUT = [
     "Upstash `GET /v2/redis/databases`",
     "whether the list shows passwords is not documented; one database does, and is listed.",
   ],
-  [
-    "Vercel `GET /v9/projects/*` and deployments",
-    "show plain variables among much else; refusing them would refuse most uses.",
-  ],
+  ["Vercel `GET /v9/projects/*`", "shows plain variables among much else; refusing it would refuse most uses."],
   [
     "Supabase `GET /v1/projects/*/config/auth` and `/secrets`",
     "their secrets are answered as digests, as far as the documentation goes.",
@@ -73,19 +73,17 @@ function section(title: string, providers: readonly Provider[], category: Provid
   const notes = those.filter(({ note }) => note !== undefined).map(({ name, note }) => `- **${name}.** ${note}`);
   return [
     `## ${title}\n`,
-    "| id | name | base URL | key | SDK | test |",
-    "|---|---|---|---|---|---|",
-    ...those.map(row),
+    ...table([["id", "name", "base URL", "key", "SDK", "test"], ...those.map(row)]),
     "",
     ...notes,
     "",
   ].join("\n");
 }
 
-function row(provider: Provider): string {
+function row(provider: Provider): string[] {
   const { id, name, base_url, base_url_hint, placement, headers = {}, sdk_base_path, test, docs_url } = provider;
   const fixed = Object.entries(headers).map(([header, value]) => `, and \`${header}: ${value}\``);
-  const cells = [
+  return [
     `\`${id}\``,
     `[${name}](${docs_url})`,
     `\`${base_url ?? base_url_hint}\``,
@@ -93,7 +91,14 @@ function row(provider: Provider): string {
     sdk_base_path === undefined ? "" : `\`${sdk_base_path}\``,
     test === undefined ? "none" : `\`${test.method} ${test.path}\``,
   ];
-  return `| ${cells.join(" | ")} |`;
+}
+
+/** A table as the formatter leaves it: columns of one width. */
+function table(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
+  const [head = [], ...body] = rows;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)];
 }
 
 function shown(placement: Placement): string {

@@ -90,8 +90,10 @@ function providerOf(config: Config, id: string): SignInProvider {
 function localPath(return_to: string | undefined): string {
   const base = "http://locker.invalid";
   const url = URL.parse(return_to ?? "/", base);
-  if (url === null || url.origin !== base || !/^\/(?![/\\])/.test(return_to ?? "/")) return "/";
-  return url.pathname + url.search;
+  if (url === null || url.origin !== base) return "/";
+  // Judged as it will be sent: dot segments before it are gone by now, and must not have uncovered a `//`.
+  const path = url.pathname + url.search;
+  return /^\/(?![/\\])/.test(path) && /^\/(?![/\\])/.test(return_to ?? "/") ? path : "/";
 }
 
 function redirect(location: string, cookies: readonly string[], status = 302): Response {

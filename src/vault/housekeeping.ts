@@ -1,4 +1,5 @@
 import type { Audit } from "./audit.ts";
+import type { Idempotency } from "./idempotency.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { Leashes } from "./leashes.ts";
@@ -21,6 +22,7 @@ type Parts = {
   jobs: Jobs;
   refusals: Refusals;
   leashes: Leashes;
+  idempotency: Idempotency;
 };
 
 const LOOK_AGAIN_MS = 5 * 60_000;
@@ -42,6 +44,7 @@ export class Housekeeping {
     interrupt: (now) => this.#interrupt(now),
     release_blobs: (now) => this.#releaseBlobs(now),
     count_refusals: (now) => this.#parts.refusals.flush(now),
+    forget_answers: (now) => this.#parts.idempotency.expire(now),
     retain: (now) => this.#retain(now),
   };
 

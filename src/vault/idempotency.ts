@@ -1,8 +1,9 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import type { KeyRing } from "../config.ts";
 import { utf8 } from "../crypto/encoding.ts";
 import { deriveKey } from "../crypto/seal.ts";
 import { Problem } from "../problem.ts";
+import type { Jobs } from "./jobs.ts";
 
 /** A mutation that may be asked for again: the caller's key, and a digest of route and body. */
 export type Repeatable = { key: string; digest: string };
@@ -17,12 +18,14 @@ const ANSWERS_MS = 24 * 60 * 60_000;
  */
 export class Idempotency {
   readonly #sql: SqlStorage;
+  readonly #jobs: Jobs;
   readonly #roots: KeyRing;
   readonly #vault_id: string;
   readonly #running = new Set<string>();
 
-  constructor(sql: SqlStorage, roots: KeyRing, vault_id: string) {
+  constructor(sql: SqlStorage, jobs: Jobs, roots: KeyRing, vault_id: string) {
     this.#sql = sql;
+    this.#jobs = jobs;
     this.#roots = roots;
     this.#vault_id = vault_id;
   }
@@ -45,8 +48,14 @@ export class Idempotency {
     }
   }
 
-  #find(caller: string, { key, digest }: Repeatable, now: number): string | undefined {
+  /** Forgets answers after ten minutes, and that there was a request after a day. */
+  expire(now: number): void {
     this.#sql.exec("DELETE FROM idempotency WHERE at < ?", now - ANSWERS_MS);
+    this.#sql.exec("UPDATE idempotency SET answer = '' WHERE answer <> '' AND at < ?", now - SECRETS_MS);
+  }
+
+  #find(caller: string, { key, digest }: Repeatable, now: number): string | undefined {
+    this.expire(now);
     const [row] = this.#sql
       .exec<{ digest: string; answer: string; at: number }>(
         "SELECT digest, answer, at FROM idempotency WHERE caller = ? AND key = ?",
@@ -55,12 +64,12 @@ export class Idempotency {
       )
       .toArray();
     if (row === undefined) return undefined;
-    if (row.digest !== digest) {
+    if (row.digest !== this.#keyed(digest)) {
       throw new Problem("invalid_request", "This Idempotency-Key was used for another request.", {
         errors: [{ field: "idempotency-key", rule: "must not be used for two different requests" }],
       });
     }
-    if (row.at < now - SECRETS_MS)
+    if (row.answer === "")
       throw new Problem("conflict", "This request was carried out; its answer is not kept longer than ten minutes.");
     return row.answer;
   }
@@ -70,10 +79,16 @@ export class Idempotency {
       "INSERT OR REPLACE INTO idempotency (caller, key, digest, answer, at) VALUES (?, ?, ?, ?, ?)",
       caller,
       key,
-      digest,
+      this.#keyed(digest),
       answer,
       now,
     );
+    this.#jobs.plan("forget_answers", now + SECRETS_MS);
+  }
+
+  /** A body may hold a secret: its plain digest would let a reader of the table try guesses. */
+  #keyed(digest: string): string {
+    return createHmac("sha256", this.#key(this.#roots.current.id)).update(digest).digest("base64url");
   }
 
   /** Synchronous, so that storing the answer is part of the step that made it. */

@@ -1,5 +1,5 @@
 /** What a vault does later. One alarm per object serves all: it stands at the earliest due job (DESIGN D9). */
-export type JobName = "ship" | "interrupt" | "release_blobs" | "count_refusals" | "retain";
+export type JobName = "ship" | "interrupt" | "release_blobs" | "count_refusals" | "forget_answers" | "retain";
 
 type Handler = (now: number) => Promise<void> | void;
 

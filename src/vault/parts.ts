@@ -51,6 +51,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const sealer = new Sealer(sql, env.BLOBS, configOf(env).root_keys, vault_id);
   const refusals = new Refusals(sql, audit, jobs);
   const leashes = new Leashes(connections);
+  const idempotency = new Idempotency(sql, jobs, configOf(env).root_keys, vault_id);
   const gate = new Gate({ tokens, keys, audit, sealer, refusals });
   const housekeeping = new Housekeeping({
     db: env.DB,
@@ -64,6 +65,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     jobs,
     refusals,
     leashes,
+    idempotency,
   });
   jobs.load();
   audit.load();
@@ -75,7 +77,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     tokens,
     keys,
     versions: new Versions(sql),
-    idempotency: new Idempotency(sql, configOf(env).root_keys, vault_id),
+    idempotency,
     identities: new Identities(sql),
     audit,
     under_way,

@@ -7,6 +7,10 @@ import { TOKEN_LIKE } from "../crypto/token.ts";
  */
 export type UpstreamPath = { raw: string; segments: readonly string[] };
 
+/** A path is at most this long, and shorter where rules are matched on it: matching costs path times pattern. */
+const LONGEST = 8_192;
+const LONGEST_STRICT = 4_096;
+
 const PRINTABLE = /^[!-~]*$/;
 const BROKEN_ESCAPE = /%(?![0-9a-fA-F]{2})/;
 
@@ -17,6 +21,8 @@ const BROKEN_ESCAPE = /%(?![0-9a-fA-F]{2})/;
  */
 export function readPath(raw: string, strict: boolean): UpstreamPath {
   const path = raw === "" ? "/" : raw;
+  const longest = strict ? LONGEST_STRICT : LONGEST;
+  if (path.length > longest) throw refused(`The path is longer than ${longest} bytes.`);
   if (!path.startsWith("/")) throw refused("The path must begin with a slash.");
   if (!PRINTABLE.test(path) || path.includes("\\") || path.includes("#") || BROKEN_ESCAPE.test(path)) {
     throw refused("The path has a character or an escape that no URL path has.");

@@ -83,3 +83,20 @@ it("a secret that could break out of a header is refused, and the link is still 
   expect((await post(ada, path, "a\r\nx-injected: 1")).status).toBe(422);
   expect((await post(ada, path, "a-good-secret")).status).toBe(200);
 });
+
+it("a page that has shown one host never sends the secret to another: a change of the key makes it void", async () => {
+  const ada = await newPerson(locker);
+  const evil = await startUpstream();
+  try {
+    await storeKey(ada, "k", upstream.origin);
+    const path = await entryPath(ada, "k");
+    await ada.fetch(path);
+    await ada.api("PATCH", "/v1/keys/k", { secret: "bait-and-switch", base_url: evil.origin });
+    expect((await post(ada, path, "the-real-secret")).status).toBe(409);
+    const { token } = await mintToken(ada);
+    await fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, { headers: { authorization: `Bearer ${token}` } });
+    expect(evil.seen.map(({ headers }) => headers.authorization)).toEqual(["Bearer bait-and-switch"]);
+  } finally {
+    await evil.stop();
+  }
+});

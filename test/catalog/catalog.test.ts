@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readBaseUrl } from "../../src/api/destination.ts";
+import { destinationOf } from "../../src/api/destination.ts";
 import { NewKey } from "../../src/api/schema.ts";
 import { CUSTOM, listProviders, providerOf } from "../../src/catalog/catalog.ts";
-import type { Operation, Provider } from "../../src/catalog/provider.ts";
+import { secretFieldsOf, type Operation, type Provider } from "../../src/catalog/provider.ts";
 import { readConfig } from "../../src/config.ts";
 import { providersDoc } from "../../src/local/providers_doc.ts";
 import { covers, readPath } from "../../src/vault/path.ts";
@@ -28,11 +28,13 @@ test.each(PROVIDERS)("$id is well formed and could be stored in a deployment as 
   expect(new URL(docs_url).protocol).toBe("https:");
   if (sdk_base_path !== undefined) expect(sdk_base_path).toMatch(/^(\/[\w.-]+)+\/?$/);
 
-  const address = provider.base_url ?? provider.base_url_hint.replace(/<[a-z]+>/g, "mine");
+  const own = provider.base_url_hint?.replace(/<[a-z]+>/g, "mine");
+  const secret = Object.fromEntries(secretFieldsOf(placement).map((field) => [field, "s"]));
+  const destination = destinationOf({ provider: id, base_url: own }, secret, DEPLOYED);
   // An origin alone: whoever calls through the locker replaces the host and nothing else.
-  expect(readBaseUrl(address, DEPLOYED)).toEqual({ origin: address, base_path: "" });
+  expect(destination).toMatchObject({ origin: provider.base_url ?? own, base_path: "", placement });
 
-  const stored = { name: "k", provider: id, secret: "s", placement, headers: headers ?? {} };
+  const stored = { name: "k", provider: id, fields: secret, placement, headers: headers ?? {} };
   expect(NewKey.parse(stored)).toMatchObject({ placement, headers: headers ?? {} });
 });
 

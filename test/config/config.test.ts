@@ -17,6 +17,27 @@ describe("a missing or malformed setting stops the start with one sentence that 
     ["an origin with a trailing slash", { PROXY_ORIGIN: "https://proxy.example/" }, /^PROXY_ORIGIN must be an origin/],
     ["one origin for both", { PROXY_ORIGIN: "https://locker.example" }, /^PROXY_ORIGIN must be another origin/],
     ["plain http in public", { PUBLIC_ORIGIN: "http://locker.example" }, /^PUBLIC_ORIGIN must be https:/],
+    ["plain http for the proxy", { PROXY_ORIGIN: "http://proxy.example" }, /^PROXY_ORIGIN must be https:/],
+    [
+      "a sibling host for the proxy",
+      { PROXY_ORIGIN: "https://proxy.locker.example" },
+      /^PROXY_ORIGIN must be on another registrable/,
+    ],
+    [
+      "the same host on another port",
+      { PROXY_ORIGIN: "https://locker.example:8443" },
+      /^PROXY_ORIGIN must be on another registrable/,
+    ],
+    [
+      "a public proxy for a local page",
+      { PUBLIC_ORIGIN: "http://localhost:1" },
+      /^PROXY_ORIGIN must be a loopback address exactly/,
+    ],
+    [
+      "a local proxy for a public page",
+      { PROXY_ORIGIN: "http://localhost:1" },
+      /^PROXY_ORIGIN must be a loopback address exactly/,
+    ],
     ["no ROOT_KEYS", { ROOT_KEYS: undefined }, /^ROOT_KEYS is not set\.$/],
     ["a short root key", { ROOT_KEYS: "r1:AAAA" }, /^ROOT_KEYS must be a comma list/],
     ["a key id of one character", { TOKEN_KEYS: `t:${KEY}` }, /^TOKEN_KEYS must be a comma list/],

@@ -92,15 +92,14 @@ describe("requests", () => {
 });
 
 describe("answers", () => {
-  test.each([200, 201, 202, 203, 206, 207, 226, 300, 400, 401, 403, 404, 409, 418, 422, 429, 451, 500, 503, 599])(
-    "status %i comes back with its body",
-    async (status) => {
-      const { call, upstream } = await newHolder(locker);
+  test("every status of an answer comes back with its body", async () => {
+    const { call, upstream } = await newHolder(locker);
+    const statuses = [200, 201, 202, 203, 206, 207, 226, 300, 400, 401, 403, 404, 409, 418, 422, 429, 451, 500, 503, 599];
+    for (const status of statuses) {
       upstream.answerWith((_request, response) => void response.writeHead(status, { "x-own": "1" }).end("body"));
-      const answer = await call("/v1");
-      expect(answer).toMatchObject({ status, text: "body", headers: { "x-own": "1" } });
-    },
-  );
+      expect(await call("/v1")).toMatchObject({ status, text: "body", headers: { "x-own": "1" } });
+    }
+  });
 
   test.each([204, 205, 304])("status %i comes back without a body", async (status) => {
     const { call, upstream } = await newHolder(locker);

@@ -82,6 +82,10 @@ describe("return_to leads nowhere but to our own pages", () => {
     "/\t/evil.example",
     "\\\\evil.example",
     "http:evil.example",
+    "/.//evil.example",
+    "/%2e//evil.example",
+    "/x/..//evil.example",
+    "/./\\evil.example",
     "",
     "/%0d%0aset-cookie:a=b",
   ];
@@ -89,8 +93,9 @@ describe("return_to leads nowhere but to our own pages", () => {
     const browser = new Browser();
     const { url } = await browser.follow(begin(somebody(), return_to), isCallback);
     const answer = await browser.visit(url);
-    const location = new URL(answer.headers.get("location") ?? "", locker.publicOrigin);
-    expect(location.origin).toBe(locker.publicOrigin);
+    const location = answer.headers.get("location") ?? "";
+    expect(new URL(location, locker.publicOrigin).origin).toBe(locker.publicOrigin);
+    expect(location).toMatch(/^\/(?![/\\])/);
     expect(answer.headers.getSetCookie().some((cookie) => cookie.startsWith("a="))).toBe(false);
   });
 

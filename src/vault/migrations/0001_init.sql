@@ -65,10 +65,12 @@ CREATE TABLE key_version (
   PRIMARY KEY (key_id, version)
 ) WITHOUT ROWID;
 
--- One-time pages on which a person types a secret. Only the handle's hash is kept.
+-- One-time pages on which a person types a secret. Only the handle's hash is kept. `version` is the one whose destination the
+-- page shows: once there is another, the page is void.
 CREATE TABLE entry_link (
   hash TEXT PRIMARY KEY,
   key_id TEXT NOT NULL REFERENCES api_key (id) ON DELETE CASCADE,
+  version INTEGER NOT NULL,
   asked_by TEXT NOT NULL,
   expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
