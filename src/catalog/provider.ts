@@ -10,7 +10,7 @@ export type Placement =
 export type Operation = { method: "*" | "GET" | "POST" | "PUT" | "PATCH" | "DELETE"; path: string };
 
 /** Where a provider's API is: at one address for everybody, or at an address of the person's own, of which the hint is the form. */
-export type Address = { base_url: string; base_url_hint?: never } | { base_url?: never; base_url_hint: string };
+type Address = { base_url: string; base_url_hint?: never } | { base_url?: never; base_url_hint: string };
 
 /** A provider we know: where its API is and how it takes its key. */
 export type Provider = Address & {

@@ -44,7 +44,7 @@ const LEFT_OUT = [
   ["Vercel `GET /v9/projects/*`", "shows plain variables among much else; refusing it would refuse most uses."],
   [
     "Supabase `GET /v1/projects/*/config/auth` and `/secrets`",
-    "their secrets are answered as digests, as far as the documentation goes.",
+    "their secrets are answered as digests, which is how Supabase's own CLI reads them.",
   ],
   ["Fireworks `/v1/accounts/*/secrets`", "whether a value is ever shown again is not documented."],
   ["Hugging Face organization tokens", "their operations could not be found in public documentation."],
@@ -119,6 +119,9 @@ function shown(placement: Placement): string {
 }
 
 function operations({ name, credential_operations = [] }: Provider): string {
-  const line = ({ method, path }: Operation) => `- \`${method === "*" ? "any" : method} ${path}\``;
-  return `### ${name}\n\n${credential_operations.map(line).join("\n")}\n`;
+  return `### ${name}\n\n${credential_operations.map(operation).join("\n")}\n`;
+}
+
+function operation({ method, path }: Operation): string {
+  return `- \`${method === "*" ? "any" : method} ${path}\``;
 }

@@ -33,7 +33,7 @@ export function readPath(raw: string, strict: boolean): UpstreamPath {
     throw refused("The path carries a token; send it in a header.");
   }
   if (strict && segments.some(foldable)) {
-    throw refused("The path has an encoded slash, backslash or NUL, a semicolon or an empty segment.");
+    throw refused("The path has a segment that servers read in different ways.");
   }
   return { raw: path, segments };
 }
@@ -75,9 +75,11 @@ function wildcard(
   return pattern.slice(at).every((part) => part === star);
 }
 
+/** Would some server read this segment as another, as several, or as none? Judged after the folding that Unicode allows. */
 function foldable(segment: string, index: number, all: readonly string[]): boolean {
   const last = index === all.length - 1;
-  return (segment === "" && !last) || /[/\\;\0]/.test(segment);
+  const folded = segment.normalize("NFKC");
+  return (segment === "" && !last) || /[/\\;\0-\x1f\x7f]|%(2e|2f|5c|00)/i.test(folded) || /^[.\s]+$/.test(folded);
 }
 
 function decodeOnce(segment: string): string {

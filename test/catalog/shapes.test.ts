@@ -10,7 +10,7 @@ import type { Shape } from "./shape.ts";
 
 const SHAPES = [...LLM_SHAPES, ...SERVICE_SHAPES];
 /** What any HTTP client adds by itself, and so is in no documentation. */
-const CLIENTS_OWN = ["host", "connection", "content-length", "accept-encoding"];
+const CLIENTS_OWN = new Set(["host", "connection", "content-length", "accept-encoding"]);
 /** What the runtime adds to a fetch that bypasses caches; Cloudflare names the Worker's zone to every upstream. */
 const RUNTIMES_OWN = { "cache-control": "no-cache", pragma: "no-cache", "cf-worker": expect.any(String) as string };
 
@@ -87,7 +87,7 @@ function mapped(headers: Record<string, string>, put: (text: string) => string):
 }
 
 function documented({ headers }: Seen): Seen["headers"] {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CLIENTS_OWN.includes(name)));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CLIENTS_OWN.has(name)));
 }
 
 /** A client that adds nothing of its own to what it is told; answers the status. */

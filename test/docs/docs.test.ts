@@ -1,0 +1,88 @@
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { newPerson, startLocker } from "../support/locker.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const pages = [
+  "README.md",
+  ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name)),
+];
+
+describe("the docs", () => {
+  it.each(pages)("%s links to nothing that is not there", (page) => {
+    const links = Array.from(read(page).matchAll(/\]\(([^)#\s]+)[^)]*\)/g), ([, link]) => link as string).filter(
+      (link) => !/^[a-z]+:/.test(link),
+    );
+    for (const link of links) expect(existsSync(join(ROOT, dirname(page), link)), `${page} → ${link}`).toBe(true);
+  });
+
+  it.each(pages)("%s names no npm command that does not exist", (page) => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    for (const [, name] of read(page).matchAll(/npm run ([a-z:-]+)/g))
+      expect(Object.keys(scripts), page).toContain(name);
+    for (const [, name] of read(page).matchAll(/npm (start|test)\b/g)) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  it("every rule of the threat model names tests, and every test that it names is there", () => {
+    const rows = read("docs/threat-model.md")
+      .split("\n")
+      .filter((line) => /^\| S\d+ /.test(line));
+    expect(rows.map((row) => /^\| (S\d+) /.exec(row)?.[1])).toEqual(Array.from({ length: 29 }, (_, n) => `S${n + 1}`));
+    for (const row of rows) {
+      const tests = Array.from(row.matchAll(/`(test\/[^`]+)`/g), ([, path]) => path as string);
+      for (const path of tests) expect(existsSync(join(ROOT, path)), path).toBe(true);
+      expect(tests.length > 0 || row.includes("not built yet"), row).toBe(true);
+    }
+  });
+
+  it("no file names a machine's path or a registry's host", () => {
+    const files = readdirSync(ROOT, { recursive: true, encoding: "utf8" }).filter(
+      (name) =>
+        !/(^|\/)(node_modules|\.git|\.build|\.apilocker|\.wrangler)(\/|$)/.test(name) &&
+        /\.(md|ts|mjs|json|jsonc|svg)$/.test(name),
+    );
+    for (const name of files) {
+      if (name === relative(ROOT, import.meta.filename)) continue;
+      expect(readFileSync(join(ROOT, name), "utf8"), name).not.toMatch(/registry\.npmjs|\/work\/|\/root\//);
+    }
+  });
+});
+
+describe("the README's commands", () => {
+  let locker: LocalLocker;
+  let ada: Person;
+  beforeAll(async () => {
+    locker = await startLocker();
+    ada = await newPerson(locker);
+  });
+  afterAll(() => locker.stop());
+
+  it("store a key and mint a token, as they stand there", async () => {
+    const blocks = Array.from(
+      read("README.md").matchAll(/```sh\n([^`]*curl[^`]*)```/g),
+      ([, block]) => block as string,
+    );
+    expect(blocks).toHaveLength(2);
+    const session = ada.cookie.slice(ada.cookie.indexOf("=") + 1);
+    const answers: Record<string, unknown>[] = [];
+    for (const block of blocks) {
+      const command = block
+        .replaceAll("http://localhost:8420", locker.publicOrigin)
+        .replace("sk-…", "sk-from-the-readme");
+      const { stdout } = await promisify(execFile)("bash", ["-c", command.replace("curl ", "curl -sS ")], {
+        env: { ...process.env, SESSION: session },
+      });
+      answers.push(JSON.parse(stdout) as Record<string, unknown>);
+    }
+    expect(answers[0]).toMatchObject({ name: "openai", provider: "openai", version: 1 });
+    expect(answers[1]).toMatchObject({ token: expect.stringMatching(/^alk_app_/) });
+  });
+});

@@ -1,0 +1,127 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Scrubber, spellings } from "../../src/proxy/scrub.ts";
+
+/** What comes out of a stream cut into these pieces. */
+async function piped(scrubber: Scrubber, pieces: readonly Buffer[]): Promise<{ out: Buffer; written: number }> {
+  const out: Uint8Array[] = [];
+  const source = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(piece);
+      controller.close();
+    },
+  });
+  const sink = new WritableStream<Uint8Array>({ write: (chunk) => void out.push(chunk) });
+  const written = await scrubber.pipe(source, sink, new AbortController().signal);
+  return { out: Buffer.concat(out), written };
+}
+
+/** Cuts bytes at the given places. */
+function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...at].map((from, index) => bytes.subarray(from, at[index] ?? bytes.length));
+}
+
+/** Credentials as they are stored: printable ASCII. Brackets are left out, since what is put in their place has them. */
+const secret = fc.string({ unit: fc.constantFrom(..."abcXYZ019+/=-_. %\"\\~!"), minLength: 6, maxLength: 40 });
+const noise = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes));
+const places = fc.array(fc.nat(400), { maxLength: 12 });
+
+describe("for any credential", () => {
+  test("no spelling of it comes out, however the stream is cut, and the bytes around it are unchanged", async () => {
+    const cases = fc.tuple(secret, noise, noise, fc.nat(100), places);
+    await fc.assert(
+      fc.asyncProperty(cases, async ([text, before, after, which, at]) => {
+        const all = spellings(text).filter((spelling) => spelling.length >= 6);
+        const spelling = all[which % all.length] as string;
+        const given = Buffer.concat([before, Buffer.from("\n"), Buffer.from(spelling, "latin1"), Buffer.from("\n"), after]);
+        const { out, written } = await piped(new Scrubber([text]), cut(given, at));
+        const heard = out.toString("latin1").toLowerCase();
+        for (const each of all) expect(heard).not.toContain(each.toLowerCase());
+        expect(written).toBe(out.length);
+        expect(out.subarray(0, before.length + 1).equals(given.subarray(0, before.length + 1))).toBe(true);
+        expect(out.subarray(out.length - after.length).equals(after)).toBe(true);
+        expect(out.toString("latin1")).toContain("[redacted]");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("a stream without it comes out as it went in", async () => {
+    await fc.assert(
+      fc.asyncProperty(secret, noise, places, async (text, bytes, at) => {
+        const view = bytes.toString("latin1").toLowerCase();
+        fc.pre(!spellings(text).some((spelling) => spelling.length >= 6 && view.includes(spelling.toLowerCase())));
+        const { out } = await piped(new Scrubber([text]), cut(bytes, at));
+        expect(out.equals(bytes)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("the cuts make no difference", async () => {
+    const beginning = fc.tuple(secret, fc.nat(40)).map(([text, at]) => ({ text, piece: text.slice(0, at) }));
+    await fc.assert(
+      fc.asyncProperty(beginning, fc.array(fc.boolean(), { maxLength: 6 }), places, async ({ text, piece }, order, at) => {
+        // Whole credentials among mere beginnings of them: what is held back must be decided rightly each time.
+        const bytes = Buffer.from(order.map((whole) => (whole ? text : piece)).join(""), "latin1");
+        const inOne = await piped(new Scrubber([text]), [bytes]);
+        const inMany = await piped(new Scrubber([text]), cut(bytes, at));
+        expect(inMany.out.toString("latin1")).toBe(inOne.out.toString("latin1"));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("base64 of it within anything longer is found at each of the three alignments", () => {
+    fc.assert(
+      fc.property(secret, noise, noise, (text, before, after) => {
+        const within = Buffer.concat([before, Buffer.from(text), after]);
+        for (const coding of ["base64", "base64url"] as const) {
+          expect(new Scrubber([text]).text(within.toString(coding))).toContain("[redacted]");
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("several credentials are all found", () => {
+    fc.assert(
+      fc.property(fc.array(secret, { minLength: 1, maxLength: 5 }), (texts) => {
+        const out = new Scrubber(texts).text(texts.join(" | "));
+        for (const text of texts) expect(out.toLowerCase()).not.toContain(text.toLowerCase());
+      }),
+    );
+  });
+});
+
+test("only what could still become the credential is held back", () => {
+  const scrubber = new Scrubber(["sk-live-12345"]);
+  expect(scrubber.step("data: hello\n\n")).toEqual({ out: "data: hello\n\n", keep: "" });
+  expect(scrubber.step("data: sk-li")).toEqual({ out: "data: ", keep: "sk-li" });
+  expect(scrubber.step("sk-list")).toEqual({ out: "sk-list", keep: "" });
+  expect(scrubber.step("a sk-live-12345 b")).toEqual({ out: "a [redacted] b", keep: "" });
+});
+
+test("text of any language around a credential survives in a header's value", () => {
+  expect(new Scrubber(["sk-live-12345"]).text("ключ sk-live-12345 — 鍵 😀")).toBe("ключ [redacted] — 鍵 😀");
+});
+
+test("a text of a few letters is left alone: taking it out would tear holes into ordinary words", () => {
+  expect(new Scrubber(["abc", ""]).text("abcdef")).toBe("abcdef");
+});
+
+test("a broken source breaks the copy, and an abort stops it and lets go of the source", async () => {
+  const scrubber = new Scrubber(["sk-live-12345"]);
+  const broken = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("broken off")) });
+  await expect(scrubber.pipe(broken, new WritableStream(), new AbortController().signal)).rejects.toThrow("broken off");
+
+  const canceled = Promise.withResolvers<unknown>();
+  const endless = new ReadableStream<Uint8Array>({ cancel: (reason) => canceled.resolve(reason) });
+  const stop = new AbortController();
+  const copying = scrubber.pipe(endless, new WritableStream(), stop.signal);
+  stop.abort(new Error("cut: revoked"));
+  await expect(copying).rejects.toThrow("cut: revoked");
+  expect(await canceled.promise).toMatchObject({ message: "cut: revoked" });
+  await expect(scrubber.pipe(new ReadableStream(), new WritableStream(), stop.signal)).rejects.toThrow("cut: revoked");
+});
