@@ -42,6 +42,8 @@ export default defineConfig({
     // Awaiting one after the other is often the point: order is what makes it right.
     "no-await-in-loop": "off",
     "no-shadow": "off",
+    // fast-check is used by its name everywhere.
+    "import/no-named-as-default-member": "off",
     "oxc/no-map-spread": "off",
     // TypeScript sees better which switches are exhaustive.
     "typescript/consistent-return": "off",

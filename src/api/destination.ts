@@ -23,7 +23,10 @@ export function destinationOf(key: Wanted, secret: Secret, config: Config): Dest
   if (provider === undefined && key.provider !== CUSTOM)
     throw invalid("provider", `must be a provider of /v1/providers or "${CUSTOM}"`);
   const given = key.base_url ?? provider?.base_url;
-  if (given === undefined) throw invalid("base_url", `must be given for the provider "${CUSTOM}"`);
+  if (given === undefined) {
+    const hint = provider?.base_url_hint;
+    throw invalid("base_url", hint === undefined ? `must be given for "${CUSTOM}"` : `must be given, such as ${hint}`);
+  }
   const { origin, base_path } = readBaseUrl(given, config);
   const placement = key.placement ?? provider?.placement ?? DEFAULT_PLACEMENT;
   assertFields(secret, placement);
@@ -58,7 +61,7 @@ const NOT_PUBLIC =
 /** A name with a dot in the public tree, or a unicast address; the URL parser has already folded other spellings. */
 function isPublicHost(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (ipaddr.isValid(bare)) return ipaddr.process(bare).range() === "unicast" && !/^::/.test(bare);
+  if (ipaddr.isValid(bare)) return ipaddr.process(bare).range() === "unicast" && !bare.startsWith("::");
   return bare.includes(".") && !bare.split(".").includes("") && !NOT_PUBLIC.test(bare);
 }
 

@@ -192,6 +192,7 @@ export const Policy = z.strictObject({
     .refine((globs) => globs.join("").length <= 4_000, "must be at most 4,000 characters together")
     .optional(),
   expires_at: time.optional(),
+  allow_credential_endpoints: z.boolean().optional().meta({ description: "Allow calls that mint or show credentials" }),
 });
 
 export const NewToken = z.strictObject({
@@ -207,6 +208,7 @@ export const Token = z.object({
     keys: z.array(z.string()).optional(),
     methods: z.array(z.string()).optional(),
     paths: z.array(z.string()).optional(),
+    allow_credential_endpoints: z.boolean().optional(),
     expires_at: time.optional(),
   }),
   paused: z.boolean(),
@@ -288,13 +290,22 @@ export const Stats = z.object({
   ),
 });
 
+const OperationGlob = z.object({ method: z.string(), path: z.string() });
+
 export const Provider = z.object({
   id: z.string(),
   name: z.string(),
   category: z.string(),
-  base_url: z.string(),
+  base_url: z.string().optional(),
+  base_url_hint: z.string().optional(),
   placement: Placement,
+  headers: z.record(z.string(), z.string()).optional(),
+  sdk_base_path: z.string().optional(),
+  test: OperationGlob.optional(),
   docs_url: z.string(),
+  credential_operations: z.array(OperationGlob).optional(),
+  echo_operations: z.array(OperationGlob).optional(),
+  note: z.string().optional(),
 });
 
 export const Identity = z.object({

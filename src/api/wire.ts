@@ -57,7 +57,7 @@ export function wireKeyDetails({ former_names, versions, ...key }: StoredDetails
 
 export function wireToken(token: StoredToken): z.output<typeof Token> {
   const { id, name, uses, refused } = token;
-  const { keys, methods, paths } = token.policy;
+  const { keys, methods, paths, allow_credential_endpoints } = token.policy;
   return {
     id,
     name,
@@ -65,6 +65,7 @@ export function wireToken(token: StoredToken): z.output<typeof Token> {
       keys: keys && [...keys],
       methods: methods && [...methods],
       paths: paths && [...paths],
+      allow_credential_endpoints,
       expires_at: optional(token.expires_at),
     },
     paused: token.paused_at !== null,

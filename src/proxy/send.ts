@@ -24,8 +24,11 @@ type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: bo
 
 /** The proxy's whole origin: every request is a call to carry, every refusal a problem with the same guarding headers. */
 export async function proxy(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const carried = carryOut(request, env, ctx);
+  // A client that leaves ends the invocation there and then unless something is still waited for, and its row must be ended.
+  ctx.waitUntil(carried.catch(() => {}));
   try {
-    return await carryOut(request, env, ctx);
+    return await carried;
   } catch (thrown) {
     return refusalOf(asProblem(thrown));
   }

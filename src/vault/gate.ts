@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
+import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import type { ApiKey, Destination, Keys } from "./keys.ts";
 import { newLease } from "./leashes.ts";
 import { readPath } from "./path.ts";
-import { judge, judgeKey, judgeToken, type Call, type Denial } from "./policy.ts";
+import { judge, judgeKey, judgeToken, type Call, type Denial, type Standing } from "./policy.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "./sealer.ts";
 import type { Token, Tokens } from "./tokens.ts";
@@ -145,7 +146,7 @@ export class Gate {
     const token = tokens.find(token_id);
     if (token === undefined) return NO_KEY;
     const path = { raw: call.path, segments: call.path.slice(1).split("/").map(decodeURIComponentLoosely) };
-    return judge({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
+    return judgeCall({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
   }
 
   #keyFor(token: Token, ref: string | null): ApiKey | undefined {
@@ -167,9 +168,9 @@ export class Gate {
     const denial = judgeToken(standing) ?? (ask.key === null && key === undefined ? NOT_ONE_KEY : judgeKey(standing));
     if (denial !== undefined || key === undefined) return { path: { raw: ask.path, segments: [] }, denial };
     try {
-      const strict = key.destination.base_path !== "" || token.policy.paths !== undefined;
-      const path = readPath(ask.path, strict);
-      return { path, denial: judge(standing, { method: ask.method, path, overridden: ask.overridden }) };
+      const fenced = key.destination.base_path !== "" || token.policy.paths !== undefined;
+      const path = readPath(ask.path, fenced || isGuarded(key.destination));
+      return { path, denial: judgeCall(standing, { method: ask.method, path, overridden: ask.overridden }) };
     } catch (refused) {
       if (!(refused instanceof Problem)) throw refused;
       return {
@@ -185,6 +186,15 @@ export class Gate {
     if (!refusals.isFirst(event, now)) return problemOf(denial, undefined);
     return problemOf(denial, audit.append(event, now).id);
   }
+}
+
+/** The whole judgement, with what the catalog knows of the call. */
+function judgeCall(
+  standing: Standing & { key: ApiKey | undefined },
+  call: Omit<Call, "credentials">,
+): Denial | undefined {
+  const { key } = standing;
+  return judge(standing, { ...call, credentials: key !== undefined && touchesCredentials(key.destination, call) });
 }
 
 const NO_KEY: Denial = { rule: "keys", code: "not_found", detail: "This token reaches no key of that name." };

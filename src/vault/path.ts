@@ -79,7 +79,7 @@ function wildcard(
 function foldable(segment: string, index: number, all: readonly string[]): boolean {
   const last = index === all.length - 1;
   const folded = segment.normalize("NFKC");
-  return (segment === "" && !last) || /[/\\;\0-\x1f\x7f]|%(2e|2f|5c|00)/i.test(folded) || /^[.\s]+$/.test(folded);
+  return (segment === "" && !last) || /[/\\;\p{Cc}]|%(2e|2f|5c|00)/iu.test(folded) || /^[.\s]+$/.test(folded);
 }
 
 function decodeOnce(segment: string): string {

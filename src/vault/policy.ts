@@ -6,6 +6,8 @@ export type Policy = {
   keys?: readonly string[] | undefined;
   methods?: readonly string[] | undefined;
   paths?: readonly string[] | undefined;
+  /** Calls that mint or show credentials are refused unless this says otherwise (SECURITY S20). */
+  allow_credential_endpoints?: boolean | undefined;
 };
 
 /** What a decision is made on. Times are epoch milliseconds. */
@@ -15,8 +17,11 @@ export type Standing = {
   now: number;
 };
 
-/** The call that is asked about. `overridden` = it carries a header or parameter by which servers take another method. */
-export type Call = { method: string; path: UpstreamPath; overridden: boolean };
+/**
+ * The call that is asked about. `overridden` = it carries a header or parameter by which servers take another method;
+ * `credentials` = it would mint or show credentials.
+ */
+export type Call = { method: string; path: UpstreamPath; overridden: boolean; credentials: boolean };
 
 /** Why a call is refused; `rule` is named to the caller and in the audit row. */
 export type Denial = { rule: string; code: ProblemCode; detail: string };
@@ -46,7 +51,7 @@ export function judgeKey({ token, key, now }: Standing): Denial | undefined {
 
 /** The whole decision. Pure: the live engine, a leash that is asked again and `explain` are this same code. */
 export function judge(standing: Standing, call: Call): Denial | undefined {
-  const { methods, paths } = standing.token.policy;
+  const { methods, paths, allow_credential_endpoints = false } = standing.token.policy;
   const denied = judgeKey(standing);
   if (denied !== undefined) return denied;
   if (methods !== undefined) {
@@ -57,6 +62,11 @@ export function judge(standing: Standing, call: Call): Denial | undefined {
   }
   if (paths !== undefined && !paths.some((glob) => covers(glob, call.path))) {
     return deny("paths", "policy_denied", "This token's policy (paths) does not allow that path.");
+  }
+  if (call.credentials && !allow_credential_endpoints) {
+    const detail =
+      "This call would mint or show credentials, which this token's policy (allow_credential_endpoints) does not allow.";
+    return deny("allow_credential_endpoints", "policy_denied", detail);
   }
   return undefined;
 }

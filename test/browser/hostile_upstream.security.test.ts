@@ -87,19 +87,8 @@ describe.skipIf(CHROMIUM === undefined)("a hostile upstream in a real browser (D
   it.each(["iframe", "embed", "object", "img", "script", "link"])("embedded as <%s> it runs nothing", async (tag) => {
     answer(tag === "script" ? "text/javascript" : "text/html", tag === "script" ? PAYLOAD(evil) : script());
     await page.goto(evil);
-    await page.evaluate(
-      ({ tag, url }) =>
-        new Promise<void>((settled) => {
-          const element = document.createElement(tag);
-          element.setAttribute(tag === "link" ? "href" : tag === "object" ? "data" : "src", url);
-          if (tag === "link") element.setAttribute("rel", "stylesheet");
-          element.addEventListener("load", () => settled());
-          element.addEventListener("error", () => settled());
-          setTimeout(settled, 2_000);
-          document.body.append(element);
-        }),
-      { tag, url: link("x") },
-    );
+    const attribute = { link: `rel="stylesheet" href`, object: "data" }[tag] ?? "src";
+    await page.setContent(`<${tag} ${attribute}="${link("x")}"></${tag}>`, { waitUntil: "load" });
     expect(ran).toEqual([]);
     expect(upstream.seen).toEqual([]);
   });
@@ -133,14 +122,10 @@ describe.skipIf(CHROMIUM === undefined)("a hostile upstream in a real browser (D
     answer("text/javascript", "self.addEventListener('fetch', () => {})", { "service-worker-allowed": "/" });
     for (const origin of [locker.publicOrigin, locker.proxyOrigin]) {
       await page.goto(origin).catch(() => null);
-      const outcome = await page.evaluate(async (url) => {
-        try {
-          await navigator.serviceWorker.register(url, { scope: "/" });
-          return "registered";
-        } catch {
-          return "refused";
-        }
-      }, link("worker.js"));
+      const register = `navigator.serviceWorker.register(${JSON.stringify(link("worker.js"))}, { scope: "/" })`;
+      const outcome = await page.evaluate(
+        `(async () => { try { await ${register}; return "registered"; } catch { return "refused"; } })()`,
+      );
       expect(outcome).toBe("refused");
     }
   });
@@ -154,12 +139,7 @@ describe.skipIf(CHROMIUM === undefined)("a hostile upstream in a real browser (D
 
   it("our own pages may not be framed, and carry no script", async () => {
     await page.goto(evil);
-    await page.evaluate((url) => {
-      const frame = document.createElement("iframe");
-      frame.src = url;
-      document.body.append(frame);
-      return new Promise((settled) => frame.addEventListener("load", settled));
-    }, locker.publicOrigin);
+    await page.setContent(`<iframe src="${locker.publicOrigin}"></iframe>`, { waitUntil: "load" });
     const [, frame] = page.frames();
     expect(await frame?.content()).not.toContain("API Locker");
     await page.goto(locker.publicOrigin);
