@@ -67,7 +67,7 @@ describe("the README's commands", () => {
 
   it("store a key and mint a token, as they stand there", async () => {
     const blocks = Array.from(
-      read("README.md").matchAll(/```sh\n([^`]*curl[^`]*)```/g),
+      read("README.md").matchAll(/```sh\n\s*(curl[^`]*)```/g),
       ([, block]) => block as string,
     );
     expect(blocks).toHaveLength(2);

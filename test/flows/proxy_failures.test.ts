@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { begin, newHolder, opened, problemIn, SECRET, send, type Answer } from "../support/holder.ts";
-import { activity, eventually, startLocker } from "../support/locker.ts";
+import { activity, startLocker } from "../support/locker.ts";
 
 let locker: LocalLocker;
 const logged: string[] = [];
@@ -90,7 +90,7 @@ describe("a client that leaves", () => {
     ["in the middle of a body that is scrubbed", { scrub: true }, (response) => void response.writeHead(200).write("a")],
   ];
 
-  test.each(SITUATIONS)("%s ends the upstream's work, and the row says canceled", async (_when, key, answer) => {
+  test.each(SITUATIONS)("%s ends the upstream's work, and the row says canceled", async (when, key, answer) => {
     const holder = await newHolder(locker, { key });
     const arrived = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
@@ -104,7 +104,7 @@ describe("a client that leaves", () => {
     answered.catch(() => {});
     asked.end();
     await arrived.promise;
-    if (holder.upstream.seen.length > 0 && _when !== "before the first byte") await answered;
+    if (when !== "before the first byte") await answered;
     // A reset, as when a program is killed. Of a mere FIN the runtime learns with the next byte only: see below.
     asked.socket?.resetAndDestroy();
     await ended.promise;
@@ -177,8 +177,7 @@ test("two calls whose answer says `public, max-age` both reach the upstream: the
   expect([(await call("/v1")).text, (await call("/v1")).text]).toEqual(["answer 1", "answer 2"]);
 });
 
-test("after all of this the log holds neither credential nor token", async () => {
-  await eventually(async () => logged.length > 0 || undefined, 100).catch(() => {});
+test("after all of this the log holds neither credential nor token", () => {
   expect(logged.join("\n")).not.toContain(SECRET);
   expect(logged.join("\n")).not.toMatch(/alk_[a-z]{2,3}_[0-9A-Za-z]{20}/);
 });

@@ -1,0 +1,159 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { begin, newHolder, opened, problemIn, SECRET, type Holder } from "../support/holder.ts";
+import { mintToken, startLocker } from "../support/locker.ts";
+
+/** The promise is one second; more is allowed here only so that a busy machine fails no test. */
+const CUT_WITHIN_MS = 3_000;
+
+let locker: LocalLocker;
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+/** Resolves when a stream has ended, well or badly; reads on meanwhile. */
+function ended(answer: IncomingMessage): Promise<"whole" | "broken off"> {
+  answer.resume();
+  return new Promise((resolve) => {
+    answer.on("end", () => resolve("whole"));
+    answer.on("error", () => resolve("broken off"));
+  });
+}
+
+/** An upstream that answers with a head, a first piece, and nothing more. */
+function endless({ upstream }: Holder, head: (response: ServerResponse) => void) {
+  const closed = Promise.withResolvers<void>();
+  upstream.answerWith((_request, response) => {
+    response.on("close", closed.resolve);
+    head(response);
+  });
+  return closed.promise;
+}
+
+const EVENTS = (response: ServerResponse) => void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+
+type Receipt = { streams_cut: number; in_flight: number };
+const WAYS: [string, string, (holder: Holder) => Promise<unknown>][] = [
+  ["its token is revoked", "revoked", ({ person, token_id }) => person.api("DELETE", `/v1/tokens/${token_id}`)],
+  ["its token is paused", "token_paused", ({ person, token_id }) => person.api("POST", `/v1/tokens/${token_id}/pause`)],
+  ["its key is paused", "key_paused", ({ person }) => person.api("POST", "/v1/keys/api/pause")],
+  ["its key is deleted", "key_deleted", ({ person }) => person.api("DELETE", "/v1/keys/api")],
+];
+
+test.each(WAYS)("an open stream is cut on both sides when %s, and its row says so", async (_what, rule, stop) => {
+  const holder = await newHolder(locker);
+  const upstreamClosed = endless(holder, EVENTS);
+  const answer = await opened(holder, "/stream");
+  await new Promise((resolve) => answer.once("data", resolve));
+  const clientEnded = ended(answer);
+  const stopped_at = Date.now();
+  const receipt = (await stop(holder)) as Receipt;
+  expect(await clientEnded).toBe("broken off");
+  await upstreamClosed;
+  expect(Date.now() - stopped_at).toBeLessThan(CUT_WITHIN_MS);
+  if ("streams_cut" in receipt) expect(receipt).toMatchObject({ streams_cut: 1, in_flight: 0 });
+  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule, status: 200 });
+});
+
+const LANES: [string, object, (response: ServerResponse) => void][] = [
+  ["of known length", {}, (response) => void response.writeHead(200, { "content-length": "99" }).write("1")],
+  ["of unknown length", {}, (response) => void response.writeHead(200).write("1")],
+  ["that is scrubbed", { scrub: true }, (response) => void response.writeHead(200).write("1")],
+  ["of an error", {}, (response) => void response.writeHead(500).write(`1${SECRET.slice(0, 5)}`)],
+];
+
+test.each(LANES)("a body %s is cut too, once it is longer on its way than a moment", async (_what, key, head) => {
+  const holder = await newHolder(locker, { key });
+  const upstreamClosed = endless(holder, head);
+  const answer = await opened(holder, "/stream");
+  const clientEnded = ended(answer);
+  // The leash opens 250 ms after the yes; until the vault holds it, a revocation counts the call as in flight.
+  const { streams_cut, in_flight } = await revokeOnceLeashed(holder);
+  expect([streams_cut, in_flight]).toEqual([1, 0]);
+  expect(await clientEnded).toBe("broken off");
+  await upstreamClosed;
+  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule: "revoked" });
+});
+
+/** Waits until the call must hold its leash, which nothing outside shows, then revokes. */
+async function revokeOnceLeashed({ person, token_id }: Holder): Promise<Receipt> {
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  return person.api<Receipt>("DELETE", `/v1/tokens/${token_id}`);
+}
+
+test("an upload is cut in its middle", async () => {
+  const holder = await newHolder(locker);
+  const arrived = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  holder.upstream.answerAtOnce((request) => {
+    request.once("data", () => arrived.resolve());
+    request.on("close", closed.resolve).on("error", () => {});
+  });
+  const { asked, answered } = begin(holder, "/upload", { method: "POST", headers: { "content-length": "1000000" } });
+  asked.on("error", () => {});
+  asked.write("a");
+  await arrived.promise;
+  expect(await revokeOnceLeashed(holder)).toMatchObject({ streams_cut: 1 });
+  await closed.promise;
+  expect((await answered).statusCode).toBe(401);
+  asked.destroy();
+  expect(await holder.row("/upload")).toMatchObject({ outcome: "cut", rule: "revoked" });
+});
+
+test.each([
+  ["revoked", 401, "invalid_token", ({ person, token_id }: Holder) => person.api("DELETE", `/v1/tokens/${token_id}`)],
+  ["paused", 423, "paused", ({ person, token_id }: Holder) => person.api("POST", `/v1/tokens/${token_id}/pause`)],
+])("a client that still waits for the first byte when its token is %s is told so", async (_what, status, code, stop) => {
+  const holder = await newHolder(locker);
+  const upstreamClosed = endless(holder, () => {});
+  const asked = holder.call("/slow");
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await stop(holder);
+  const answer = await asked;
+  expect([answer.status, problemIn(answer).code]).toEqual([status, code]);
+  expect(answer.headers["apilocker-request-id"]).toBe((await holder.row("/slow")).id);
+  await upstreamClosed;
+});
+
+test("a stream ends when its token expires", async () => {
+  const expires_at = Date.now() + 1_500;
+  const holder = await newHolder(locker, { policy: { expires_at: new Date(expires_at).toISOString() } });
+  const upstreamClosed = endless(holder, EVENTS);
+  expect(await ended(await opened(holder, "/stream"))).toBe("broken off");
+  await upstreamClosed;
+  expect(Date.now()).toBeGreaterThanOrEqual(expires_at - 50);
+  expect(Date.now() - expires_at).toBeLessThan(CUT_WITHIN_MS);
+  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule: "expired" });
+});
+
+test("a stream of another token of the same vault and key goes on", async () => {
+  const holder = await newHolder(locker);
+  const other = await mintToken(holder.person);
+  const responses: ServerResponse[] = [];
+  holder.upstream.answerWith((_request, response) => {
+    responses.push(response);
+    EVENTS(response);
+  });
+  const kept = await opened({ ...holder, token: other.token }, "/kept");
+  const cut = await opened(holder, "/cut");
+  const [keptEnded, cutEnded] = [ended(kept), ended(cut)];
+  await holder.person.api("DELETE", `/v1/tokens/${holder.token_id}`);
+  expect(await cutEnded).toBe("broken off");
+  responses[0]?.end("data: 2\n\n");
+  expect(await keptEnded).toBe("whole");
+  expect(await holder.row("/kept")).toMatchObject({ outcome: "ok" });
+});
+
+test("no stream is cut because it begins at the very moment at which its leash opens", async () => {
+  const holder = await newHolder(locker);
+  holder.upstream.answerWith((_request, response, { url }) => {
+    setTimeout(() => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+      setTimeout(() => response.end("data: 2\n\n"), 100);
+    }, Number(url.slice(1)));
+  });
+  const answers = Array.from({ length: 100 }, (_, at) => holder.call(`/${240 + (at % 25)}`));
+  for (const { text } of await Promise.all(answers)) expect(text).toBe("data: 1\n\ndata: 2\n\n");
+});
