@@ -76,10 +76,23 @@ export class Problem extends Error {
   }
 }
 
+/**
+ * Logs what went wrong by its kind and its place in our code. Never by its message: that may quote what was being worked on,
+ * and that may be a secret.
+ */
+export function logFault(event: string, fault: unknown, more: Record<string, string | number> = {}): void {
+  const { name, stack = "" } = fault instanceof Error ? fault : { name: typeof fault };
+  const at = stack
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim());
+  console.error(JSON.stringify({ event, ...more, fault: name, at: at.slice(0, 8) }));
+}
+
 /** Turns whatever was thrown into a Problem; what we did not mean to throw is logged whole and told in one sentence. */
 export function asProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown;
-  console.error(JSON.stringify({ event: "fault", error: thrown instanceof Error ? thrown.stack : String(thrown) }));
+  logFault("fault", thrown);
   return new Problem("unavailable", "Something on our side failed. Nothing was changed; try again shortly.", {
     retry_after_s: 1,
     cause: thrown,

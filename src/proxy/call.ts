@@ -6,13 +6,21 @@ import { settleSoon } from "./settlements.ts";
 
 const LEASH_AFTER_MS = 250;
 
-/** What a cut means to a client that was still waiting for an answer. */
+/**
+ * What a cut means to a client that was still waiting for an answer. 401 only where the token itself is dead: clients throw
+ * their tokens away on it. What is not listed is trouble of ours.
+ */
 const CUT_CODES: Record<string, ProblemCode> = {
   key_paused: "paused",
   token_paused: "paused",
   frozen: "frozen",
-  leash_lost: "unavailable",
+  key_deleted: "not_found",
+  key_expired: "policy_denied",
+  keys: "not_found",
+  leash_limit: "rate_limited",
   first_byte: "upstream_timeout",
+  revoked: "invalid_token",
+  expired: "invalid_token",
 };
 
 /**
@@ -71,9 +79,9 @@ export class ProxyCall {
 
   /** The refusal for a client that has no answer yet when the call is cut. */
   cutProblem(): Problem {
-    const rule = this.#rule ?? "revoked";
+    const rule = this.#rule ?? "leash_lost";
     const { request_id } = this.dispatch;
-    return new Problem(CUT_CODES[rule] ?? "invalid_token", "The call was stopped: what allowed it no longer stands.", {
+    return new Problem(CUT_CODES[rule] ?? "unavailable", "The call was stopped: what allowed it no longer stands.", {
       rule,
       request_id,
     });

@@ -4,7 +4,7 @@ import type { Scrubber } from "./scrub.ts";
 
 /** Statuses that have no body (Fetch §2.2.6). */
 const BODILESS = new Set([101, 103, 204, 205, 304]);
-/** Codings that the runtime has already taken off when the body is read. */
+/** Codings that the runtime has already taken off when the body is read; it knows them in this spelling only. */
 const DECODED = new Set(["gzip", "br"]);
 
 /**
@@ -20,7 +20,7 @@ export function carry(
 ): { response: Response; done: Promise<void> } {
   const { status } = upstream;
   if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
-  const coding = upstream.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  const coding = upstream.headers.get("content-encoding") ?? "";
   const decoded = DECODED.has(coding);
   if (decoded) headers.delete("content-encoding");
   const length = decoded || scrubber !== undefined ? null : headers.get("content-length");

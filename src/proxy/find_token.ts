@@ -1,13 +1,19 @@
 import { Problem } from "../problem.ts";
 import { TOKEN_LIKE } from "../crypto/token.ts";
 import { decodeForm, withoutParameters } from "./query.ts";
-import { Scrubber, spellings } from "./scrub.ts";
+import { Scrubber } from "./scrub.ts";
+import { spellings } from "./spellings.ts";
 
 /** A call's headers and query without our token, and the token. `query` is raw, without the question mark. */
 export type Found = { token: string; headers: Headers; query: string };
 
 /** How every token begins, in every spelling that is looked for: most requests are cleared by this one glance. */
-const MARKER = new RegExp(spellings("alk_").map((spelling) => RegExp.escape(spelling)).join("|"), "i");
+const MARKER = new RegExp(
+  spellings("alk_")
+    .map((spelling) => RegExp.escape(spelling))
+    .join("|"),
+  "i",
+);
 const DECODED_AT_MOST = 5;
 
 /**

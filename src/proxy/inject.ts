@@ -1,6 +1,7 @@
 import type { Placement } from "../catalog/provider.ts";
 import type { Destination } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
+import { SHORTEST } from "./scrub.ts";
 import { withoutParameters } from "./query.ts";
 
 /**
@@ -54,7 +55,8 @@ function fill(template: string, secret: Secret): string {
   return template.replace(/\{([a-z_]+)\}/g, (whole, field: string) => secret[field] ?? whole);
 }
 
-/** Fields that are secret in themselves: a user name is not. */
-function secretTexts({ username: _public, ...fields }: Secret): string[] {
-  return Object.values(fields).filter((text) => text !== "");
+/** Fields that are secret in themselves. A user name is not, unless the password is too short to be the secret. */
+function secretTexts({ username, ...fields }: Secret): string[] {
+  const secrets = Object.values(fields).filter((text) => text !== "");
+  return username === undefined || secrets.some(({ length }) => length >= SHORTEST) ? secrets : [...secrets, username];
 }

@@ -1,3 +1,4 @@
+import { logFault } from "../problem.ts";
 import { CUT } from "../vault/leashes.ts";
 import type { Dispatch, Settlement } from "../vault/gate.ts";
 
@@ -99,7 +100,7 @@ export class Leash {
       try {
         return this.#hold(await this.#connected());
       } catch (fault) {
-        console.warn(JSON.stringify({ event: "leash_not_opened", error: String(fault) }));
+        logFault("leash_not_opened", fault);
         this.#lost_at ??= Date.now();
         if (Date.now() - this.#lost_at >= GIVE_UP_MS) return this.#stop("leash_lost");
       }

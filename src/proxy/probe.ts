@@ -1,3 +1,4 @@
+import { logFault } from "../problem.ts";
 import type { Config } from "../config.ts";
 import { ask } from "../vault/answer.ts";
 import type { Dispatch } from "../vault/gate.ts";
@@ -13,7 +14,12 @@ export type Probe = { ok: boolean; status?: number; latency_ms: number; request_
 const PATIENCE_MS = 20_000;
 
 /** Makes the one call that a dispatch is for, and tells how it went. Recorded and settled like any other use. */
-export async function probe(config: Config, vault: DurableObjectStub<UserVault>, dispatch: Dispatch, call: { method: string; query: string }): Promise<Probe> {
+export async function probe(
+  config: Config,
+  vault: DurableObjectStub<UserVault>,
+  dispatch: Dispatch,
+  call: { method: string; query: string },
+): Promise<Probe> {
   const { request_id, seq } = dispatch;
   const started_at = Date.now();
   const target = targetOf(dispatch.destination, dispatch.path, call.query);
@@ -22,13 +28,19 @@ export async function probe(config: Config, vault: DurableObjectStub<UserVault>,
   inject(headers, target, dispatch.destination, dispatch.secret);
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    const { status, body } = await fetch(target, { method: call.method, headers, redirect: "manual", cache: "no-store", signal });
+    const { status, body } = await fetch(target, {
+      method: call.method,
+      headers,
+      redirect: "manual",
+      cache: "no-store",
+      signal,
+    });
     await body?.cancel();
     const latency_ms = Date.now() - started_at;
     await ask(vault.settle([{ seq, outcome: "ok", status, latency_ms }]));
     return { ok: status < 400, status, latency_ms, request_id, detail: verdict(status) };
   } catch (fault) {
-    console.warn(JSON.stringify({ event: "probe_failed", error: String(fault) }));
+    logFault("probe_failed", fault);
     const latency_ms = Date.now() - started_at;
     await ask(vault.settle([{ seq, outcome: "failed", rule: "upstream_unreachable", latency_ms }]));
     return { ok: false, latency_ms, request_id, detail: "The upstream could not be reached." };

@@ -1,35 +1,58 @@
+import { base64Alignments } from "./spellings.ts";
+
 /**
- * Takes a credential out of what an upstream says: as it is, and as base64 (any alignment, both alphabets), hex, percent-
- * and JSON-escaped text. It stops accidents, not an upstream that means to leak (SECURITY S20).
+ * Takes a credential out of what an upstream says: as it is; percent-, JSON- or hex-escaped, also in part or twice over; and
+ * as hex or base64 (any alignment, both alphabets). It stops accidents, not an upstream that means to leak (SECURITY S20).
  */
 
-const REPLACEMENT = "[redacted]";
+const REPLACEMENT = Buffer.from("[redacted]");
 /** Shorter texts would tear holes into ordinary words. */
-const SHORTEST = 6;
+export const SHORTEST = 6;
+/** How deep escapes within escapes are undone: JSON in JSON, a percent-encoded URL in a query. */
+const DEPTH = 2;
+/** The longest spelling of one byte at that depth, such as `\\u0041` within a JSON string. */
+const LONGEST_SPELLING = 7;
 
-/** Scrubs the texts out of strings and streams. Works on bytes seen as latin1, so that any content passes unharmed. */
+const [PERCENT, BACKSLASH, NEWLINE] = [0x25, 0x5c, 0x0a];
+
+/** A text with some escapes undone; `starts[i]` is where its byte `i` begins in the text as it came, with one entry past the end; undefined where nothing moved. */
+type View = { bytes: Buffer; starts: Uint32Array | undefined };
+type Span = { start: number; end: number };
+
+/** Scrubs the texts out of strings and streams. Works on bytes, so that any content passes unharmed. */
 export class Scrubber {
-  readonly #needles: readonly string[];
-  readonly #pattern: RegExp | undefined;
+  /** Looked for in every view. */
+  readonly #needles: readonly Buffer[];
+  /** Looked for without regard to case. */
+  readonly #hexes: readonly Buffer[];
+  readonly #longest: number;
 
   constructor(secrets: readonly string[]) {
-    const needles = new Set(secrets.filter((secret) => secret.length >= SHORTEST).flatMap(spellings));
-    // Longest first: where one spelling contains another, all of it goes.
-    this.#needles = [...needles].filter((needle) => needle.length >= SHORTEST).sort((a, b) => b.length - a.length);
-    this.#pattern =
-      this.#needles.length === 0
-        ? undefined
-        : new RegExp(this.#needles.map((needle) => RegExp.escape(needle)).join("|"), "gi");
+    const texts = secrets.filter((secret) => secret.length >= SHORTEST);
+    const all = texts.flatMap((secret) => {
+      const bytes = Buffer.from(secret, "utf8");
+      return [
+        bytes,
+        Buffer.from(secret.replaceAll(" ", "+")),
+        ...base64Alignments(bytes).map((text) => Buffer.from(text)),
+      ];
+    });
+    this.#needles = all.filter((needle) => needle.length >= SHORTEST);
+    this.#hexes = texts.map((secret) => Buffer.from(Buffer.from(secret, "utf8").toString("hex")));
+    this.#longest = Math.max(0, ...[...this.#needles, ...this.#hexes].map(({ length }) => length)) * LONGEST_SPELLING;
   }
 
   /** A header value or other short text, whole. */
   text(value: string): string {
-    if (this.#pattern === undefined) return value;
-    const bytes = Buffer.from(value, "utf8").toString("latin1");
-    return Buffer.from(bytes.replace(this.#pattern, REPLACEMENT), "latin1").toString("utf8");
+    return this.bytes(Buffer.from(value, "utf8")).toString("utf8");
   }
 
-  /** Copies a stream, scrubbed, whatever the chunks are. Bytes that cannot begin a spelling are never held back. */
+  /** A whole message. */
+  bytes(message: Buffer): Buffer {
+    return this.#replace(message, this.#find(message));
+  }
+
+  /** Copies a stream, scrubbed, whatever the chunks are. Answers how many bytes were written. */
   async pipe(
     source: ReadableStream<Uint8Array>,
     sink: WritableStream<Uint8Array>,
@@ -42,11 +65,10 @@ export class Scrubber {
       void writer.abort(signal.reason).catch(() => {});
     };
     signal.addEventListener("abort", stop, { once: true });
-    let held = "";
+    let held: Buffer = Buffer.alloc(0);
     let written = 0;
-    const write = async (text: string) => {
-      if (text === "") return;
-      const bytes = Buffer.from(text, "latin1");
+    const write = async (bytes: Buffer) => {
+      if (bytes.length === 0) return;
       written += bytes.length;
       await writer.write(bytes);
     };
@@ -55,12 +77,12 @@ export class Scrubber {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
-        const { out, keep } = this.step(held + Buffer.from(value).toString("latin1"));
+        const { out, keep } = this.step(Buffer.concat([held, value]));
         held = keep;
         await write(out);
       }
       signal.throwIfAborted();
-      await write(this.#pattern === undefined ? held : held.replace(this.#pattern, REPLACEMENT));
+      await write(this.bytes(held));
       await writer.close();
       return written;
     } catch (fault) {
@@ -71,68 +93,127 @@ export class Scrubber {
     }
   }
 
-  /** Scrubs what is certain and keeps back the shortest tail that could still become a spelling. */
-  step(text: string): { out: string; keep: string } {
-    if (this.#pattern === undefined) return { out: text, keep: "" };
-    const kept = this.#openTail(text.toLowerCase());
-    // A spelling that is complete but lies across the cut must not be torn: it is found in the whole text first.
-    for (const { index, 0: match } of text.matchAll(this.#pattern)) {
-      if (index < text.length - kept && index + match.length > text.length - kept) {
-        return this.#split(text, text.length - index);
-      }
-    }
-    return this.#split(text, kept);
+  /**
+   * Scrubs what is certain and keeps back the rest. How much is kept does not depend on what it says: a tail that is held only
+   * where it could begin the secret would tell a caller who can make the upstream repeat things what the secret begins with.
+   * No spelling goes over the end of a line, so whole lines, and with them whole events, are never held.
+   */
+  step(text: Buffer): { out: Buffer; keep: Buffer } {
+    const spans = this.#find(text);
+    let cut = Math.max(text.lastIndexOf(NEWLINE) + 1, text.length - Math.max(0, this.#longest - 1), 0);
+    for (const { start, end } of spans) if (start < cut && end > cut) cut = end;
+    const sure = text.subarray(0, cut);
+    const out = this.#replace(
+      sure,
+      spans.filter(({ end }) => end <= cut),
+    );
+    return { out, keep: text.subarray(cut) };
   }
 
-  #split(text: string, kept: number): { out: string; keep: string } {
-    const cut = text.length - kept;
-    return { out: text.slice(0, cut).replace(this.#pattern as RegExp, REPLACEMENT), keep: text.slice(cut) };
+  /** Where the secrets stand, in order, without overlaps. */
+  #find(text: Buffer): Span[] {
+    const spans: Span[] = [];
+    for (const view of viewsOf(text)) {
+      for (const needle of this.#needles) collect(view, view.bytes, needle, spans);
+      const lower = this.#hexes.length === 0 ? view.bytes : lowerCase(view.bytes);
+      for (const needle of this.#hexes) collect(view, lower, needle, spans);
+    }
+    return merged(spans);
   }
 
-  /** Length of the longest suffix that is the proper beginning of a spelling. */
-  #openTail(text: string): number {
-    let longest = 0;
-    for (const needle of this.#needles) {
-      const wanted = needle.toLowerCase();
-      for (let length = Math.min(wanted.length - 1, text.length); length > longest; length--) {
-        if (text.endsWith(wanted.slice(0, length))) {
-          longest = length;
-          break;
-        }
-      }
+  #replace(text: Buffer, spans: readonly Span[]): Buffer {
+    if (spans.length === 0) return text;
+    const parts: Buffer[] = [];
+    let from = 0;
+    for (const { start, end } of spans) {
+      parts.push(text.subarray(from, start), REPLACEMENT);
+      from = end;
     }
-    return longest;
+    return Buffer.concat([...parts, text.subarray(from)]);
   }
 }
 
-/** Every listed spelling of a secret, as latin1 views of its bytes. Compared without regard to case, which covers both hexes. */
-export function spellings(secret: string): string[] {
-  const bytes = Buffer.from(secret, "utf8");
-  const raw = bytes.toString("latin1");
-  const json = JSON.stringify(secret).slice(1, -1);
-  const percent = encodeURIComponent(secret);
-  return [
-    raw,
-    bytes.toString("hex"),
-    Buffer.from(json).toString("latin1"),
-    Buffer.from(json.replaceAll("/", "\\/")).toString("latin1"),
-    Array.from({ length: secret.length }, (_, at) => `\\u${secret.charCodeAt(at).toString(16).padStart(4, "0")}`).join(
-      "",
-    ),
-    percent,
-    percent.replaceAll("%20", "+"),
-    [...bytes].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""),
-    ...base64Alignments(bytes),
-  ];
+/** Where a byte of a view begins in the text as it came. */
+function startOf({ starts }: View, at: number): number {
+  return starts === undefined ? at : (starts[at] as number);
 }
 
-/** Base64 of the bytes within longer data: for each alignment, the characters that do not depend on what stands around. */
-function base64Alignments(bytes: Buffer): string[] {
-  const aligned = [0, 1, 2].map((offset) => {
-    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
-    const first = Math.ceil((offset * 8) / 6);
-    const last = Math.floor(((offset + bytes.length) * 8) / 6);
-    return text.slice(first, last);
-  });
-  return aligned.flatMap((text) => [text, text.replaceAll("+", "-").replaceAll("/", "_")]);
+function collect(view: View, haystack: Buffer, needle: Buffer, spans: Span[]): void {
+  for (let at = haystack.indexOf(needle); at >= 0; at = haystack.indexOf(needle, at + 1)) {
+    spans.push({ start: startOf(view, at), end: startOf(view, at + needle.length) });
+  }
+}
+
+function merged(spans: readonly Span[]): Span[] {
+  const result: Span[] = [];
+  for (const span of spans.toSorted((a, b) => a.start - b.start)) {
+    const last = result.at(-1);
+    if (last !== undefined && span.start < last.end) last.end = Math.max(last.end, span.end);
+    else result.push({ ...span });
+  }
+  return result;
+}
+
+/**
+ * The text, and what it reads as with escapes undone, once and twice. Each kind is undone by itself too: a secret may hold what
+ * looks like an escape of the other kind.
+ */
+function viewsOf(bytes: Buffer): View[] {
+  const views: View[] = [{ bytes, starts: undefined }];
+  for (const kinds of [[PERCENT], [BACKSLASH], [PERCENT, BACKSLASH]]) {
+    let view = views[0];
+    for (let depth = 0; depth < DEPTH && view !== undefined; depth++) {
+      view = unescaped(view, kinds);
+      if (view !== undefined) views.push(view);
+    }
+  }
+  return views;
+}
+
+/** One layer of escapes undone: `%41`; `\u0041`, `\x41`, `\/`, `\"`, `\\`. Undefined where there was none. */
+function unescaped(view: View, kinds: readonly number[]): View | undefined {
+  const { bytes } = view;
+  if (!kinds.every((kind) => bytes.includes(kind))) return undefined;
+  const out = Buffer.alloc(bytes.length);
+  const from = new Uint32Array(bytes.length + 1);
+  let length = 0;
+  for (let at = 0; at < bytes.length;) {
+    const { byte, taken } = unescapeAt(bytes, at, kinds);
+    out[length] = byte;
+    from[length++] = startOf(view, at);
+    at += taken;
+  }
+  if (length === bytes.length) return undefined;
+  from[length] = startOf(view, bytes.length);
+  return { bytes: out.subarray(0, length), starts: from.subarray(0, length + 1) };
+}
+
+function unescapeAt(bytes: Buffer, at: number, kinds: readonly number[]): { byte: number; taken: number } {
+  const byte = bytes[at] as number;
+  if (!kinds.includes(byte)) return { byte, taken: 1 };
+  if (byte === PERCENT) return hexAt(bytes, at + 1, 2, 3) ?? { byte, taken: 1 };
+  switch (bytes[at + 1]) {
+    case 0x75: // u
+      return hexAt(bytes, at + 2, 4, 6) ?? { byte, taken: 1 };
+    case 0x78: // x
+      return hexAt(bytes, at + 2, 2, 4) ?? { byte, taken: 1 };
+    case 0x22: // "
+    case 0x2f: // /
+    case 0x5c: // \
+      return { byte: bytes[at + 1] as number, taken: 2 };
+    default:
+      return { byte, taken: 1 };
+  }
+}
+
+/** One byte from hex digits; none where they are not all there or name a character beyond a byte. */
+function hexAt(bytes: Buffer, at: number, digits: number, taken: number): { byte: number; taken: number } | undefined {
+  const text = bytes.toString("latin1", at, at + digits);
+  if (text.length < digits || !/^[0-9a-f]+$/i.test(text)) return undefined;
+  const byte = Number.parseInt(text, 16);
+  return byte > 0xff ? undefined : { byte, taken };
+}
+
+function lowerCase(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.map((byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte)));
 }

@@ -187,7 +187,11 @@ function handBack(
   headers.set("apilocker-request-id", dispatch.request_id);
   headers.set("server-timing", timing);
   if (answer.webSocket !== null) {
-    const { response, done } = relay(call, answer, headers);
+    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+    const { response, done } = relay(call, answer, headers, {
+      offered,
+      scrubber: dispatch.scrub ? scrubber : undefined,
+    });
     ctx.waitUntil(done);
     return response;
   }

@@ -5,15 +5,15 @@ import type { Destination } from "../vault/keys.ts";
 export type ProxyPath = { key: string | null; path: string; query: string };
 
 const PREFIX = "/v1/proxy/";
+/** A request may come in absolute form (RFC 9112 §3.2.2); its authority counts for nothing, the Host header was judged. */
+const WITH_AUTHORITY = /^https?:\/\/[^/?]+(\/[^?]*)?(?:\?(.*))?$/is;
 const KEY_REF = /^[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9._-]{1,32})?$/;
 
 /** Reads the request's URL as it came over the wire: a parsed URL would already have folded what must be refused. */
 export function readProxyPath(url: string): ProxyPath {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  const full = start < 0 ? "/" : url.slice(start);
-  const mark = full.indexOf("?");
-  const path = mark < 0 ? full : full.slice(0, mark);
-  const query = mark < 0 ? "" : full.slice(mark + 1);
+  const parts = WITH_AUTHORITY.exec(url);
+  if (parts === null) throw new Problem("target_refused", "The request names no path.");
+  const [, path = "/", query = ""] = parts;
   if (!path.startsWith(PREFIX)) return { key: null, path, query };
   const rest = path.slice(PREFIX.length);
   const slash = rest.indexOf("/");

@@ -1,5 +1,6 @@
 import type { ProxyCall } from "./call.ts";
 import { guard } from "./headers.ts";
+import type { Scrubber } from "./scrub.ts";
 
 const MESSAGE_BYTES = 1024 * 1024;
 const BYTES_A_SECOND = 8 * 1024 * 1024;
@@ -19,6 +20,7 @@ export function relay(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
+  { offered, scrubber }: { offered: readonly string[]; scrubber: Scrubber | undefined },
 ): { response: Response; done: Promise<void> } {
   const far = upstream.webSocket as WebSocket;
   const { 0: handed, 1: near } = new WebSocketPair();
@@ -38,8 +40,8 @@ export function relay(
     endBoth(OVER_CAP, "too much");
     finish("failed", "websocket_cap");
   };
-  const up = pump(near, far, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
-  const down = pump(far, near, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
+  const up = pump(near, far, undefined, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
+  const down = pump(far, near, scrubber, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
   const cut = () => {
     endBoth(NOT_ALLOWED, "revoked");
     finish("ok");
@@ -48,12 +50,19 @@ export function relay(
   if (call.stopped.aborted) cut();
   const answer = guard(headers);
   const protocol = upstream.headers.get("sec-websocket-protocol");
-  if (protocol !== null) answer.set("sec-websocket-protocol", protocol);
+  // Only one that the client has offered: another could be the credential, placed there for the upstream alone.
+  if (protocol !== null && offered.includes(protocol)) answer.set("sec-websocket-protocol", protocol);
   return { response: new Response(null, { status: 101, webSocket: handed, headers: answer }), done: promise };
 }
 
-/** Passes messages on and counts them; tells when a cap is passed, and with which code the sender has closed. */
-function pump(from: WebSocket, to: WebSocket, overCap: () => void, ended: (code: number) => void): { bytes: number } {
+/** Passes messages on, scrubbed where asked, and counts them; tells when a cap is passed, and with which code the sender has closed. */
+function pump(
+  from: WebSocket,
+  to: WebSocket,
+  scrubber: Scrubber | undefined,
+  overCap: () => void,
+  ended: (code: number) => void,
+): { bytes: number } {
   const count = { bytes: 0 };
   const second = meter(1_000, BYTES_A_SECOND);
   const minute = meter(60_000, BYTES_A_MINUTE);
@@ -62,7 +71,9 @@ function pump(from: WebSocket, to: WebSocket, overCap: () => void, ended: (code:
     count.bytes += size;
     const now = Date.now();
     if (size > MESSAGE_BYTES || !second(size, now) || !minute(size, now)) return overCap();
-    if (to.readyState === WebSocket.READY_STATE_OPEN) to.send(data as string | ArrayBuffer);
+    if (to.readyState !== WebSocket.READY_STATE_OPEN) return;
+    if (scrubber === undefined) to.send(data as string | ArrayBuffer);
+    else to.send(typeof data === "string" ? scrubber.text(data) : scrubber.bytes(Buffer.from(data as ArrayBuffer)));
   });
   from.addEventListener("close", ({ code, reason }) => {
     close(to, code, reason);

@@ -1,6 +1,6 @@
 import * as oauth from "oauth4webapi";
 import type { Config, SignInProvider } from "../config.ts";
-import { Problem } from "../problem.ts";
+import { logFault, Problem } from "../problem.ts";
 import type { Identity } from "../vault/identities.ts";
 import { fetchGitHubIdentity, GITHUB } from "./github.ts";
 import { outbound } from "./outbound.ts";
@@ -67,7 +67,7 @@ export async function completeSignIn(
       name: typeof name === "string" ? name.slice(0, 200) : null,
     };
   } catch (fault) {
-    console.warn(JSON.stringify({ event: "sign_in_failed", provider: provider.id, error: String(fault) }));
+    logFault("sign_in_failed", fault, { provider: provider.id });
     throw new Problem("sign_in_failed", `${provider.name} did not confirm the sign-in. Start again.`, { cause: fault });
   }
 }
@@ -106,7 +106,7 @@ async function serverOf(config: Config, provider: SignInProvider): Promise<oauth
     metadata.set(provider.issuer.href, { server, until: Date.now() + METADATA_MS });
     return server;
   } catch (fault) {
-    console.error(JSON.stringify({ event: "identity_provider_unreachable", error: String(fault) }));
+    logFault("identity_provider_unreachable", fault, { provider: provider.id });
     throw new Problem("unavailable", `${provider.name} cannot be reached right now.`, {
       retry_after_s: 10,
       cause: fault,

@@ -1,4 +1,4 @@
-import { Problem, type Refusal } from "../problem.ts";
+import { logFault, Problem, type Refusal } from "../problem.ts";
 
 /**
  * A refusal crosses RPC as a value: refusals are expected, and a throw would be logged by the runtime as a crash and tell
@@ -36,7 +36,7 @@ export async function ask<T>(call: Promise<Answer<T>>): Promise<T> {
   try {
     answered = await call;
   } catch (fault) {
-    console.error(JSON.stringify({ event: "vault_unreachable", error: String(fault) }));
+    logFault("vault_unreachable", fault);
     throw new Problem("unavailable", "The vault could not be reached. Try again shortly.", {
       retry_after_s: 1,
       cause: fault,

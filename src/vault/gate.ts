@@ -10,6 +10,7 @@ import { judge, judgeKey, judgeToken, type Call, type Denial, type Standing } fr
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "./sealer.ts";
 import type { Token, Tokens } from "./tokens.ts";
+import type { Versions } from "./versions.ts";
 
 /** What the router asks before it carries a call. `key` is null in direct mode; `path` is the upstream path as it came. */
 export type Ask = {
@@ -18,6 +19,8 @@ export type Ask = {
   method: string;
   path: string;
   overridden: boolean;
+  /** The upstream has refused the key's new secret: ask for the one before, while its rotation overlaps. A use of its own. */
+  overlap?: boolean | undefined;
 } & Origin;
 
 /** The vault's yes: where to send the call, with what, until when, and the lease that opens its leash. */
@@ -34,13 +37,22 @@ export type Dispatch = {
   path: string;
   secret: Secret;
   scrub: boolean;
+  /** The version before may be asked for, should the upstream refuse this one. */
+  overlaps: boolean;
 };
 
 /** How a carried call ended, told off the hot path. */
 export type Settlement = { seq: number } & Outcome;
 
 /** What a gate works with: the vault's own parts. */
-export type Parts = { tokens: Tokens; keys: Keys; audit: Audit; sealer: Sealer; refusals: Refusals };
+export type Parts = {
+  tokens: Tokens;
+  keys: Keys;
+  audit: Audit;
+  sealer: Sealer;
+  refusals: Refusals;
+  versions: Versions;
+};
 
 const PATH_LIMIT = 512;
 const AGENT_LIMIT = 256;
@@ -79,7 +91,8 @@ export class Gate {
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
     const { audit, sealer, keys } = this.#parts;
     const now = Date.now();
-    const key = this.#keyFor(token, ask.key);
+    const current = this.#keyFor(token, ask.key);
+    const key = ask.overlap === true ? this.#before(current, now) : current;
     const { path, denial } = this.#read(token, key, ask, now);
     if (denial !== undefined || key === undefined)
       throw this.#refuse(eventOf(token, key, ask, action), denial ?? NO_KEY, now);
@@ -113,6 +126,7 @@ export class Gate {
       path: path.raw,
       secret: opened.secret,
       scrub: key.scrub,
+      overlaps: ask.overlap !== true && this.#before(key, now) !== undefined,
     };
   }
 
@@ -147,6 +161,12 @@ export class Gate {
     if (token === undefined) return NO_KEY;
     const path = { raw: call.path, segments: call.path.slice(1).split("/").map(decodeURIComponentLoosely) };
     return judgeCall({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
+  }
+
+  /** The key with the version that a rotation keeps in reserve; undefined where none does, or not any more. */
+  #before(key: ApiKey | undefined, now: number): ApiKey | undefined {
+    if (key?.overlap_version == null || (key.overlap_until ?? 0) <= now) return undefined;
+    return this.#parts.versions.at(key, key.overlap_version);
   }
 
   #keyFor(token: Token, ref: string | null): ApiKey | undefined {
@@ -208,6 +228,7 @@ function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, 
   return {
     actor: actorOf(token),
     action,
+    rule: ask.overlap === true ? "overlap" : undefined,
     key: key?.id,
     key_name: key?.name,
     provider: key?.destination.provider,

@@ -1,3 +1,4 @@
+import { logFault } from "../problem.ts";
 /** What a vault does later. One alarm per object serves all: it stands at the earliest due job (DESIGN D9). */
 export type JobName = "ship" | "interrupt" | "release_blobs" | "count_refusals" | "forget_answers" | "retain";
 
@@ -73,7 +74,7 @@ export class Jobs {
       if (!this.#due.has(name)) this.#storage.sql.exec("DELETE FROM job WHERE name = ? AND due_at <= ?", name, due_at);
       else this.#storage.sql.exec("UPDATE job SET failures = 0 WHERE name = ?", name);
     } catch (fault) {
-      console.error(JSON.stringify({ event: "job_failed", job: name, error: String(fault) }));
+      logFault("job_failed", fault, { job: name });
       const { failures } = this.#storage.sql
         .exec<{ failures: number }>("UPDATE job SET failures = failures + 1 WHERE name = ? RETURNING failures", name)
         .one();

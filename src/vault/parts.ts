@@ -1,7 +1,8 @@
 import { configOf } from "../config.ts";
+import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { Audit, type Event } from "./audit.ts";
-import type { Caller } from "./caller.ts";
+import { recognise, type Caller } from "./caller.ts";
 import { Gate } from "./gate.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Identities } from "./identities.ts";
@@ -29,6 +30,7 @@ export type Parts = {
   identities: Identities;
   audit: Audit;
   under_way: UnderWay;
+  refusals: Refusals;
   sealer: Sealer;
   jobs: Jobs;
   gate: Gate;
@@ -48,11 +50,12 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const under_way = new UnderWay(sql);
   const tokens = new Tokens(sql);
   const keys = new Keys(sql);
+  const versions = new Versions(sql);
   const sealer = new Sealer(sql, env.BLOBS, configOf(env).root_keys, vault_id);
   const refusals = new Refusals(sql, audit, jobs);
   const leashes = new Leashes(connections);
   const idempotency = new Idempotency(sql, jobs, configOf(env).root_keys, vault_id);
-  const gate = new Gate({ tokens, keys, audit, sealer, refusals });
+  const gate = new Gate({ tokens, keys, versions, audit, sealer, refusals });
   const housekeeping = new Housekeeping({
     db: env.DB,
     vault_id,
@@ -76,17 +79,33 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     sql,
     tokens,
     keys,
-    versions: new Versions(sql),
+    versions,
     idempotency,
     identities: new Identities(sql),
     audit,
     under_way,
+    refusals,
     sealer,
     jobs,
     gate,
     leashes,
     housekeeping,
   };
+}
+
+/** The caller's token, or a refusal: of a token that is known here that leaves a row too (DESIGN D2, SECURITY S14). */
+export function admit({ tokens, audit, refusals }: Parts, caller: Caller): Token {
+  const now = Date.now();
+  try {
+    return recognise(tokens, caller, now);
+  } catch (refused) {
+    const token = tokens.byHash(caller.hash);
+    if (!(refused instanceof Problem) || token === undefined || token.kind !== caller.kind) throw refused;
+    const rule = refused.extras.rule ?? refused.code;
+    const event = { actor: actorOf(token), action: "manage", outcome: "refused" as const, rule, ...caller.origin };
+    const request_id = refusals.isFirst(event, now) ? audit.append(event, now).id : undefined;
+    throw new Problem(refused.code, refused.message, { ...refused.extras, request_id });
+  }
 }
 
 /** Records something that was done, in the step that did it. */

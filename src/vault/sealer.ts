@@ -2,7 +2,7 @@ import { ulid } from "ulid";
 import type { KeyRing } from "../config.ts";
 import { utf8 } from "../crypto/encoding.ts";
 import { newDataKey, open, seal, unwrapDataKey, type DataKey, type SealContext } from "../crypto/seal.ts";
-import { Problem } from "../problem.ts";
+import { logFault, Problem } from "../problem.ts";
 import type { ApiKey } from "./keys.ts";
 
 /** A secret's fields, such as `{ secret }` or `{ username, password }`. */
@@ -135,7 +135,7 @@ export class Sealer {
     try {
       await this.#blobs.delete(name);
     } catch (fault) {
-      console.error(JSON.stringify({ event: "blob_left_behind", name, error: String(fault) }));
+      logFault("blob_left_behind", fault, { name });
     }
   }
 

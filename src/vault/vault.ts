@@ -4,7 +4,7 @@ import { Problem } from "../problem.ts";
 import type { ActivityFilter, Tally } from "./activity_filter.ts";
 import { answer, answerAsync, type Answer } from "./answer.ts";
 import type { AuditRow, ChainHeads, Origin } from "./audit.ts";
-import { recognise, type Caller } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import {
   changeKey,
   keyDetails,
@@ -34,7 +34,7 @@ import {
 } from "./manage_tokens.ts";
 import { inventory, type Inventory } from "./inventory.ts";
 import { vaultExists } from "./migrate.ts";
-import { assemble, type Parts } from "./parts.ts";
+import { admit, assemble, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 import { Sealer, type Secret } from "./sealer.ts";
 import { accountIdOf, assertAccount, layFoundation, linkIdentity, startSession } from "./sign_in.ts";
@@ -81,11 +81,11 @@ export class UserVault extends ClosedServer {
 
   /** Lets another identity sign in here. */
   link(caller: Caller, identity: Identity): Answer<void> {
-    return answer(() => linkIdentity(this.#live(), caller, identity));
+    return answer(() => linkIdentity(this.#liveFor(caller), caller, identity));
   }
 
   signOut(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(() => endToken(this.#live(), caller, "session.revoke", (self) => self));
+    return answerAsync(() => endToken(this.#liveFor(caller), caller, "session.revoke", (self) => self));
   }
 
   me(caller: Caller): Answer<{ account_id: string; identities: LinkedIdentity[]; session: Token }> {
@@ -143,7 +143,7 @@ export class UserVault extends ClosedServer {
 
   /** Never repeated from memory: each reveal is asked for and recorded. */
   revealKeys(caller: Caller, refs: readonly string[]): Promise<Answer<{ key: ApiKey; secret: Secret }[]>> {
-    return answerAsync(() => revealKeys(this.#live(), caller, refs));
+    return answerAsync(() => revealKeys(this.#liveFor(caller), caller, refs));
   }
 
   createEntryLink(caller: Caller, ref: string): Promise<Answer<{ handle: string; expires_at: number }>> {
@@ -151,11 +151,11 @@ export class UserVault extends ClosedServer {
   }
 
   readEntryLink(caller: Caller, handle: string): Answer<EntryPage> {
-    return answer(() => readEntryLink(this.#live(), caller, handle));
+    return answer(() => readEntryLink(this.#liveFor(caller), caller, handle));
   }
 
   useEntryLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<ApiKey>> {
-    return answerAsync(() => useEntryLink(this.#live(), caller, handle, secret));
+    return answerAsync(() => useEntryLink(this.#liveFor(caller), caller, handle, secret));
   }
 
   deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {
@@ -206,8 +206,8 @@ export class UserVault extends ClosedServer {
   /** A test call that somebody who manages the vault makes with a key. */
   tryKey(caller: Caller, ask: Omit<Ask, "hash" | keyof Origin>): Promise<Answer<Dispatch>> {
     return answerAsync(() => {
-      const { gate, tokens } = this.#live();
-      return gate.tryKey(recognise(tokens, caller, Date.now()), { ...ask, ...caller.origin });
+      const parts = this.#live();
+      return parts.gate.tryKey(admit(parts, caller), { ...ask, ...caller.origin });
     });
   }
 
@@ -299,17 +299,24 @@ export class UserVault extends ClosedServer {
     return this.#parts;
   }
 
+  /** The parts, for a caller who may ask this. */
+  #liveFor(caller: Caller): Parts {
+    const parts = this.#live();
+    admit(parts, caller);
+    return parts;
+  }
+
   /** A mutation: done once, however often it is asked for under one Idempotency-Key. */
   #change<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
     return answerAsync(() => {
       const parts = this.#live();
-      const { id } = recognise(parts.tokens, caller, Date.now());
+      const { id } = admit(parts, caller);
       return parts.idempotency.once(id, caller.repeatable, () => work(parts));
     });
   }
 
   #read<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {
-    return answer(() => work(this.#live(), recognise(this.#live().tokens, caller, Date.now())));
+    return answer(() => work(this.#live(), admit(this.#live(), caller)));
   }
 }
 

@@ -9,7 +9,20 @@ beforeAll(async () => {
 });
 afterAll(() => locker.stop());
 
-const DESTINATIONS = ["document", "iframe", "frame", "embed", "object", "image", "script", "style", "font", "worker", "manifest", "video"];
+const DESTINATIONS = [
+  "document",
+  "iframe",
+  "frame",
+  "embed",
+  "object",
+  "image",
+  "script",
+  "style",
+  "font",
+  "worker",
+  "manifest",
+  "video",
+];
 
 test("a browser that navigates, embeds or registers a worker is refused before the vault is asked", async () => {
   const { call, upstream, person } = await newHolder(locker);
@@ -17,7 +30,10 @@ test("a browser that navigates, embeds or registers a worker is refused before t
     { "sec-fetch-mode": "navigate", "sec-fetch-dest": "empty" },
     { "sec-fetch-mode": "navigate" },
     { "service-worker": "script" },
-    ...["serviceworker", "sharedworker", ...DESTINATIONS].map((dest) => ({ "sec-fetch-dest": dest, "sec-fetch-mode": "no-cors" })),
+    ...["serviceworker", "sharedworker", ...DESTINATIONS].map((dest) => ({
+      "sec-fetch-dest": dest,
+      "sec-fetch-mode": "no-cors",
+    })),
   ];
   for (const headers of requests) {
     const refused = await call("/page", { headers });
@@ -53,13 +69,22 @@ const ACTIVE = [
   "text/plain;charset=utf-8,image/svg+xml",
   "garbage",
 ];
-const PASSIVE = ["application/json", "text/plain", "text/event-stream", "image/png", "application/octet-stream", "application/pdf"];
+const PASSIVE = [
+  "application/json",
+  "text/plain",
+  "text/event-stream",
+  "image/png",
+  "application/octet-stream",
+  "application/pdf",
+];
 
 test("what a browser could render as a page comes as a download", async () => {
   const { call, upstream } = await newHolder(locker);
   for (const type of ACTIVE) {
     upstream.answerWith(({ socket }) => {
-      socket.end(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-disposition: inline\r\ncontent-length: 2\r\n\r\nhi`);
+      socket.end(
+        `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-disposition: inline\r\ncontent-length: 2\r\n\r\nhi`,
+      );
     });
     expect([type, (await call("/page")).headers["content-disposition"]]).toEqual([type, "attachment"]);
   }
@@ -86,7 +111,11 @@ test("data keeps its own disposition, or none", async () => {
 
 test("our own refusals carry the same guards", async () => {
   const { call } = await newHolder(locker);
-  for (const sent of [{ headers: { "sec-fetch-mode": "navigate" } }, { headers: { authorization: "" } }, { method: "TRACE" }]) {
+  for (const sent of [
+    { headers: { "sec-fetch-mode": "navigate" } },
+    { headers: { authorization: "" } },
+    { method: "TRACE" },
+  ]) {
     const { headers } = await call("/v1", sent);
     expect(headers).toMatchObject({
       "content-type": "application/problem+json",

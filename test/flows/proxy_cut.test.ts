@@ -32,7 +32,8 @@ function endless({ upstream }: Holder, head: (response: ServerResponse) => void)
   return closed.promise;
 }
 
-const EVENTS = (response: ServerResponse) => void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+const EVENTS = (response: ServerResponse) =>
+  void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
 
 type Receipt = { streams_cut: number; in_flight: number };
 const WAYS: [string, string, (holder: Holder) => Promise<unknown>][] = [
@@ -105,17 +106,20 @@ test("an upload is cut in its middle", async () => {
 test.each([
   ["revoked", 401, "invalid_token", ({ person, token_id }: Holder) => person.api("DELETE", `/v1/tokens/${token_id}`)],
   ["paused", 423, "paused", ({ person, token_id }: Holder) => person.api("POST", `/v1/tokens/${token_id}/pause`)],
-])("a client that still waits for the first byte when its token is %s is told so", async (_what, status, code, stop) => {
-  const holder = await newHolder(locker);
-  const upstreamClosed = endless(holder, () => {});
-  const asked = holder.call("/slow");
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  await stop(holder);
-  const answer = await asked;
-  expect([answer.status, problemIn(answer).code]).toEqual([status, code]);
-  expect(answer.headers["apilocker-request-id"]).toBe((await holder.row("/slow")).id);
-  await upstreamClosed;
-});
+])(
+  "a client that still waits for the first byte when its token is %s is told so",
+  async (_what, status, code, stop) => {
+    const holder = await newHolder(locker);
+    const upstreamClosed = endless(holder, () => {});
+    const asked = holder.call("/slow");
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await stop(holder);
+    const answer = await asked;
+    expect([answer.status, problemIn(answer).code]).toEqual([status, code]);
+    expect(answer.headers["apilocker-request-id"]).toBe((await holder.row("/slow")).id);
+    await upstreamClosed;
+  },
+);
 
 test("a stream ends when its token expires", async () => {
   const expires_at = Date.now() + 1_500;
@@ -149,10 +153,13 @@ test("a stream of another token of the same vault and key goes on", async () => 
 test("no stream is cut because it begins at the very moment at which its leash opens", async () => {
   const holder = await newHolder(locker);
   holder.upstream.answerWith((_request, response, { url }) => {
-    setTimeout(() => {
-      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
-      setTimeout(() => response.end("data: 2\n\n"), 100);
-    }, Number(url.slice(1)));
+    setTimeout(
+      () => {
+        response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+        setTimeout(() => response.end("data: 2\n\n"), 100);
+      },
+      Number(url.slice(1)),
+    );
   });
   const answers = Array.from({ length: 100 }, (_, at) => holder.call(`/${240 + (at % 25)}`));
   for (const { text } of await Promise.all(answers)) expect(text).toBe("data: 1\n\ndata: 2\n\n");

@@ -13,28 +13,38 @@ afterAll(() => locker.stop());
 const TEXT = `${"All work and no play makes Jack a dull boy. ".repeat(500)}ä€😀`;
 const ENCODERS = { gzip: gzipSync, br: brotliCompressSync };
 
-test.each(["gzip", "br"] as const)("an answer in %s arrives decoded and correct, as if it had never been encoded", async (coding) => {
-  const { call, upstream } = await newHolder(locker);
-  const encoded = ENCODERS[coding](TEXT);
-  upstream.answerWith((_request, response) => {
-    response.writeHead(200, { "content-encoding": coding, "content-length": String(encoded.length), "content-type": "text/plain" });
-    response.end(encoded);
-  });
-  const answer = await call("/v1", { headers: { "accept-encoding": coding } });
-  expect(answer.text).toBe(TEXT);
-  expect(answer.headers["content-encoding"]).toBeUndefined();
-  expect(answer.headers["content-length"]).toBeUndefined();
-});
+test.each(["gzip", "br"] as const)(
+  "an answer in %s arrives decoded and correct, as if it had never been encoded",
+  async (coding) => {
+    const { call, upstream } = await newHolder(locker);
+    const encoded = ENCODERS[coding](TEXT);
+    upstream.answerWith((_request, response) => {
+      response.writeHead(200, {
+        "content-encoding": coding,
+        "content-length": String(encoded.length),
+        "content-type": "text/plain",
+      });
+      response.end(encoded);
+    });
+    const answer = await call("/v1", { headers: { "accept-encoding": coding } });
+    expect(answer.text).toBe(TEXT);
+    expect(answer.headers["content-encoding"]).toBeUndefined();
+    expect(answer.headers["content-length"]).toBeUndefined();
+  },
+);
 
-test.each(["gzip", "br"] as const)("a HEAD of something in %s promises neither the encoding nor its length", async (coding) => {
-  const { call, upstream } = await newHolder(locker);
-  upstream.answerWith((_request, response) => {
-    response.writeHead(200, { "content-encoding": coding, "content-length": "77" }).end();
-  });
-  const { headers } = await call("/v1", { method: "HEAD", headers: { "accept-encoding": coding } });
-  expect(headers["content-encoding"]).toBeUndefined();
-  expect(headers["content-length"]).toBeUndefined();
-});
+test.each(["gzip", "br"] as const)(
+  "a HEAD of something in %s promises neither the encoding nor its length",
+  async (coding) => {
+    const { call, upstream } = await newHolder(locker);
+    upstream.answerWith((_request, response) => {
+      response.writeHead(200, { "content-encoding": coding, "content-length": "77" }).end();
+    });
+    const { headers } = await call("/v1", { method: "HEAD", headers: { "accept-encoding": coding } });
+    expect(headers["content-encoding"]).toBeUndefined();
+    expect(headers["content-length"]).toBeUndefined();
+  },
+);
 
 test("a stream of gzip arrives piece by piece, not at its end", async () => {
   const { call, upstream } = await newHolder(locker);
@@ -80,7 +90,9 @@ test("part of something is never asked for encoded: nobody can take the middle o
 
 test("an answer that lies about its encoding is broken off, not handed out as something else", async () => {
   const { call, upstream, row } = await newHolder(locker);
-  upstream.answerWith((_request, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end("plain"));
+  upstream.answerWith(
+    (_request, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end("plain"),
+  );
   await expect(call("/lie", { headers: { "accept-encoding": "gzip" } })).rejects.toThrow();
   expect(await row("/lie")).toMatchObject({ outcome: "failed", status: 200 });
 });

@@ -47,15 +47,18 @@ describe("an upstream", () => {
   test.each([
     ["of known length", { "content-length": "1000" }],
     ["of unknown length", {}],
-  ])("that dies in the middle of a body %s breaks the client's body off too: half an answer is never a whole one", async (_what, headers) => {
-    const { call, row, upstream } = await newHolder(locker);
-    upstream.answerWith((_request, response) => {
-      response.writeHead(200, headers).write("half of it");
-      setImmediate(() => response.destroy());
-    });
-    await expect(call("/v1")).rejects.toThrow();
-    expect(await row("/v1")).toMatchObject({ outcome: "failed", status: 200 });
-  });
+  ])(
+    "that dies in the middle of a body %s breaks the client's body off too: half an answer is never a whole one",
+    async (_what, headers) => {
+      const { call, row, upstream } = await newHolder(locker);
+      upstream.answerWith((_request, response) => {
+        response.writeHead(200, headers).write("half of it");
+        setImmediate(() => response.destroy());
+      });
+      await expect(call("/v1")).rejects.toThrow();
+      expect(await row("/v1")).toMatchObject({ outcome: "failed", status: 200 });
+    },
+  );
 
   test("that dies in the middle of a body that is being scrubbed does too", async () => {
     const { call, row, upstream } = await newHolder(locker);
@@ -86,8 +89,16 @@ describe("a client that leaves", () => {
   const SITUATIONS: [string, object, (response: ServerResponse) => void][] = [
     ["before the first byte", {}, () => {}],
     ["in the middle of a stream", {}, (response) => void response.writeHead(200).write("a")],
-    ["in the middle of a body of known length", {}, (response) => void response.writeHead(200, { "content-length": "9" }).write("a")],
-    ["in the middle of a body that is scrubbed", { scrub: true }, (response) => void response.writeHead(200).write("a")],
+    [
+      "in the middle of a body of known length",
+      {},
+      (response) => void response.writeHead(200, { "content-length": "9" }).write("a"),
+    ],
+    [
+      "in the middle of a body that is scrubbed",
+      { scrub: true },
+      (response) => void response.writeHead(200).write("a"),
+    ],
   ];
 
   test.each(SITUATIONS)("%s ends the upstream's work, and the row says canceled", async (when, key, answer) => {
@@ -172,7 +183,9 @@ test("two calls whose answer says `public, max-age` both reach the upstream: the
   const { call, upstream } = await newHolder(locker);
   let count = 0;
   upstream.answerWith((_request, response) => {
-    response.writeHead(200, { "cache-control": "public, max-age=86400, immutable", etag: '"a"' }).end(`answer ${++count}`);
+    response
+      .writeHead(200, { "cache-control": "public, max-age=86400, immutable", etag: '"a"' })
+      .end(`answer ${++count}`);
   });
   expect([(await call("/v1")).text, (await call("/v1")).text]).toEqual(["answer 1", "answer 2"]);
 });

@@ -46,7 +46,9 @@ const NEVER_UPSTREAM = [
 
 test("what poses as the network, holds our state or ends at this hop never goes upstream", async () => {
   const { call, upstream } = await newHolder(locker);
-  const sent = Object.fromEntries(NEVER_UPSTREAM.map((name) => [name, name === "expect" ? "100-continue" : "sent-by-caller"]));
+  const sent = Object.fromEntries(
+    NEVER_UPSTREAM.map((name) => [name, name === "expect" ? "100-continue" : "sent-by-caller"]),
+  );
   const headers = { ...sent, "transfer-encoding": "chunked" };
   expect((await call("/v1", { method: "POST", body: "x", headers })).status).toBe(200);
   const seen = upstream.seen[0]?.headers ?? {};
@@ -56,8 +58,18 @@ test("what poses as the network, holds our state or ends at this hop never goes 
 
 test("the upstream sees the caller's own headers and what it needs, and nothing else", async () => {
   const { call, upstream } = await newHolder(locker);
-  const own = { accept: "application/json", "user-agent": "acme/1.0", "x-custom": "a, b", "idempotency-key": "1", "x-empty": "" };
-  await call("/v1", { method: "POST", body: "{}", headers: { ...own, "content-length": "2", "content-type": "application/json" } });
+  const own = {
+    accept: "application/json",
+    "user-agent": "acme/1.0",
+    "x-custom": "a, b",
+    "idempotency-key": "1",
+    "x-empty": "",
+  };
+  await call("/v1", {
+    method: "POST",
+    body: "{}",
+    headers: { ...own, "content-length": "2", "content-type": "application/json" },
+  });
   expect(upstream.seen[0]?.headers).toEqual({
     ...own,
     host: new URL(upstream.origin).host,
@@ -87,7 +99,9 @@ test("`cf-worker` from the caller is replaced by the deployment's own", async ()
 
 test("headers that Connection nominates end here, on the way up", async () => {
   const { call, upstream } = await newHolder(locker);
-  await call("/v1", { headers: { connection: "x-hop, X-Other , close", "x-hop": "1", "x-other": "2", "x-stays": "3" } });
+  await call("/v1", {
+    headers: { connection: "x-hop, X-Other , close", "x-hop": "1", "x-other": "2", "x-stays": "3" },
+  });
   expect(upstream.seen[0]?.headers).toMatchObject({ "x-stays": "3" });
   expect(upstream.seen[0]?.headers).not.toHaveProperty("x-hop");
   expect(upstream.seen[0]?.headers).not.toHaveProperty("x-other");
@@ -96,7 +110,10 @@ test("headers that Connection nominates end here, on the way up", async () => {
 test("a nominated name cannot take the credential away", async () => {
   const { call, upstream } = await newHolder(locker);
   await call("/v1", { headers: { connection: "authorization, host" } });
-  expect(upstream.seen[0]?.headers).toMatchObject({ authorization: `Bearer ${SECRET}`, host: new URL(upstream.origin).host });
+  expect(upstream.seen[0]?.headers).toMatchObject({
+    authorization: `Bearer ${SECRET}`,
+    host: new URL(upstream.origin).host,
+  });
 });
 
 /** Headers that an upstream sends and the client must not see (CONTRACT §4, SECURITY S1). */
@@ -144,19 +161,22 @@ function expectGuarded({ headers }: Answer) {
   });
 }
 
-test.each([200, 404, 500, 302, 304])("what would make a browser act on our origin never reaches the client (status %i)", async (status) => {
-  const { call, upstream } = await newHolder(locker);
-  upstream.answerWith(({ socket }) => {
-    const lines = [...NEVER_TO_CLIENT, "set-cookie"].map((name) => `${name}: sent-by-upstream`);
-    const own = ["x-own: 1", "x-request-id: req_1", ...(status === 304 ? [] : ["content-length: 0"])];
-    socket.end([`HTTP/1.1 ${status} X`, ...lines, ...own, "", ""].join("\r\n"));
-  });
-  const answer = await call("/v1");
-  expect(answer).toMatchObject({ status, headers: { "x-own": "1", "x-request-id": "req_1" } });
-  expect(NEVER_TO_CLIENT.filter((name) => name in answer.headers)).toEqual([]);
-  expect(JSON.stringify(answer.headers)).not.toContain("sent-by-upstream");
-  expectGuarded(answer);
-});
+test.each([200, 404, 500, 302, 304])(
+  "what would make a browser act on our origin never reaches the client (status %i)",
+  async (status) => {
+    const { call, upstream } = await newHolder(locker);
+    upstream.answerWith(({ socket }) => {
+      const lines = [...NEVER_TO_CLIENT, "set-cookie"].map((name) => `${name}: sent-by-upstream`);
+      const own = ["x-own: 1", "x-request-id: req_1", ...(status === 304 ? [] : ["content-length: 0"])];
+      socket.end([`HTTP/1.1 ${status} X`, ...lines, ...own, "", ""].join("\r\n"));
+    });
+    const answer = await call("/v1");
+    expect(answer).toMatchObject({ status, headers: { "x-own": "1", "x-request-id": "req_1" } });
+    expect(NEVER_TO_CLIENT.filter((name) => name in answer.headers)).toEqual([]);
+    expect(JSON.stringify(answer.headers)).not.toContain("sent-by-upstream");
+    expectGuarded(answer);
+  },
+);
 
 test("the guarding headers stand over whatever the upstream says", async () => {
   const { call, upstream } = await newHolder(locker);
@@ -195,5 +215,7 @@ test("trailers are not passed on", async () => {
 test("an answer names nothing of ours but the request id", async () => {
   const { call } = await newHolder(locker);
   const { headers } = await call("/v1");
-  expect(Object.keys(headers).filter((name) => /apilocker|partykit|leash|lease|vault|cf-/.test(name))).toEqual(["apilocker-request-id"]);
+  expect(Object.keys(headers).filter((name) => /apilocker|partykit|leash|lease|vault|cf-/.test(name))).toEqual([
+    "apilocker-request-id",
+  ]);
 });

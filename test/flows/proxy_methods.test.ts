@@ -76,12 +76,15 @@ describe("requests", () => {
     expect(upstream.seen).toHaveLength(0);
   });
 
-  test.each(["", "/", "?a=1", "/?a=1", "/v1/"])("the path %j below the key's base path arrives as it was", async (path) => {
-    const { base, token, upstream } = await newHolder(locker, { base_path: "/base" });
-    const { status } = await send(base + path, { headers: { authorization: `Bearer ${token}` } });
-    expect(status).toBe(200);
-    expect(upstream.seen[0]?.url).toBe(`/base${path}`);
-  });
+  test.each(["", "/", "?a=1", "/?a=1", "/v1/"])(
+    "the path %j below the key's base path arrives as it was",
+    async (path) => {
+      const { base, token, upstream } = await newHolder(locker, { base_path: "/base" });
+      const { status } = await send(base + path, { headers: { authorization: `Bearer ${token}` } });
+      expect(status).toBe(200);
+      expect(upstream.seen[0]?.url).toBe(`/base${path}`);
+    },
+  );
 
   test("a key is reached by its id as by its name", async () => {
     const { key, token, upstream } = await newHolder(locker);
@@ -94,7 +97,9 @@ describe("requests", () => {
 describe("answers", () => {
   test("every status of an answer comes back with its body", async () => {
     const { call, upstream } = await newHolder(locker);
-    const statuses = [200, 201, 202, 203, 206, 207, 226, 300, 400, 401, 403, 404, 409, 418, 422, 429, 451, 500, 503, 599];
+    const statuses = [
+      200, 201, 202, 203, 206, 207, 226, 300, 400, 401, 403, 404, 409, 418, 422, 429, 451, 500, 503, 599,
+    ];
     for (const status of statuses) {
       upstream.answerWith((_request, response) => void response.writeHead(status, { "x-own": "1" }).end("body"));
       expect(await call("/v1")).toMatchObject({ status, text: "body", headers: { "x-own": "1" } });
@@ -119,7 +124,11 @@ describe("answers", () => {
   test("a HEAD tells the length that a GET would have", async () => {
     const { call, upstream } = await newHolder(locker);
     upstream.answerWith((_request, response) => void response.writeHead(200, { "content-length": "1234" }).end());
-    expect(await call("/v1", { method: "HEAD" })).toMatchObject({ status: 200, text: "", headers: { "content-length": "1234" } });
+    expect(await call("/v1", { method: "HEAD" })).toMatchObject({
+      status: 200,
+      text: "",
+      headers: { "content-length": "1234" },
+    });
   });
 
   test("a known length stays known, and an unknown one chunked", async () => {

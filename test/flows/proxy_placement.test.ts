@@ -17,7 +17,8 @@ async function seenAfter({ call, upstream }: Holder, path = "/v1", sent: Sent = 
 }
 
 /** How often a header came over the wire, in whatever case. */
-const count = (raw: readonly string[], name: string) => raw.filter((item, at) => at % 2 === 0 && item.toLowerCase() === name).length;
+const count = (raw: readonly string[], name: string) =>
+  raw.filter((item, at) => at % 2 === 0 && item.toLowerCase() === name).length;
 const basic = (pair: string) => `Basic ${Buffer.from(pair).toString("base64")}`;
 
 test("bearer: the credential goes out as the only Authorization", async () => {
@@ -44,7 +45,9 @@ test("header: the credential goes out in its header, with its prefix, over any c
   const placement = { in: "header", name: "X-Auth-Token", prefix: "Key " };
   const holder = await newHolder(locker, { key: { placement } });
   for (const name of ["x-auth-token", "X-AUTH-TOKEN"]) {
-    const { headers, raw_headers } = await seenAfter(holder, "/v1", { headers: { [name]: ["of the caller", "twice"] } });
+    const { headers, raw_headers } = await seenAfter(holder, "/v1", {
+      headers: { [name]: ["of the caller", "twice"] },
+    });
     expect(headers["x-auth-token"]).toBe(`Key ${SECRET}`);
     expect(count(raw_headers, "x-auth-token")).toBe(1);
     expect(headers.authorization).toBeUndefined();
@@ -52,7 +55,10 @@ test("header: the credential goes out in its header, with its prefix, over any c
 });
 
 test("headers: several fields go out in several headers", async () => {
-  const placement = { in: "headers", headers: { "dd-api-key": "{api_key}", "dd-application-key": "app {application_key}" } };
+  const placement = {
+    in: "headers",
+    headers: { "dd-api-key": "{api_key}", "dd-application-key": "app {application_key}" },
+  };
   const fields = { api_key: SECRET, application_key: "second-secret-0099" };
   const holder = await newHolder(locker, { key: { secret: undefined, fields, placement } });
   const { headers } = await seenAfter(holder, "/v1", { headers: { "dd-api-key": "of the caller" } });
@@ -68,7 +74,16 @@ test("query: the credential goes out as the only parameter of its name, encoded,
 
 test("query: the caller's copies are taken out however they are spelled, and nothing else is", async () => {
   const holder = await newHolder(locker, { key: { placement: { in: "query", name: "api_key" } } });
-  const copies = ["api_key=x", "API_KEY=x", "api%5Fkey=x", "%61pi_key=x", "api_key[]=x", "api_key%5B0%5D=x", "Api_Key[a][b]=x", "api_key"];
+  const copies = [
+    "api_key=x",
+    "API_KEY=x",
+    "api%5Fkey=x",
+    "%61pi_key=x",
+    "api_key[]=x",
+    "api_key%5B0%5D=x",
+    "Api_Key[a][b]=x",
+    "api_key",
+  ];
   for (const copy of copies) {
     const { url } = await seenAfter(holder, `/v1?a=1&${copy}&xapi_key=2&api_keys=3`);
     expect([copy, url]).toEqual([copy, `/v1?a=1&xapi_key=2&api_keys=3&api_key=${encodeURIComponent(SECRET)}`]);

@@ -9,14 +9,19 @@ beforeAll(async () => {
 });
 afterAll(() => locker.stop());
 
-const verdict = (answer: Answer) => (answer.status === 200 ? "allowed" : (problemIn(answer).rule ?? problemIn(answer).code));
+const verdict = (answer: Answer) =>
+  answer.status === 200 ? "allowed" : (problemIn(answer).rule ?? problemIn(answer).code);
 
 test("a token with a methods rule sends those methods and no other", async () => {
   const { call, upstream } = await newHolder(locker, { policy: { methods: ["GET", "QUERY"] } });
   for (const method of ["GET", "QUERY"]) expect(verdict(await call("/v1", { method }))).toBe("allowed");
   for (const method of ["POST", "DELETE", "OPTIONS", "PATCH", "PUT", "PROPFIND"]) {
     const refused = await call("/v1", { method });
-    expect([method, refused.status, problemIn(refused)]).toMatchObject([method, 403, { code: "policy_denied", rule: "methods" }]);
+    expect([method, refused.status, problemIn(refused)]).toMatchObject([
+      method,
+      403,
+      { code: "policy_denied", rule: "methods" },
+    ]);
   }
   expect((await call("/v1", { method: "HEAD" })).status).toBe(403);
   expect(upstream.seen.map(({ method }) => method)).toEqual(["GET", "QUERY"]);
@@ -24,8 +29,24 @@ test("a token with a methods rule sends those methods and no other", async () =>
 
 test("under a methods rule nothing may ask the server to take another method", async () => {
   const { call, upstream } = await newHolder(locker, { policy: { methods: ["POST"] } });
-  const headers = ["x-http-method-override", "X-HTTP-Method", "x-method-override", "x-http-method-anything", "x_http_method_override"];
-  const queries = ["_method=DELETE", "_METHOD=DELETE", "%5Fmethod=DELETE", "a=1&_%6dethod=DELETE", "_method", "_method[]=DELETE", ".method=DELETE", "+_method=DELETE", "a=1;_method=DELETE"];
+  const headers = [
+    "x-http-method-override",
+    "X-HTTP-Method",
+    "x-method-override",
+    "x-http-method-anything",
+    "x_http_method_override",
+  ];
+  const queries = [
+    "_method=DELETE",
+    "_METHOD=DELETE",
+    "%5Fmethod=DELETE",
+    "a=1&_%6dethod=DELETE",
+    "_method",
+    "_method[]=DELETE",
+    ".method=DELETE",
+    "+_method=DELETE",
+    "a=1;_method=DELETE",
+  ];
   const overrides: [string, Sent][] = [
     ...headers.map((name) => ["/v1", { headers: { [name]: "DELETE" } }] as [string, Sent]),
     ...queries.map((query) => [`/v1?${query}`, {}] as [string, Sent]),
@@ -44,7 +65,9 @@ test("without a methods rule an override is the caller's own affair", async () =
 });
 
 test("a token with a paths rule reaches what the globs cover, whole and case-sensitive", async () => {
-  const { call, upstream } = await newHolder(locker, { policy: { paths: ["/v1/models", "/v1/chat/**", "/files/*/content"] } });
+  const { call, upstream } = await newHolder(locker, {
+    policy: { paths: ["/v1/models", "/v1/chat/**", "/files/*/content"] },
+  });
   const cases: Record<string, string> = {
     "/v1/models": "allowed",
     "/v1/models?x=1": "allowed",
@@ -89,6 +112,9 @@ test("a spelling by which a path could mean another path is refused where a path
     "/v1/%",
     "/v1/%ff",
     "/v1/%c0%ae%c0%ae/admin",
+    "/v1/%252e%252e/admin",
+    "/v1/..%252fadmin",
+    "/v1/%ef%bc%8e%ef%bc%8e/admin",
   ];
   for (const path of foldable) {
     const refused = await call(path);
@@ -99,8 +125,8 @@ test("a spelling by which a path could mean another path is refused where a path
 
 test("what is left encoded after one decoding is a name like any other, and stays as it was written", async () => {
   const { call, upstream } = await newHolder(locker, { policy: { paths: ["/v1/*"] } });
-  expect(verdict(await call("/v1/%252e%252e"))).toBe("allowed");
-  expect(upstream.seen[0]?.url).toBe("/v1/%252e%252e");
+  expect(verdict(await call("/v1/%2541%2520b"))).toBe("allowed");
+  expect(upstream.seen[0]?.url).toBe("/v1/%2541%2520b");
 });
 
 test("a token reaches the keys of its policy; others and absent ones look the same", async () => {
@@ -108,7 +134,8 @@ test("a token reaches the keys of its policy; others and absent ones look the sa
   const { upstream } = await newHolder(locker);
   for (const name of ["mine", "other"]) await storeKey(person, name, upstream.origin);
   const { token } = await mintToken(person, { keys: ["mine"] });
-  const ask = (name: string) => send(`${locker.proxyOrigin}/v1/proxy/${name}/v1`, { headers: { authorization: `Bearer ${token}` } });
+  const ask = (name: string) =>
+    send(`${locker.proxyOrigin}/v1/proxy/${name}/v1`, { headers: { authorization: `Bearer ${token}` } });
   expect((await ask("mine")).status).toBe(200);
   const [foreign, absent] = [await ask("other"), await ask("absent")];
   expect([foreign.status, absent.status]).toEqual([404, 404]);
@@ -139,5 +166,7 @@ test("a revoked token is refused at the next call", async () => {
   await person.api("DELETE", `/v1/tokens/${token_id}`);
   expect((await call("/v1")).status).toBe(401);
   expect(upstream.seen).toHaveLength(1);
-  await eventually(async () => (await activity(person)).some(({ rule, outcome }) => rule === "revoked" && outcome === "refused"));
+  await eventually(async () =>
+    (await activity(person)).some(({ rule, outcome }) => rule === "revoked" && outcome === "refused"),
+  );
 });

@@ -34,7 +34,12 @@ describe("with a base path", () => {
       expect([location, (await toldOf(holder, location)).told]).toEqual([location, holder.base + below]);
     }
     const { host, origin } = new URL(holder.upstream.origin);
-    for (const location of [`${origin}/v1/x`, `//${host}/v1/x`, `http://user:pass@${host}/v1/x`, `${origin}/v1/y/../x`]) {
+    for (const location of [
+      `${origin}/v1/x`,
+      `//${host}/v1/x`,
+      `http://user:pass@${host}/v1/x`,
+      `${origin}/v1/y/../x`,
+    ]) {
       expect([location, (await toldOf(holder, location)).told]).toEqual([location, `${holder.base}/x`]);
     }
   });
@@ -54,21 +59,31 @@ describe("with a base path", () => {
       [`http://127.0.0.1:1/v1/x`, "http://127.0.0.1:1/v1/x"],
       [`http://127.0.0.1@evil.example/v1/x`, "http://127.0.0.1@evil.example/v1/x"],
     ] as const;
-    for (const [location, told] of outside) expect([location, (await toldOf(holder, location)).told]).toEqual([location, told]);
+    for (const [location, told] of outside)
+      expect([location, (await toldOf(holder, location)).told]).toEqual([location, told]);
   });
 
-  test.each([201, 301, 303, 307, 308])("status %i is treated alike, and content-location as location", async (status) => {
-    const holder = await newHolder(locker, { base_path: "/v1" });
-    expect((await toldOf(holder, "/v1/x", { status })).told).toBe(`${holder.base}/x`);
-    expect((await toldOf(holder, "/v1/x", { status, header: "content-location" })).told).toBe(`${holder.base}/x`);
-  });
+  test.each([201, 301, 303, 307, 308])(
+    "status %i is treated alike, and content-location as location",
+    async (status) => {
+      const holder = await newHolder(locker, { base_path: "/v1" });
+      expect((await toldOf(holder, "/v1/x", { status })).told).toBe(`${holder.base}/x`);
+      expect((await toldOf(holder, "/v1/x", { status, header: "content-location" })).told).toBe(`${holder.base}/x`);
+    },
+  );
 });
 
 test("a redirect that names one of our own hosts, or that cannot be read, is refused", async () => {
   const holder = await newHolder(locker);
   const ours = [locker.proxyOrigin, locker.publicOrigin];
   const dotted = ours.map((origin) => origin.replace("localhost", "localhost."));
-  for (const location of [...ours, ...dotted, ...ours.map((origin) => `${origin.replace("http:", "")}/v1/proxy/api/x`), "http://[", "http://a b/"]) {
+  for (const location of [
+    ...ours,
+    ...dotted,
+    ...ours.map((origin) => `${origin.replace("http:", "")}/v1/proxy/api/x`),
+    "http://[",
+    "http://a b/",
+  ]) {
     const refused = await toldOf(holder, location);
     expect([location, refused.status, refused.told]).toEqual([location, 502, undefined]);
     expect(problemIn(refused).code).toBe("upstream_refused");
@@ -110,7 +125,9 @@ test("a client that follows redirects, token and all, ends at the upstream by wa
 
 test("a redirect whose query echoes the credential is scrubbed", async () => {
   const holder = await newHolder(locker, { key: { placement: { in: "query", name: "key" } } });
-  holder.upstream.answerWith((_request, response, { url }) => void response.writeHead(302, { location: `/x${url}` }).end());
+  holder.upstream.answerWith(
+    (_request, response, { url }) => void response.writeHead(302, { location: `/x${url}` }).end(),
+  );
   const { headers } = await holder.call("/a?b=1");
   expect(headers.location).toBe(`${holder.base}/x/a?b=1&key=[redacted]`);
 });

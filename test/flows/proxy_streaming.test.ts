@@ -60,21 +60,24 @@ test("an upload is answered while it is still under way, and both go on", async 
   expect(heard).toBe("begun;got a;got b;done");
 });
 
-test.each([{ scrub: false }, { scrub: true }])("every event reaches the client before the next is produced (%o)", async (key) => {
-  const holder = await newHolder(locker, { key });
-  let stream: ServerResponse | undefined;
-  holder.upstream.answerWith((_request, response) => {
-    stream = response.writeHead(200, { "content-type": "text/event-stream" });
-    stream.write("data: 0\n\n");
-  });
-  const heard: string[] = [];
-  for await (const chunk of await opened(holder, "/events")) {
-    heard.push(String(chunk));
-    if (heard.length < 20) stream?.write(`data: ${heard.length}\n\n`);
-    else stream?.end();
-  }
-  expect(heard).toEqual(Array.from({ length: 20 }, (_, at) => `data: ${at}\n\n`));
-});
+test.each([{ scrub: false }, { scrub: true }])(
+  "every event reaches the client before the next is produced (%o)",
+  async (key) => {
+    const holder = await newHolder(locker, { key });
+    let stream: ServerResponse | undefined;
+    holder.upstream.answerWith((_request, response) => {
+      stream = response.writeHead(200, { "content-type": "text/event-stream" });
+      stream.write("data: 0\n\n");
+    });
+    const heard: string[] = [];
+    for await (const chunk of await opened(holder, "/events")) {
+      heard.push(String(chunk));
+      if (heard.length < 20) stream?.write(`data: ${heard.length}\n\n`);
+      else stream?.end();
+    }
+    expect(heard).toEqual(Array.from({ length: 20 }, (_, at) => `data: ${at}\n\n`));
+  },
+);
 
 test("ten thousand tiny chunks arrive complete and in order", async () => {
   const holder = await newHolder(locker);
@@ -97,7 +100,8 @@ test("a client that reads slowly slows the upstream down; nothing piles up in be
   holder.upstream.answerWith(async (_request, response) => {
     sending.resolve(response);
     for (let sent = 0; sent < total; sent += MIB) {
-      if (!response.write(Buffer.alloc(MIB, sent / MIB))) await new Promise((resolve) => response.once("drain", resolve));
+      if (!response.write(Buffer.alloc(MIB, sent / MIB)))
+        await new Promise((resolve) => response.once("drain", resolve));
     }
     response.end();
   });
@@ -124,7 +128,10 @@ test("an upstream that reads slowly slows the upload down", async () => {
     started.resolve(() => request.on("data", (chunk: Buffer) => (heard += chunk.length)));
     request.on("end", () => response.end("all of it"));
   });
-  const { asked, answered } = begin(holder, "/upload", { method: "POST", headers: { "content-length": String(total) } });
+  const { asked, answered } = begin(holder, "/upload", {
+    method: "POST",
+    headers: { "content-length": String(total) },
+  });
   let taken = 0;
   const writing = (async () => {
     for (; taken < total; taken += MIB) {

@@ -18,14 +18,20 @@ type Wish = { protocols?: string[]; headers?: Record<string, string> };
 /** A WebSocket through the proxy: both ends, and what the upstream was asked. */
 async function relayed(holder: Holder, wish: Wish = { headers: { authorization: `Bearer ${holder.token}` } }) {
   const upstream = acceptWebSockets(holder.upstream);
-  const [client, { end: far, request }] = await Promise.all([connect(`${holder.base}/ws?model=x`, wish), upstream.accepted()]);
+  const [client, { end: far, request }] = await Promise.all([
+    connect(`${holder.base}/ws?model=x`, wish),
+    upstream.accepted(),
+  ]);
   if ("refused" in client) throw new Error(`refused with ${client.refused}: ${client.body}`);
   return { near: client.end, far, request, ...client };
 }
 
 test("text and bytes pass both ways, in order and each as what it was", async () => {
   const { near, far } = await relayed(await newHolder(locker));
-  for (const [from, to] of [[near, far], [far, near]] as [End, End][]) {
+  for (const [from, to] of [
+    [near, far],
+    [far, near],
+  ] as [End, End][]) {
     from.socket.send("grüße 😀");
     from.socket.send(Buffer.from([0, 255, 1]));
     from.socket.send("");
@@ -44,7 +50,12 @@ test("text and bytes pass both ways, in order and each as what it was", async ()
 test("the upstream is asked for a WebSocket with the real key, and sees nothing of ours", async () => {
   const holder = await newHolder(locker);
   const { request, headers } = await relayed(holder, {
-    headers: { authorization: `Bearer ${holder.token}`, cookie: "a=b", "x-forwarded-for": "1.2.3.4", origin: "http://evil.example" },
+    headers: {
+      authorization: `Bearer ${holder.token}`,
+      cookie: "a=b",
+      "x-forwarded-for": "1.2.3.4",
+      origin: "http://evil.example",
+    },
   });
   expect(request.url).toBe("/ws?model=x");
   expect(request.headers).toMatchObject({ authorization: `Bearer ${SECRET}`, upgrade: "websocket" });
@@ -66,21 +77,27 @@ test("a token among the subprotocols is found and taken out; the rest are offere
 test("a token in the query opens a WebSocket too, as some SDKs have it", async () => {
   const holder = await newHolder(locker);
   const upstream = acceptWebSockets(holder.upstream);
-  const [, { request }] = await Promise.all([connect(`${holder.base}/ws?key=${holder.token}&v=1`), upstream.accepted()]);
+  const [, { request }] = await Promise.all([
+    connect(`${holder.base}/ws?key=${holder.token}&v=1`),
+    upstream.accepted(),
+  ]);
   expect(request.url).toBe("/ws?v=1");
 });
 
-test.each([1000, 1001, 1003, 1007, 1011, 1013, 3000, 4000, 4999])("close code %i passes both ways with its reason", async (code) => {
-  const holder = await newHolder(locker);
-  const first = await relayed(holder);
-  first.near.socket.close(code, "from the client");
-  expect(await first.far.closed).toEqual({ code, reason: "from the client" });
-  expect(await first.near.closed).toEqual({ code, reason: "from the client" });
-  const second = await relayed(holder);
-  second.far.socket.close(code, "from the upstream");
-  expect(await second.near.closed).toEqual({ code, reason: "from the upstream" });
-  expect(await second.far.closed).toEqual({ code, reason: "from the upstream" });
-});
+test.each([1000, 1001, 1003, 1007, 1011, 1013, 3000, 4000, 4999])(
+  "close code %i passes both ways with its reason",
+  async (code) => {
+    const holder = await newHolder(locker);
+    const first = await relayed(holder);
+    first.near.socket.close(code, "from the client");
+    expect(await first.far.closed).toEqual({ code, reason: "from the client" });
+    expect(await first.near.closed).toEqual({ code, reason: "from the client" });
+    const second = await relayed(holder);
+    second.far.socket.close(code, "from the upstream");
+    expect(await second.near.closed).toEqual({ code, reason: "from the upstream" });
+    expect(await second.far.closed).toEqual({ code, reason: "from the upstream" });
+  },
+);
 
 test("a close without a code stays one, and messages sent before it still arrive", async () => {
   const { near, far } = await relayed(await newHolder(locker));
@@ -146,13 +163,19 @@ test("a WebSocket without a token, or with a dead one, is refused and the upstre
   const holder = await newHolder(locker);
   await holder.person.api("DELETE", `/v1/tokens/${holder.token_id}`);
   expect(await connect(`${holder.base}/ws`)).toMatchObject({ refused: 401 });
-  expect(await connect(`${holder.base}/ws`, { headers: { authorization: `Bearer ${holder.token}` } })).toMatchObject({ refused: 401 });
+  expect(await connect(`${holder.base}/ws`, { headers: { authorization: `Bearer ${holder.token}` } })).toMatchObject({
+    refused: 401,
+  });
   expect(holder.upstream.seen).toHaveLength(0);
 });
 
 test.each([
   ["its token is revoked", "revoked", ({ person, token_id }: Holder) => person.api("DELETE", `/v1/tokens/${token_id}`)],
-  ["its token is paused", "token_paused", ({ person, token_id }: Holder) => person.api("POST", `/v1/tokens/${token_id}/pause`)],
+  [
+    "its token is paused",
+    "token_paused",
+    ({ person, token_id }: Holder) => person.api("POST", `/v1/tokens/${token_id}/pause`),
+  ],
   ["its key is paused", "key_paused", ({ person }: Holder) => person.api("POST", "/v1/keys/api/pause")],
   ["its key is deleted", "key_deleted", ({ person }: Holder) => person.api("DELETE", "/v1/keys/api")],
 ])("a WebSocket is cut on both sides when %s, and its row says cut", async (_what, rule, stop) => {

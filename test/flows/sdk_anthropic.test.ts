@@ -89,7 +89,12 @@ test("the API version that a provider insists on is sent where the caller names 
 test("the token is found as a Bearer too, for a provider that wants its key elsewhere", async () => {
   const byBearer = new Anthropic({ baseURL: client.baseURL, apiKey: null, authToken: token, maxRetries: 0 });
   upstream.answerWith((_request, response) => {
-    const page = { data: [{ type: "model", id: "m", display_name: "M" }], has_more: false, first_id: "m", last_id: "m" };
+    const page = {
+      data: [{ type: "model", id: "m", display_name: "M" }],
+      has_more: false,
+      first_id: "m",
+      last_id: "m",
+    };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(page));
   });
   const [model] = (await byBearer.models.list()).data;

@@ -92,7 +92,11 @@ test("a file that the OpenAI SDK uploads as multipart reaches the upstream byte 
 
 test("an upstream's refusal reaches the OpenAI SDK as the typed error it knows, with the key cut out of its text", async () => {
   upstream.answerWith((_request, response, { headers }) => {
-    const error = { message: `Incorrect API key provided: ${headers.authorization}`, type: "x", code: "invalid_api_key" };
+    const error = {
+      message: `Incorrect API key provided: ${headers.authorization}`,
+      type: "x",
+      code: "invalid_api_key",
+    };
     response.writeHead(401, { "content-type": "application/json" }).end(JSON.stringify({ error }));
   });
   const refused = client.chat.completions.create({ model: "gpt-4o", messages: MESSAGES });

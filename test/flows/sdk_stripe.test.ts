@@ -29,7 +29,13 @@ afterAll(async () => {
 /** The SDK as it would be set up: it knows hosts and ports, but no base path. */
 function stripe(token: string): Stripe {
   const { hostname, port } = new URL(locker.proxyOrigin);
-  return new Stripe(token, { host: hostname, port: Number(port), protocol: "http", maxNetworkRetries: 0, telemetry: false });
+  return new Stripe(token, {
+    host: hostname,
+    port: Number(port),
+    protocol: "http",
+    maxNetworkRetries: 0,
+    telemetry: false,
+  });
 }
 
 function seen() {
@@ -58,7 +64,12 @@ test("the Stripe SDK, which has no base path, works in direct mode with a token 
 test("pages that the Stripe SDK turns by itself all come through direct mode", async () => {
   upstream.answerWith((_request, response, { url }) => {
     const second = url.includes("starting_after=cus_1");
-    const page = { object: "list", url: "/v1/customers", has_more: !second, data: [customer(second ? "cus_2" : "cus_1")] };
+    const page = {
+      object: "list",
+      url: "/v1/customers",
+      has_more: !second,
+      data: [customer(second ? "cus_2" : "cus_1")],
+    };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(page));
   });
   const ids: string[] = [];

@@ -56,7 +56,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("WebSocket", { READY_STATE_OPEN: 1 });
   vi.stubGlobal("scheduler", { wait: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) });
-  vi.spyOn(console, "warn").mockImplementation(() => {});
+  vi.spyOn(console, "error").mockImplementation(() => {});
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -138,7 +138,10 @@ test("two pings without an answer mean that the leash is lost", async () => {
 });
 
 test("an expiry cuts at its moment, leash or no leash, and not before", async () => {
-  const { cuts } = leashTo(fakeVault(async () => undefined), Date.now() + 5_000);
+  const { cuts } = leashTo(
+    fakeVault(async () => undefined),
+    Date.now() + 5_000,
+  );
   await vi.advanceTimersByTimeAsync(4_999);
   expect(cuts).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);

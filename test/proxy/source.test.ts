@@ -22,7 +22,9 @@ const holding = (pattern: RegExp) => SOURCES.filter(({ code }) => pattern.test(c
 
 test("an upstream's own body or socket is never handed back: the invocation would end, and nobody would hear a cut", () => {
   // Every Response that the proxy makes, by what it is given for a body.
-  const bodies = SOURCES.flatMap(({ code }) => [...code.matchAll(/new Response\(\s*([^,)]*)/g)].map(([, body]) => body));
+  const bodies = SOURCES.flatMap(({ code }) =>
+    [...code.matchAll(/new Response\(\s*([^,)]*)/g)].map(([, body]) => body),
+  );
   expect(bodies.length).toBeGreaterThan(0);
   expect(bodies.filter((body) => body !== "null" && body !== "readable")).toEqual([]);
   expect(holding(/Response\([^)]*\.body\b/)).toEqual([]);
@@ -58,5 +60,7 @@ test("the deployment has no cache in front of it and serves no other name", () =
   expect(settings).not.toHaveProperty("cache");
   expect(JSON.stringify(settings)).not.toContain('"cache"');
   expect(settings).toMatchObject({ workers_dev: false, preview_urls: false });
-  expect(settings.compatibility_flags).toEqual(expect.arrayContaining(["enable_request_signal", "global_fetch_strictly_public"]));
+  expect(settings.compatibility_flags).toEqual(
+    expect.arrayContaining(["enable_request_signal", "global_fetch_strictly_public"]),
+  );
 });

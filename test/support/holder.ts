@@ -10,7 +10,13 @@ import { startUpstream, type Upstream } from "./upstream.ts";
 export const SECRET = "sk-live-7Qx/Zp+41mNv==Tr09";
 
 /** An answer as it came over the socket: nothing decoded, nothing followed. */
-export type Answer = { status: number; headers: IncomingHttpHeaders; raw_headers: string[]; body: Buffer; text: string };
+export type Answer = {
+  status: number;
+  headers: IncomingHttpHeaders;
+  raw_headers: string[];
+  body: Buffer;
+  text: string;
+};
 export type Sent = { method?: string; headers?: Record<string, string | string[]>; body?: string | Buffer };
 
 /** Somebody with one key for an upstream of their own and one token that reaches it. */
@@ -30,7 +36,10 @@ export type Holder = {
 
 type Wishes = { key?: object; policy?: object; base_path?: string };
 
-export async function newHolder(locker: LocalLocker, { key: more, policy, base_path = "" }: Wishes = {}): Promise<Holder> {
+export async function newHolder(
+  locker: LocalLocker,
+  { key: more, policy, base_path = "" }: Wishes = {},
+): Promise<Holder> {
   const upstream = await startUpstream();
   onTestFinished(() => upstream.stop());
   const person = await newPerson(locker);
@@ -70,7 +79,11 @@ export function begin(
   path: string,
   { method = "GET", headers = {} }: Sent = {},
 ): { asked: ClientRequest; answered: Promise<IncomingMessage> } {
-  const asked = request(base + path, { method, agent: false, headers: { authorization: `Bearer ${token}`, ...headers } });
+  const asked = request(base + path, {
+    method,
+    agent: false,
+    headers: { authorization: `Bearer ${token}`, ...headers },
+  });
   const answered = once(asked, "response").then(([response]) => response as IncomingMessage);
   return { asked, answered };
 }

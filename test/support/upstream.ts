@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 
 /** A request as the upstream saw it. Header names are lower case; `raw_headers` keeps order and doubles. */
 export type Seen = {
@@ -50,6 +50,12 @@ export async function startUpstream(
       void current(request, response, seen);
     });
   });
+  // The server forgets a connection that became a WebSocket, and would wait for it for ever.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const upstream: Upstream = {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -65,7 +71,7 @@ export async function startUpstream(
     },
     server,
     stop: async () => {
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

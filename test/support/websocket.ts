@@ -14,7 +14,9 @@ export class End {
 
   constructor(socket: WebSocket) {
     this.socket = socket;
-    this.closed = new Promise((resolve) => socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() })));
+    this.closed = new Promise((resolve) =>
+      socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() })),
+    );
     socket.on("error", () => {});
     socket.on("message", (data: RawData, binary: boolean) => {
       const bytes = data as Buffer;
@@ -31,8 +33,14 @@ export class End {
   }
 }
 
+type Acceptor = { accepted(): Promise<{ end: End; request: IncomingMessage }> };
+
+const acceptors = new WeakMap<Upstream, Acceptor>();
+
 /** Makes an upstream take WebSockets too. `accepted` tells of the next one, with the request that asked for it. */
-export function acceptWebSockets(upstream: Upstream): { accepted(): Promise<{ end: End; request: IncomingMessage }> } {
+export function acceptWebSockets(upstream: Upstream): Acceptor {
+  const known = acceptors.get(upstream);
+  if (known !== undefined) return known;
   const server = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 * 1024 });
   const arrivals: { end: End; request: IncomingMessage }[] = [];
   const waiting: ((arrival: { end: End; request: IncomingMessage }) => void)[] = [];
@@ -44,12 +52,14 @@ export function acceptWebSockets(upstream: Upstream): { accepted(): Promise<{ en
       else next(arrival);
     });
   });
-  return {
+  const acceptor: Acceptor = {
     accepted: () => {
       const arrival = arrivals.shift();
       return arrival === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(arrival);
     },
   };
+  acceptors.set(upstream, acceptor);
+  return acceptor;
 }
 
 /** Opens a WebSocket, or answers the refusal's status and body. */

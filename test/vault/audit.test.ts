@@ -111,6 +111,30 @@ describe("a refusal", () => {
     expect(await outbox(vault)).toHaveLength(before);
   });
 
+  it("to manage something is recorded too, where the vault knows who asked", async () => {
+    const { vault, app } = await vaultWithKey();
+    const { stub, ada } = vault;
+    const impostor = { ...ada, hash: app.hash, kind: "app" as const };
+    const stranger = { ...ada, hash: "nobody" };
+    const asks = [
+      () => ask(stub.listKeys(impostor, undefined, 10, {})),
+      () => ask(stub.revokeToken(impostor, app.id)),
+      () => ask(stub.revealKeys(impostor, ["k"])),
+      () => ask(stub.me(stranger)),
+      () => ask(stub.createToken({ ...ada, kind: "dev" }, "x", {})),
+    ];
+    const answers = [];
+    for (const each of asks) answers.push(await refusalOf(each()));
+    expect(answers).toEqual([...Array.from({ length: 3 }, () => "insufficient_scope"), "invalid_token", "invalid_token"]);
+    await ask(stub.signOut(ada));
+    expect(await refusalOf(ask(stub.listKeys(ada, undefined, 10, {})))).toBe("invalid_token revoked");
+    const rows = (await outbox(vault)).filter(({ decision }) => decision.action === "manage");
+    expect(rows.map(({ decision: { actor, outcome, rule } }) => [actor.kind, outcome, rule])).toEqual([
+      ["app", "refused", "insufficient_scope"],
+      ["session", "refused", "revoked"],
+    ]);
+  });
+
   it("is no weapon: the first has a row, the rest of its minute one counted row", async () => {
     const { vault, app } = await vaultWithKey();
     await ask(vault.stub.revokeToken(vault.ada, app.id));

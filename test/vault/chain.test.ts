@@ -139,6 +139,8 @@ describe("a change is noticed", () => {
       expect(faultOf(added(whole, number)), `whole, ${number}`).toMatch(/was added/);
       expect(faultOf(added(pending, number)), `pending, ${number}`).toMatch(/was added/);
     }
+    // A row that was whole from the beginning never gets one, whatever the heads are.
+    expect(checkChain(added(whole, 6).rows, log.heads).fault).toMatch(/was added/);
   });
 
   it("of a row that is there twice", () => {

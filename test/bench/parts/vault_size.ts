@@ -1,16 +1,15 @@
+import { Connection } from "../client/connection.ts";
 import { now } from "../clock.ts";
 import { median } from "../statistics.ts";
 import { KEY, mintToken, openAccount, storeKey, type Account } from "../targets/accounts.ts";
 import { lockerCall, type Field } from "../targets/start.ts";
 import { SMALL, type Lane } from "../targets/target.ts";
 import { measureLatency } from "./latency.ts";
-import { drive } from "./throughput.ts";
 
 /** What a vault of some size costs: a call (median ms), and a page of keys and of activity. */
 export type VaultSize = { keys: number; rows: number; call_ms: number; keys_page_ms: number; activity_page_ms: number };
 
-const STORING = 16;
-const FILLING = 16;
+const AT_ONCE = 16;
 const PAGES = 10;
 
 /** A vault with one key, one with many (each call takes another), one with many audit rows. */
@@ -28,7 +27,7 @@ export async function measureVaultSizes(
   const reach_all = { ...wide, ...(await mintToken(wide.person)) };
   const deep = await openAccount(origin, upstream, "deep@example.com");
   const lanes = [lane("fresh", fresh), lane("wide", reach_all, names), lane("deep", deep)];
-  for (let left = rows; left > 0;) left -= (await drive(lane("deep", deep), FILLING, 500)).calls;
+  await fill(lane("deep", deep), rows);
 
   const latency = await measureLatency(lanes, { rounds, calls });
   const size = async (name: string, { person }: Account, has: { keys: number; rows: number }): Promise<VaultSize> => ({
@@ -50,8 +49,19 @@ async function storeKeys({ person }: Account, upstream: number, count: number): 
   const store = async () => {
     for (let name = left.pop(); name !== undefined; name = left.pop()) await storeKey(person, name, upstream);
   };
-  await Promise.all(Array.from({ length: STORING }, store));
+  await Promise.all(Array.from({ length: AT_ONCE }, store));
   return [KEY, ...names];
+}
+
+/** Makes that many calls, so that their rows are there. */
+async function fill({ target, calls }: Lane, rows: number): Promise<void> {
+  let left = rows;
+  const callOn = async () => {
+    const connection = await Connection.open(target.port);
+    while (left-- > 0) await connection.exchange(calls[0] as Buffer);
+    connection.close();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, callOn));
 }
 
 async function timePage(person: Account["person"], path: string): Promise<number> {

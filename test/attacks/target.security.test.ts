@@ -1,0 +1,311 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Problem } from "../../src/problem.ts";
+import { isOurs, readProxyPath, redirectedTo, targetOf } from "../../src/proxy/target.ts";
+import { readPath } from "../../src/vault/path.ts";
+import type { Destination } from "../../src/vault/keys.ts";
+
+const ORIGIN = "https://api.stripe.com";
+const fence = (base_path: string): Destination => ({
+  provider: "custom",
+  origin: ORIGIN,
+  base_path,
+  placement: { in: "bearer" },
+  headers: {},
+});
+
+/** The URL that a call would go to, as the live path finds it: read strictly, then built. Undefined where it is refused. */
+function built(base_path: string, path: string, query: string, strict = base_path !== ""): URL | undefined {
+  try {
+    return targetOf(fence(base_path), path === "" ? "" : readPath(path, strict).raw, query);
+  } catch (refused) {
+    if (refused instanceof Problem && refused.code === "target_refused") return undefined;
+    throw refused;
+  }
+}
+
+/** What a lenient server might take a path for: decoded again and again, backslashes as slashes, parameters cut off, dots folded. */
+function* readings(pathname: string): Generator<string> {
+  let reading = pathname;
+  for (let depth = 0; depth < 6; depth++) {
+    const segments: string[] = [];
+    for (const segment of reading.replaceAll("\\", "/").split("/")) {
+      const [bare = ""] = segment.split(";");
+      if (bare === "..") segments.pop();
+      else if (bare !== ".") segments.push(bare);
+    }
+    yield segments.join("/");
+    const decoded = reading.replace(/%[0-9a-f]{2}/gi, (escape) =>
+      String.fromCharCode(Number.parseInt(escape.slice(1), 16)),
+    );
+    if (decoded === reading) return;
+    reading = decoded;
+  }
+}
+
+/** The model: a call may only ever go to the key's own origin, under its base path, with nobody's name in front. */
+function expectInside(base_path: string, target: URL) {
+  const sent = new URL(target.href);
+  expect(sent.origin).toBe(ORIGIN);
+  expect([sent.username, sent.password, sent.hash, sent.port]).toEqual(["", "", "", ""]);
+  expect(sent.pathname.split("/").map(decodeURIComponent)).not.toContain("..");
+  expect(sent.pathname === base_path || sent.pathname.startsWith(`${base_path}/`)).toBe(true);
+  if (base_path === "") return;
+  for (const reading of readings(sent.pathname)) expect(`${reading}/`.startsWith(`${base_path}/`), reading).toBe(true);
+}
+
+/** Pieces from which every known way out is made, and ordinary ones. */
+const pieces = fc.constantFrom(
+  ...[
+    "/",
+    "//",
+    "\\",
+    ".",
+    "..",
+    "...",
+    "%2e",
+    "%2E",
+    "%2f",
+    "%2F",
+    "%5c",
+    "%00",
+    "%252e",
+    "%252f",
+    "%25",
+    "%",
+    "%2",
+    "%zz",
+  ],
+  ...[
+    "@",
+    ":",
+    ":443@",
+    ";",
+    "?",
+    "#",
+    "&",
+    "=",
+    "evil.example",
+    "https:",
+    "http://",
+    "v1",
+    "v1beta",
+    "admin",
+    "a",
+    "b%20c",
+  ],
+  ...[
+    "\t",
+    "\n",
+    "\r",
+    " ",
+    "\0",
+    "é",
+    "。",
+    "．．",
+    "／",
+    "%c0%ae",
+    "%e3%80%82",
+    "%ef%bc%8f",
+    "[::1]",
+    "localhost",
+    "~",
+    "+",
+    "*",
+    "'",
+    '"',
+    "<",
+    "|",
+    "{",
+    "^",
+    "`",
+  ],
+);
+const paths = fc.oneof(
+  { weight: 6, arbitrary: fc.array(pieces, { maxLength: 10 }).map((all) => `/${all.join("")}`) },
+  { weight: 2, arbitrary: fc.array(pieces, { maxLength: 8 }).map((all) => all.join("")) },
+  { weight: 1, arbitrary: fc.string({ maxLength: 30 }) },
+  { weight: 1, arbitrary: fc.webUrl({ withQueryParameters: true, withFragments: true }) },
+);
+const bases = fc.constantFrom("", "/v1", "/v1/projects/a", "/openai/v1");
+const queries = fc.oneof(
+  fc.array(pieces, { maxLength: 6 }).map((all) => all.join("")),
+  fc.string({ maxLength: 20 }),
+);
+
+test("whatever path is asked for, a call goes to the key's own origin and under its base path, or nowhere", () => {
+  let sent = 0;
+  fc.assert(
+    fc.property(bases, paths, queries, (base_path, path, query) => {
+      const target = built(base_path, path, query);
+      if (target === undefined) return;
+      sent++;
+      expectInside(base_path, target);
+    }),
+    { numRuns: 100_000 },
+  );
+  // The model would be content with a proxy that refuses everything.
+  expect(sent).toBeGreaterThan(10_000);
+});
+
+test("an ordinary path is sent to the letter, with its query", () => {
+  const segment = fc.string({ unit: fc.constantFrom(..."abcXYZ019-_~!$&'()*+,=:@"), minLength: 1, maxLength: 8 });
+  const plain = fc.array(fc.oneof(segment, fc.constantFrom("a%20b", "caf%C3%A9", "%40me")), {
+    minLength: 1,
+    maxLength: 5,
+  });
+  fc.assert(
+    fc.property(bases, plain, (base_path, segments) => {
+      const path = `/${segments.join("/")}`;
+      expect(built(base_path, path, "x=1&y=%2F")?.href).toBe(`${ORIGIN}${base_path}${path}?x=1&y=%2F`);
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
+test("even without the vault's reading before it, what is built stays inside or is refused", () => {
+  fc.assert(
+    fc.property(bases, paths, queries, (base_path, path, query) => {
+      let target: URL;
+      try {
+        target = targetOf(fence(base_path), path, query);
+      } catch (refused) {
+        expect(refused).toBeInstanceOf(Problem);
+        return;
+      }
+      expect(new URL(target.href).origin).toBe(ORIGIN);
+      expect(target.pathname === base_path || target.pathname.startsWith(`${base_path}/`)).toBe(true);
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
+describe("ways out that are known from elsewhere", () => {
+  const NEVER = [
+    "@evil.example/x", // joined to an origin: another host
+    ".evil.example/x",
+    ":443@evil.example/",
+    "#@evil.example/",
+    "evil.example",
+    "https://evil.example/",
+    "\\\\evil.example/x",
+    "/\\evil.example/x",
+    "/\t/evil.example",
+    "\t//evil.example",
+    "/\n/evil.example/",
+    "/x\r\nhost: evil.example",
+    "/v1/../admin",
+    "/..",
+    "/%2e%2e/admin",
+    "/.%2E/admin",
+    "/x/%2e",
+    "/%",
+    "/%2",
+    "/%zz",
+    "/%ff",
+    "/%c0%ae%c0%ae/",
+    "/%u002e%u002e/",
+    "/a#b",
+    "/é",
+    "/ ",
+  ];
+  test.each(NEVER)("%j is refused for every key", (path) => {
+    expect(built("", path, "")).toBeUndefined();
+    expect(built("/v1", path, "")).toBeUndefined();
+  });
+
+  const FOLDABLE = [
+    "//evil.example/x",
+    "//",
+    "/a//b",
+    "/..%2fadmin",
+    "/%2e%2e%2fadmin",
+    "/a%2fb",
+    "/a%5cb",
+    "/..;/admin",
+    "/a;b/c",
+    "/;",
+    "/a%00",
+    "/%252e%252e/x",
+    "/..%252fadmin",
+  ];
+  test.each(FOLDABLE)("%j, which servers read in different ways, is refused where there is a fence", (path) => {
+    expect(built("/v1", path, "")).toBeUndefined();
+    expect(built("", path, "", true)).toBeUndefined();
+  });
+
+  test.each(["//evil.example/x", "/a//b", "/a;b", "/a%2fb"])("%j stays a path where there is none", (path) => {
+    expect(built("", path, "")?.href).toBe(`${ORIGIN}${path}`);
+  });
+
+  test("a query cannot become anything else", () => {
+    for (const query of ["@evil.example", "#@evil.example/", "//evil.example", "\\\\evil", "?", "x#y", "/../.."]) {
+      const target = built("/v1", "/a", query);
+      expect([target?.origin, target?.pathname, target?.hash]).toEqual([ORIGIN, "/v1/a", ""]);
+    }
+  });
+});
+
+describe("the proxy's own URL", () => {
+  test("is read as it came: the key is one segment, and what follows is the upstream's", () => {
+    const read = (rest: string) => readProxyPath(`http://localhost:8421${rest}`);
+    expect(read("/v1/proxy/openai/v1/models?a=/v1/proxy/x")).toEqual({
+      key: "openai",
+      path: "/v1/models",
+      query: "a=/v1/proxy/x",
+    });
+    expect(read("/v1/proxy/openai@prod")).toEqual({ key: "openai@prod", path: "", query: "" });
+    expect(read("/v1/proxy/openai%40prod/?")).toEqual({ key: "openai@prod", path: "/", query: "" });
+    expect(read("/v1/proxy/a/../b")).toEqual({ key: "a", path: "/../b", query: "" });
+    expect(read("//evil.example/x")).toEqual({ key: null, path: "//evil.example/x", query: "" });
+    expect(read("")).toEqual({ key: null, path: "/", query: "" });
+    expect(read("?x/v1/proxy/a")).toEqual({ key: null, path: "/", query: "x/v1/proxy/a" });
+  });
+
+  test.each(["", "..", "a%2fb", "a b", "%00", "a@b@c", "x".repeat(65), "é", "a:b", "@"])(
+    "names no key by %j",
+    (name) => {
+      if (name === "..") expect(readProxyPath(`http://localhost/v1/proxy/${name}/x`).key).toBe("..");
+      else expect(() => readProxyPath(`http://localhost/v1/proxy/${name}/x`)).toThrow(Problem);
+    },
+  );
+});
+
+test("a redirect, whatever it says, leads to the proxy only from inside the fence, and never to another host of ours", () => {
+  const ours = { proxy_origin: "https://proxy.example", public_origin: "https://locker.example" };
+  const own = fc.constantFrom(
+    "https://proxy.example",
+    "http://locker.example",
+    "//LOCKER.example.",
+    "/\\proxy.example",
+    "https://locker.example:443",
+  );
+  const locations = fc.oneof(
+    paths,
+    own,
+    fc.tuple(own, paths).map(([origin, path]) => origin + path),
+  );
+  fc.assert(
+    fc.property(bases, locations, fc.constantFrom("key", null), (base_path, location, key) => {
+      const target = new URL(`${ORIGIN}${base_path}/a/b`);
+      let told: string;
+      try {
+        told = redirectedTo(location, target, fence(base_path), { ...ours, key });
+      } catch (refused) {
+        expect(refused).toMatchObject({ code: "upstream_refused" });
+        return;
+      }
+      // Absolute, so that nothing of ours is its base.
+      const to = new URL(told);
+      if (to.origin !== "https://proxy.example") expect(isOurs(ours, to)).toBe(false);
+      else {
+        const meant = new URL(location, target);
+        expect(meant.origin).toBe(ORIGIN);
+        expect(told).toBe(
+          `https://proxy.example${key === null ? "" : "/v1/proxy/key"}${meant.pathname.slice(base_path.length)}${meant.search}${meant.hash}`,
+        );
+      }
+    }),
+    { numRuns: 20_000 },
+  );
+});

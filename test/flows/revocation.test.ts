@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { violations, type CallSeen, type ChangeSeen } from "../support/history.ts";
+import { activity, eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+const CALLERS = 24;
+const CALLS = 3_000;
+const TOKENS = 8;
+
+let locker: LocalLocker;
+let upstream: Upstream;
+beforeAll(async () => {
+  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+});
+afterAll(() => Promise.all([locker.stop(), upstream.stop()]));
+
+function call({ token }: Minted, path: string): Promise<Response> {
+  return fetch(`${locker.proxyOrigin}/v1/proxy/k/${path}`, { headers: { authorization: `Bearer ${token}` } });
+}
+
+/** The object that a token names. */
+function vaultOf({ token }: Minted): string {
+  return token.slice(10, 34);
+}
+
+describe("the check of a history", () => {
+  const call = { subject: "a", began: 10, ended: 20, passed: true };
+  const change = (asked: number, answered: number, stops: boolean): ChangeSeen => ({ subject: "a", asked, answered, stops });
+
+  it("knows what could not have been from what could", () => {
+    const refused = { ...call, passed: false };
+    expect(violations([call], [change(1, 5, true)])).toEqual([call]);
+    expect(violations([call], [change(1, 15, true)])).toEqual([]);
+    expect(violations([call], [change(1, 5, true), change(6, 9, false)])).toEqual([]);
+    expect(violations([call], [change(1, 5, true), change(12, 30, false)])).toEqual([]);
+    expect(violations([call], [change(1, 5, true), change(21, 30, false)])).toEqual([call]);
+    expect(violations([call], [{ ...change(1, 5, true), subject: "b" }])).toEqual([]);
+    expect(violations([refused], [])).toEqual([refused]);
+    expect(violations([refused], [change(1, 5, true)])).toEqual([]);
+    expect(violations([refused], [change(15, 30, true)])).toEqual([]);
+    expect(violations([refused], [change(1, 5, true), change(6, 9, false)])).toEqual([refused]);
+  });
+});
+
+describe("thousands of calls at once, with ends, pauses and resumes at random, across evictions", () => {
+  it("no call that begins after an end was answered is let through, and none is refused without a reason", async () => {
+    const person = await newPerson(locker);
+    await storeKey(person, "k", upstream.origin);
+    const tokens = await Promise.all(Array.from({ length: TOKENS }, () => mintToken(person)));
+    const calls: (CallSeen & { path: string })[] = [];
+    const changes: ChangeSeen[] = [];
+    let done = false;
+
+    const caller = async (name: number) => {
+      for (let i = 0; i < CALLS / CALLERS; i++) {
+        const token = pick(tokens);
+        const path = `${name}-${i}`;
+        const began = performance.now();
+        const answer = await call(token, path);
+        await answer.arrayBuffer();
+        calls.push({ subject: token.id, path, began, ended: performance.now(), passed: answer.status === 200 });
+        if (![200, 401, 423].includes(answer.status)) throw new Error(`a call was answered ${answer.status}`);
+      }
+    };
+    const owner = async () => {
+      const [last, ...spare] = tokens;
+      for (let round = 0; !done; round++) {
+        // One token lives to the end, so that there is always somebody to be let through.
+        const token = round % 3 === 0 && spare.length > 2 ? (spare.pop() as Minted) : pick([last as Minted, ...spare]);
+        if (spare.includes(token) || token === last) {
+          changes.push(await change(person, token, "pause"));
+          await pause();
+          changes.push(await change(person, token, "resume"));
+        } else changes.push(await change(person, token, "revoke"));
+        await pause();
+      }
+    };
+    const weather = async () => {
+      while (!done) {
+        await locker.miniflare.unsafeEvictDurableObject("apilocker", "UserVault", { name: vaultOf(tokens[0] as Minted) }).catch(() => {});
+        await pause();
+      }
+    };
+    const others = [owner(), weather()];
+    await Promise.all(Array.from({ length: CALLERS }, (_, name) => caller(name)));
+    done = true;
+    await Promise.all(others);
+
+    expect(calls).toHaveLength(CALLS);
+    expect(violations(calls, changes)).toEqual([]);
+    // The test is worth something only if both happened, often.
+    expect(calls.filter(({ passed }) => passed).length).toBeGreaterThan(CALLS / 20);
+    expect(calls.filter(({ passed }) => !passed).length).toBeGreaterThan(CALLS / 20);
+    expect(changes.filter(({ stops }) => stops).length).toBeGreaterThan(TOKENS);
+    // What was refused never reached the upstream; what was let through did so once.
+    const arrived = upstream.seen.map(({ url }) => url.slice(1));
+    expect(arrived.toSorted()).toEqual(calls.filter(({ passed }) => passed).map(({ path }) => path).toSorted());
+    const { ok } = await person.api<{ ok: boolean }>("GET", "/v1/activity/verify");
+    expect(ok).toBe(true);
+  }, 60_000);
+});
+
+describe("what was stopped for a while", () => {
+  it.each([
+    ["token", ({ id }: Minted) => `/v1/tokens/${id}`],
+    ["key", () => "/v1/keys/k"],
+  ])("a paused %s works again the moment its resuming is answered", async (_what, pathOf) => {
+    const person = await newPerson(locker);
+    await storeKey(person, "k", upstream.origin);
+    const token = await mintToken(person);
+    for (let i = 0; i < 5; i++) {
+      expect((await call(token, "x")).status).toBe(200);
+      await person.api("POST", `${pathOf(token)}/pause`);
+      const refused = await call(token, "x");
+      expect(refused.status).toBe(423);
+      expect(await refused.json()).toMatchObject({ code: "paused" });
+      await person.api("POST", `${pathOf(token)}/resume`);
+    }
+    expect((await call(token, "x")).status).toBe(200);
+  });
+
+  it("a revoked token cannot be resumed, and what it asks is in the activity", async () => {
+    const person = await newPerson(locker);
+    await storeKey(person, "k", upstream.origin);
+    const token = await mintToken(person);
+    await person.api("DELETE", `/v1/tokens/${token.id}`);
+    await expect(person.api("POST", `/v1/tokens/${token.id}/resume`)).rejects.toThrow("conflict");
+    expect((await call(token, "x")).status).toBe(401);
+    const row = await eventually(async () => (await activity(person)).find(({ rule }) => rule === "revoked"));
+    expect(row).toMatchObject({ action: "proxy.call", outcome: "refused" });
+  });
+});
+
+async function change(person: Person, { id }: Minted, what: "pause" | "resume" | "revoke"): Promise<ChangeSeen> {
+  const asked = performance.now();
+  if (what === "revoke") await person.api("DELETE", `/v1/tokens/${id}`);
+  else await person.api("POST", `/v1/tokens/${id}/${what}`);
+  return { subject: id, asked, answered: performance.now(), stops: what !== "resume" };
+}
+
+function pick<T>(items: readonly T[]): T {
+  return items[Math.floor(Math.random() * items.length)] as T;
+}
+
+/** A moment, so that calls come in between. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 40));
+}
