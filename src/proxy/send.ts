@@ -5,19 +5,41 @@ import { asProblem, Problem, problemResponse } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Ask, Dispatch } from "../vault/gate.ts";
 import { ProxyCall } from "./call.ts";
-import { carry } from "./carry.ts";
 import { takeToken } from "./find_token.ts";
-import { clientHeaders, guard, overridesMethod, refuseBrowsers, upstreamHeaders } from "./headers.ts";
+import { guard, overridesMethod, refuseBrowsers, upstreamHeaders } from "./headers.ts";
+import { handBack } from "./hand_back.ts";
 import { inject } from "./inject.ts";
+import { RefusedTokens } from "./refused_tokens.ts";
 import { Scrubber } from "./scrub.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
-import { isOurs, readProxyPath, redirectedTo, targetOf, type ProxyPath } from "./target.ts";
-import { relay } from "./websocket.ts";
+import { isOurs, readProxyPath, targetOf, type ProxyPath } from "./target.ts";
 
 const FIRST_BYTE_MS = 300_000;
 const HEADER_BYTES = 64 * 1024;
+const REPLAYED_BYTES = 1024 * 1024;
 const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
+
+/** A request on its way. `body` becomes bytes where it may have to be sent twice. */
+type Errand = {
+  config: Config;
+  env: Env;
+  ctx: ExecutionContext;
+  request: Request;
+  asked: ProxyPath;
+  headers: Headers;
+  query: string;
+  vault_id: string;
+  mac: string;
+  question: Ask;
+  body: ReadableStream<Uint8Array> | ArrayBuffer | null;
+};
+
+/** A call that has been sent, and what the upstream answered. */
+type Attempt = { call: ProxyCall; upstream: Upstream; answer: Response; timing: string };
+
+/** What this isolate remembers of refused tokens; never of one that was accepted. */
+const refused = new RefusedTokens();
 
 /** What the rest of a call works with once the vault has said yes. */
 type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: boolean };
@@ -48,37 +70,75 @@ function refusalOf(problem: Problem): Response {
 
 /** A call, step by step: refuse what needs no asking, ask the vault once, send, carry the answer, settle. */
 async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const started_at = Date.now();
   const config = configOf(env);
   assertServable(request);
   const asked = readProxyPath(request.url);
   const { token, headers, query } = takeToken(request.headers, asked.query);
-  const { kind, vault_id, hash } = verifyToken(config.token_keys, token);
+  const { kind, vault_id, hash, mac } = verifyToken(config.token_keys, token);
   if (kind !== "app") throw new Problem("invalid_token", "The proxy takes app tokens.");
+  refused.check(mac, Date.now());
 
   const overridden = overridesMethod(headers, query);
   const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, ...originOf(request) };
-  const dispatch = await authorize(env, vault_id, question);
-  const vault_ms = Date.now() - started_at;
+  const errand = { config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body };
+  const first = await attempt(errand);
+  if (!mayFallBack(first, errand)) return settleHandBack(errand, first);
+  // The upstream does not take the new secret yet: while the rotation overlaps, the one before is asked for, as a use of its own.
+  void first.answer.body?.cancel().catch(() => {});
+  ctx.waitUntil(first.call.end({ outcome: "ok" }));
+  return settleHandBack(errand, await attempt({ ...errand, question: { ...question, overlap: true } }));
+}
 
+/** Hands the answer back; one that cannot be is dropped, and the call settled as failed. */
+function settleHandBack(
+  { config, ctx, request, asked }: Errand,
+  { call, upstream, answer, timing }: Attempt,
+): Response {
+  try {
+    const { response, done } = handBack(call, { config, request, asked, ...upstream }, answer, timing);
+    ctx.waitUntil(done);
+    return response;
+  } catch (thrown) {
+    void answer.body?.cancel().catch(() => {});
+    throw failed(call, ctx, request, thrown);
+  }
+}
+
+/** Asks the vault and sends the request. Whatever goes wrong after the vault's yes is settled here. */
+async function attempt(errand: Errand): Promise<Attempt> {
+  const { config, env, ctx, request, vault_id } = errand;
+  const started_at = Date.now();
+  const dispatch = await authorize(errand);
+  const vault_ms = Date.now() - started_at;
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
   try {
-    const upstream = prepare(config, dispatch, request, asked, headers, query);
+    const upstream = prepare(config, dispatch, errand);
+    if (dispatch.overlaps) await keepBody(errand);
     const sent_at = Date.now();
-    const answer = await send(call, request, upstream);
-    const timing = `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}`;
-    try {
-      return handBack(config, call, request, asked, upstream, answer, timing, ctx);
-    } catch (refused) {
-      void answer.body?.cancel().catch(() => {});
-      throw refused;
-    }
+    const answer = await send(call, errand, upstream);
+    return { call, upstream, answer, timing: `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}` };
   } catch (thrown) {
-    const problem = call.stopped.aborted ? call.cutProblem() : asProblem(thrown);
-    const gone = request.signal.aborted;
-    ctx.waitUntil(call.end(gone ? { outcome: "canceled" } : { outcome: "failed", rule: problem.code }));
-    throw new Problem(problem.code, problem.message, { ...problem.extras, request_id: dispatch.request_id });
+    throw failed(call, ctx, request, thrown);
   }
+}
+
+/** Ends a call that went wrong, and words it. */
+function failed(call: ProxyCall, ctx: ExecutionContext, request: Request, thrown: unknown): Problem {
+  const problem = call.stopped.aborted ? call.cutProblem() : asProblem(thrown);
+  const gone = request.signal.aborted;
+  ctx.waitUntil(call.end(gone ? { outcome: "canceled" } : { outcome: "failed", rule: problem.code }));
+  return new Problem(problem.code, problem.message, { ...problem.extras, request_id: call.dispatch.request_id });
+}
+
+/** A small body is read before it is sent where the call may have to be made again. */
+async function keepBody(errand: Errand): Promise<void> {
+  const length = Number(errand.request.headers.get("content-length") ?? Infinity);
+  if (errand.body instanceof ReadableStream && length <= REPLAYED_BYTES)
+    errand.body = await errand.request.arrayBuffer();
+}
+
+function mayFallBack({ call, answer }: Attempt, { body }: Errand): boolean {
+  return answer.status === 401 && call.dispatch.overlaps && !(body instanceof ReadableStream);
 }
 
 function assertServable(request: Request): void {
@@ -98,25 +158,21 @@ function hasUnusualBody({ method, body }: Request): boolean {
   return body !== null && (method === "GET" || method === "HEAD");
 }
 
-async function authorize(env: Env, vault_id: string, question: Ask): Promise<Dispatch> {
+async function authorize({ env, vault_id, mac, question }: Errand): Promise<Dispatch> {
   const settled = takeSettlements(vault_id);
   try {
     return await ask(env.USER_VAULT.getByName(vault_id).authorize(question, settled));
-  } catch (refused) {
-    // A refusal means that the vault was reached and has them; only a fault may have lost them, and settling twice is harmless.
-    if (refused instanceof Problem && refused.code === "unavailable") returnSettlements(vault_id, settled);
-    throw refused;
+  } catch (thrown) {
+    if (thrown instanceof Problem) {
+      // A refusal means that the vault was reached and has them; only a fault may have lost them, and settling twice is harmless.
+      if (thrown.code === "unavailable") returnSettlements(vault_id, settled);
+      else refused.note(mac, thrown, Date.now());
+    }
+    throw thrown;
   }
 }
 
-function prepare(
-  config: Config,
-  dispatch: Dispatch,
-  request: Request,
-  asked: ProxyPath,
-  given: Headers,
-  query: string,
-): Upstream {
+function prepare(config: Config, dispatch: Dispatch, { request, asked, headers: given, query }: Errand): Upstream {
   // No path at all is judged as `/`, but means the base address itself: `/graphql` and `/graphql/` are two things.
   const target = targetOf(dispatch.destination, asked.path === "" ? "" : dispatch.path, query);
   assertForeign(config, target);
@@ -140,14 +196,18 @@ export function assertForeign(config: Config, target: URL): void {
   if (isOurs(config, target)) throw new Problem("target_refused", "The proxy does not call itself.");
 }
 
-async function send(call: ProxyCall, request: Request, { target, headers, upgrade }: Upstream): Promise<Response> {
+async function send(
+  call: ProxyCall,
+  { request, body }: Errand,
+  { target, headers, upgrade }: Upstream,
+): Promise<Response> {
   if (upgrade) await call.leashNow();
   const late = setTimeout(() => call.stop("first_byte"), FIRST_BYTE_MS);
   try {
     // The runtime lets a body through with a GET only from a Request that came with it.
     const carried = hasUnusualBody(request) ? new Request(target, request) : target;
     const answer = await fetch(carried, {
-      ...(carried === target ? { method: request.method, body: request.body } : {}),
+      ...(carried === target ? { method: request.method, body } : {}),
       headers,
       // A redirect is handed back, not followed: following it would carry the credential to a host that nobody named.
       redirect: "manual",
@@ -162,46 +222,4 @@ async function send(call: ProxyCall, request: Request, { target, headers, upgrad
   } finally {
     clearTimeout(late);
   }
-}
-
-function handBack(
-  config: Config,
-  call: ProxyCall,
-  request: Request,
-  asked: ProxyPath,
-  { target, scrubber }: Upstream,
-  answer: Response,
-  timing: string,
-  ctx: ExecutionContext,
-): Response {
-  const { dispatch } = call;
-  const headers = clientHeaders(answer.headers, (value) => scrubber.text(value));
-  for (const name of ["location", "content-location"]) {
-    const value = answer.headers.get(name);
-    if (value !== null)
-      headers.set(
-        name,
-        scrubber.text(redirectedTo(value, target, dispatch.destination, { ...config, key: asked.key })),
-      );
-  }
-  headers.set("apilocker-request-id", dispatch.request_id);
-  headers.set("server-timing", timing);
-  if (answer.webSocket !== null) {
-    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    const { response, done } = relay(call, answer, headers, {
-      offered,
-      scrubber: dispatch.scrub ? scrubber : undefined,
-    });
-    ctx.waitUntil(done);
-    return response;
-  }
-  if (/^text\/event-stream\b/i.test(answer.headers.get("content-type") ?? "")) ctx.waitUntil(call.leashNow());
-  const scrubbed = dispatch.scrub || answer.status >= 400 ? scrubber : undefined;
-  const { response, done } = carry(call, answer, headers, {
-    scrubber: scrubbed,
-    method: request.method,
-    client: request.signal,
-  });
-  ctx.waitUntil(done);
-  return response;
 }

@@ -18,7 +18,7 @@ export function checkChain(
   const decisions = new Map<number, { hash: string; prev: string }>();
   const outcomes = new Map<number, { hash: string; prev: string }>();
   for (const row of rows) {
-    const decision = readText<Decision>(row.decision);
+    const decision = readText(row.decision) as Decision | undefined;
     if (decision === undefined || chainHash(row.decision) !== row.hash || decision.seq !== row.seq)
       return fault(rows, `row ${row.seq} was changed`);
     if (decisions.has(row.seq)) return fault(rows, `row ${row.seq} is there twice`);
@@ -26,7 +26,7 @@ export function checkChain(
       return fault(rows, `row ${row.seq} was added`);
     decisions.set(row.seq, { hash: row.hash, prev: decision.prev });
     if (row.outcome === null) continue;
-    const outcome = readText<Settled>(row.outcome);
+    const outcome = readText(row.outcome) as Settled | undefined;
     if (outcome === undefined || row.outcome_hash === null || chainHash(row.outcome) !== row.outcome_hash)
       return fault(rows, `the outcome of row ${row.seq} was changed`);
     if (outcome.of !== row.hash) return fault(rows, `the outcome of row ${row.seq} belongs to another row`);
@@ -68,10 +68,10 @@ function walk(
 }
 
 /** A text may be anything by the time it is checked. */
-function readText<T>(text: string): T | undefined {
+function readText(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as T) : undefined;
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     return undefined;
   }

@@ -11,7 +11,13 @@ const ring = parseKeyRing("ROOT_KEYS", `r1:${randomBytes(32).toString("base64")}
 const root = ring.current;
 const share = bytesOf(randomBytes(32));
 const vault_id = "00vault";
-const context = { vault_id, key_id: "key_1", version: 1, field: "secret", destination: '{"origin":"https://a.example"}' };
+const context = {
+  vault_id,
+  key_id: "key_1",
+  version: 1,
+  field: "secret",
+  destination: '{"origin":"https://a.example"}',
+};
 const plain = bytesOf(Buffer.from('{"secret":"sk-live-0123456789"}'));
 
 let data_key: DataKey;
@@ -27,7 +33,9 @@ function bytesOf(buffer: Uint8Array): Bytes {
 /** HKDF by the letter of RFC 5869 §2, for outputs of at most 32 bytes. */
 function hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Buffer {
   const zeros = new Uint8Array(32);
-  const prk = createHmac("sha256", salt.length === 0 ? zeros : salt).update(secret).digest();
+  const prk = createHmac("sha256", salt.length === 0 ? zeros : salt)
+    .update(secret)
+    .digest();
   const one = createHmac("sha256", prk).update(info).update(Uint8Array.of(1)).digest();
   const two = createHmac("sha256", prk).update(one).update(info).update(Uint8Array.of(2)).digest();
   return Buffer.concat([one, two]).subarray(0, length);
@@ -48,6 +56,11 @@ function prefixed(...fields: string[]): Buffer {
       return Buffer.concat([length, Buffer.from(field)]);
     }),
   );
+}
+
+/** The wrapped data key as the vault stores it. */
+function row() {
+  return { id: 1, root_id: "r1", wrapped };
 }
 
 async function opens(work: Promise<unknown>): Promise<boolean> {
@@ -94,7 +107,11 @@ describe("a sealed secret", () => {
   });
 
   it("is format, data-key id, IV and AES-256-GCM, as another implementation reads it", async () => {
-    const raw = decipher(hkdf(root.bytes, share, Buffer.from("apilocker/v1/wrap"), 32), wrapped, prefixed("wrap", vault_id, "r1"));
+    const raw = decipher(
+      hkdf(root.bytes, share, Buffer.from("apilocker/v1/wrap"), 32),
+      wrapped,
+      prefixed("wrap", vault_id, "r1"),
+    );
     expect(raw.length).toBe(32);
     const blob = await seal(data_key, plain, context);
     expect([...blob.subarray(0, 5)]).toEqual([1, 0, 0, 0, 1]);
@@ -154,8 +171,6 @@ describe("a sealed secret", () => {
 });
 
 describe("a wrapped data key", () => {
-  const row = () => ({ id: 1, root_id: "r1", wrapped });
-
   it("opens with its root, its share and its vault, and then opens what it sealed", async () => {
     const blob = await seal(data_key, plain, context);
     const again = await unwrapDataKey(ring, share, vault_id, row());

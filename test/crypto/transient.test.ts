@@ -36,9 +36,15 @@ it("has one spelling: nothing added to it is overlooked", async () => {
 
 it("opens nothing that was never sealed, and never throws", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.oneof(fc.string(), fc.base64String().map((box) => `r1.${box}`)), async (text) => {
-      expect(await openTransient(ring, "sign-in", text)).toBeUndefined();
-    }),
+    fc.asyncProperty(
+      fc.oneof(
+        fc.string(),
+        fc.base64String().map((box) => `r1.${box}`),
+      ),
+      async (text) => {
+        expect(await openTransient(ring, "sign-in", text)).toBeUndefined();
+      },
+    ),
   );
 });
 

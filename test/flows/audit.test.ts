@@ -33,7 +33,10 @@ async function archived(holder: Holder): Promise<number[]> {
 async function everything(person: Person) {
   const rows: { id: string; seq: number; outcome: string }[] = [];
   for (let cursor = ""; ;) {
-    const page = await person.api<{ items: typeof rows; next_cursor?: string }>("GET", `/v1/activity?limit=200${cursor}`);
+    const page = await person.api<{ items: typeof rows; next_cursor?: string }>(
+      "GET",
+      `/v1/activity?limit=200${cursor}`,
+    );
     rows.push(...page.items);
     if (page.next_cursor === undefined) return rows;
     cursor = `&cursor=${page.next_cursor}`;
@@ -51,7 +54,7 @@ describe("no use without a record", () => {
     });
     const answer = await holder.call("/things");
     expect(answer.status).toBe(200);
-    expect(seen).toEqual([`proxy.call pending ${answer.headers["apilocker-request-id"]}`]);
+    expect(seen).toEqual([`proxy.call pending ${String(answer.headers["apilocker-request-id"])}`]);
     expect(await holder.row("/things")).toMatchObject({ outcome: "ok", status: 200 });
   });
 

@@ -29,17 +29,18 @@ function call(locker: LocalLocker, key: string, { token }: Minted): Promise<Resp
   return fetch(`${locker.proxyOrigin}/v1/proxy/${key}/x`, { headers: { authorization: `Bearer ${token}` } });
 }
 
+async function untilItFalls(step: (round: number) => Promise<void>): Promise<void> {
+  for (let round = 0; ; round++) {
+    try {
+      await step(round);
+    } catch {
+      return;
+    }
+  }
+}
+
 /** Uses everything at once until the runtime is gone, and notes what was acknowledged. */
 async function useUntilItFalls(locker: LocalLocker, person: Person, known: Acknowledged, cycle: number): Promise<void> {
-  const untilItFalls = async (step: (round: number) => Promise<void>) => {
-    for (let round = 0; ; round++) {
-      try {
-        await step(round);
-      } catch {
-        return;
-      }
-    }
-  };
   const caller = () =>
     untilItFalls(async () => {
       const answer = await call(locker, "k", known.live[0] as Minted);

@@ -42,14 +42,16 @@ function objectOf({ token }: Holder): { name: string } {
   return { name: token.slice(10, 34) };
 }
 
-async function inVault(holder: Holder, query: string): Promise<Record<string, unknown>[]> {
+async function inVault(holder: Holder, query: string) {
   const storage = await locker.miniflare.unsafeGetDurableObjectStorage("apilocker", "UserVault", objectOf(holder));
-  return (await storage.exec(query)) as unknown as Record<string, unknown>[];
+  return storage.exec(query);
 }
 
 /** Waits until the vault knows that somebody holds the call. */
 async function leashed(holder: Holder): Promise<void> {
-  await eventually(async () => (await inVault(holder, "SELECT 1 FROM audit WHERE pending = 1 AND unclaimed_at IS NULL")).length > 0);
+  await eventually(
+    async () => (await inVault(holder, "SELECT 1 FROM audit WHERE pending = 1 AND unclaimed_at IS NULL")).length > 0,
+  );
 }
 
 async function evict(holder: Holder, webSockets: "hibernate" | "close"): Promise<void> {
@@ -90,7 +92,10 @@ describe("a leash that is lost", () => {
     const [{ lease: before } = {}] = await inVault(holder, "SELECT lease FROM audit WHERE pending = 1");
     await evict(holder, "close");
     await eventually(async () => {
-      const [{ lease } = {}] = await inVault(holder, "SELECT lease FROM audit WHERE pending = 1 AND unclaimed_at IS NULL");
+      const [{ lease } = {}] = await inVault(
+        holder,
+        "SELECT lease FROM audit WHERE pending = 1 AND unclaimed_at IS NULL",
+      );
       return lease !== undefined && lease !== before;
     });
     upstream.write("data: still here\n\n");
@@ -125,7 +130,9 @@ describe("a leash that is lost", () => {
     expect(Date.now() - lost_at).toBeGreaterThan(9_000);
     await inVault(holder, "ALTER TABLE vault_away RENAME TO vault");
     await evict(holder, "close");
-    const row = await eventually(async () => (await activity(holder.person)).find(({ path, outcome }) => path === "/stream" && outcome !== "pending"));
+    const row = await eventually(async () =>
+      (await activity(holder.person)).find(({ path, outcome }) => path === "/stream" && outcome !== "pending"),
+    );
     expect(row).toMatchObject({ outcome: "cut", rule: "leash_lost" });
   }, 40_000);
 });

@@ -27,12 +27,16 @@ function mustBeRefused({ began, ended }: CallSeen, changes: readonly ChangeSeen[
 function mustPass({ began, ended }: CallSeen, changes: readonly ChangeSeen[]): boolean {
   const last = lastAnsweredBefore(began, changes);
   if (last?.stops === true) return false;
-  return !changes.some(({ stops, asked, answered }) => stops && asked < ended && answered > (last?.answered ?? -Infinity));
+  return !changes.some(
+    ({ stops, asked, answered }) => stops && asked < ended && answered > (last?.answered ?? -Infinity),
+  );
 }
 
 function lastAnsweredBefore(moment: number, changes: readonly ChangeSeen[]): ChangeSeen | undefined {
-  return changes.filter(({ answered }) => answered < moment).reduce<ChangeSeen | undefined>(
-    (latest, change) => (latest === undefined || change.answered > latest.answered ? change : latest),
-    undefined,
-  );
+  return changes
+    .filter(({ answered }) => answered < moment)
+    .reduce<ChangeSeen | undefined>(
+      (latest, change) => (latest === undefined || change.answered > latest.answered ? change : latest),
+      undefined,
+    );
 }

@@ -1,7 +1,7 @@
 /** The router's end of a leash, in a test's hands. */
 import { CUT } from "../../src/vault/leashes.ts";
 import type { Settlement } from "../../src/vault/gate.ts";
-import type { Vault } from "./vault.ts";
+import { outbox, type Vault } from "./vault.ts";
 
 export type HeldLeash = {
   socket: WebSocket;
@@ -22,7 +22,9 @@ export async function openLeash(
   if (webSocket === null) throw new Error(`the vault answered ${status}`);
   const next = Promise.withResolvers<string>();
   const closed = Promise.withResolvers<{ code: number; reason: string }>();
-  webSocket.addEventListener("message", ({ data }) => next.resolve((JSON.parse(String(data)) as { lease: string }).lease));
+  webSocket.addEventListener("message", ({ data }) =>
+    next.resolve((JSON.parse(String(data)) as { lease: string }).lease),
+  );
   webSocket.addEventListener("close", ({ code, reason }) => closed.resolve({ code, reason }));
   webSocket.accept({ allowHalfOpen: mute });
   return {
@@ -42,4 +44,11 @@ export function cutFor(reason: string): { code: number; reason: string } {
 export async function isHeld({ stub }: Vault, leash: HeldLeash): Promise<boolean> {
   await stub.settle([]);
   return Promise.race([leash.closed.then(() => false), scheduler.wait(20).then(() => true)]);
+}
+
+/** How the call's row stands: pending, or how it ended. */
+export async function outcomeOf(vault: Vault, seq: number) {
+  const row = (await outbox(vault)).find((one) => one.seq === seq);
+  const { outcome, rule, status } = row?.outcome ?? {};
+  return row?.pending === true ? "pending" : { outcome, rule, status };
 }

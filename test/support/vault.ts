@@ -72,6 +72,13 @@ export async function mintApp({ stub, ada }: Vault, policy: Policy & { expires_a
   return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
 }
 
+/** The usual beginning: a vault with the key `k` and a token that may do anything with it. */
+export async function vaultWithKey(): Promise<{ vault: Vault; app: App }> {
+  const vault = await newVault();
+  await storeKey(vault, "k");
+  return { vault, app: await mintApp(vault) };
+}
+
 export function askFor(app: App, key: string | null, more: Partial<Ask> = {}): Ask {
   return { hash: app.hash, key, method: "GET", path: "/v1/things", overridden: false, ...ORIGIN, ...more };
 }
@@ -91,12 +98,19 @@ export async function refusalOf(work: Promise<unknown>): Promise<string> {
   }
 }
 
-export function inside<T>({ stub }: Vault, work: (vault: UserVault, state: DurableObjectState) => T | Promise<T>): Promise<T> {
+export function inside<T>(
+  { stub }: Vault,
+  work: (vault: UserVault, state: DurableObjectState) => T | Promise<T>,
+): Promise<T> {
   return runInDurableObject(stub, work);
 }
 
 /** Rows of a query inside the vault. */
-export function sql<T = Record<string, SqlStorageValue>>(vault: Vault, query: string, ...values: SqlStorageValue[]): Promise<T[]> {
+export function sql<T = Record<string, SqlStorageValue>>(
+  vault: Vault,
+  query: string,
+  ...values: SqlStorageValue[]
+): Promise<T[]> {
   return inside(vault, (_vault, { storage }) => storage.sql.exec(query, ...values).toArray() as T[]);
 }
 
@@ -106,9 +120,16 @@ export async function outbox(vault: Vault): Promise<Row[]> {
   return rows.map(readRow);
 }
 
+/** The outbox's rows about calls. */
+export async function calls(vault: Vault): Promise<Row[]> {
+  return (await outbox(vault)).filter(({ decision }) => decision.action.startsWith("proxy."));
+}
+
 /** The rows in D1, oldest first. */
 export async function archive({ id }: Vault): Promise<AuditRow[]> {
-  const { results } = await env.DB.prepare("SELECT * FROM audit WHERE vault_id = ? ORDER BY seq").bind(id).all<AuditRow>();
+  const { results } = await env.DB.prepare("SELECT * FROM audit WHERE vault_id = ? ORDER BY seq")
+    .bind(id)
+    .all<AuditRow>();
   return results;
 }
 

@@ -1,6 +1,21 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { authorize, createDirectory, evict, inside, mintApp, newVault, outbox, refusalOf, runAlarmAfter, sql, storeKey, travel, type App, type Vault } from "../support/vault.ts";
+import {
+  authorize,
+  createDirectory,
+  evict,
+  inside,
+  mintApp,
+  newVault,
+  outbox,
+  refusalOf,
+  runAlarmAfter,
+  sql,
+  storeKey,
+  travel,
+  type App,
+  type Vault,
+} from "../support/vault.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -4,7 +4,20 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit.ts";
 import { checkChain } from "../../src/vault/chain.ts";
-import { authorize, createDirectory, evict, mintApp, newVault, refusalOf, runAlarmAfter, sql, storeKey, travel, wholeLog, type Vault } from "../support/vault.ts";
+import {
+  authorize,
+  createDirectory,
+  evict,
+  mintApp,
+  newVault,
+  refusalOf,
+  runAlarmAfter,
+  sql,
+  storeKey,
+  travel,
+  wholeLog,
+  type Vault,
+} from "../support/vault.ts";
 
 beforeAll(createDirectory);
 afterEach(() => {
@@ -76,10 +89,10 @@ describe("a change is noticed", () => {
   const settledSeq = () => log.rows.find(({ outcome }) => outcome !== null)?.seq as number;
 
   it("of any row's text, with and without a hash that fits", () => {
-    for (const { seq } of log.rows) {
-      const text = (row: AuditRow) => row.decision.replace(/"at":"..../, '"at":"1999');
-      expect(faultOf(withRow(seq, (row) => ({ decision: text(row) })))).toMatch(/changed/);
-      expect(faultOf(withRow(seq, (row) => ({ decision: text(row), hash: chainHash(text(row)) })))).toBeDefined();
+    for (const { seq, decision } of log.rows) {
+      const changed = decision.replace(/"at":"..../, '"at":"1999');
+      expect(faultOf(withRow(seq, () => ({ decision: changed })))).toMatch(/changed/);
+      expect(faultOf(withRow(seq, () => ({ decision: changed, hash: chainHash(changed) })))).toBeDefined();
     }
   });
 
@@ -100,7 +113,9 @@ describe("a change is noticed", () => {
   });
 
   it("of an outcome that was taken away", () => {
-    expect(faultOf(withRow(settledSeq(), () => ({ outcome: null, outcome_hash: null })))).toMatch(/outcome \d+ is missing/);
+    expect(faultOf(withRow(settledSeq(), () => ({ outcome: null, outcome_hash: null })))).toMatch(
+      /outcome \d+ is missing/,
+    );
   });
 
   it("of the order of rows", () => {
@@ -127,14 +142,17 @@ describe("a change is noticed", () => {
     expect(faultOf({ ...log, rows: [row, ...log.rows] })).toMatch(/was added/);
   });
 
+  const added = (seq: number, number: number) =>
+    withRow(seq, (row) => {
+      const outcome = JSON.stringify({ seq: number, prev: "", of: row.hash, at: "", outcome: "refused" });
+      return { outcome, outcome_hash: chainHash(outcome) };
+    });
+
   it("of an outcome that somebody gave to a row that has none of its own", () => {
-    const added = (seq: number, number: number) =>
-      withRow(seq, (row) => {
-        const outcome = JSON.stringify({ seq: number, prev: "", of: row.hash, at: "", outcome: "refused" });
-        return { outcome, outcome_hash: chainHash(outcome) };
-      });
     const whole = log.rows.find(({ decision }) => decision.includes("key.create"))?.seq as number;
-    const pending = log.rows.find(({ decision, outcome }) => decision.includes("proxy.call") && !decision.includes("refused") && outcome === null)?.seq as number;
+    const pending = log.rows.find(
+      ({ decision, outcome }) => decision.includes("proxy.call") && !decision.includes("refused") && outcome === null,
+    )?.seq as number;
     for (const number of [1, 5, 6, 1_000]) {
       expect(faultOf(added(whole, number)), `whole, ${number}`).toMatch(/was added/);
       expect(faultOf(added(pending, number)), `pending, ${number}`).toMatch(/was added/);
@@ -149,7 +167,12 @@ describe("a change is noticed", () => {
 
   it("of anything at all, in any one character", () => {
     const texts = ["decision", "hash", "outcome", "outcome_hash"] as const;
-    const edit = fc.record({ row: fc.nat(9), column: fc.constantFrom(...texts), at: fc.nat(2_000), char: fc.constantFrom("x", "0", '"', " ") });
+    const edit = fc.record({
+      row: fc.nat(9),
+      column: fc.constantFrom(...texts),
+      at: fc.nat(2_000),
+      char: fc.constantFrom("x", "0", '"', " "),
+    });
     fc.assert(
       fc.property(edit, ({ row: index, column, at, char }) => {
         const row = log.rows[index] as AuditRow;
@@ -165,10 +188,19 @@ describe("a change is noticed", () => {
 
 describe("in D1", () => {
   it.each([
-    ["a changed row", "UPDATE audit SET decision = replace(decision, '\"ok\"', '\"no\"') WHERE vault_id = ?1 AND seq = 2"],
+    [
+      "a changed row",
+      "UPDATE audit SET decision = replace(decision, '\"ok\"', '\"no\"') WHERE vault_id = ?1 AND seq = 2",
+    ],
     ["a deleted row", "DELETE FROM audit WHERE vault_id = ?1 AND seq = 3"],
-    ["a truncated end", "DELETE FROM audit WHERE vault_id = ?1 AND seq = (SELECT max(seq) FROM audit WHERE vault_id = ?1)"],
-    ["a row of another vault", "INSERT INTO audit SELECT ?1, 99, at, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ?1 AND seq = 1"],
+    [
+      "a truncated end",
+      "DELETE FROM audit WHERE vault_id = ?1 AND seq = (SELECT max(seq) FROM audit WHERE vault_id = ?1)",
+    ],
+    [
+      "a row of another vault",
+      "INSERT INTO audit SELECT ?1, 99, at, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ?1 AND seq = 1",
+    ],
   ])("%s is noticed by the vault that has forgotten it", async (_what, tampering) => {
     const vault = await eventfulVault();
     for (let i = 0; i < 3; i++) await runAlarmAfter(vault, 16_000);

@@ -5,7 +5,19 @@ import { newVaultId } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Caller } from "../../src/vault/caller.ts";
 import { UserVault } from "../../src/vault/vault.ts";
-import { ADA, authorize, evict, keyNamed, mintApp, newVault, ORIGIN, refusalOf, signIn, sql, storeKey } from "../support/vault.ts";
+import {
+  ADA,
+  authorize,
+  evict,
+  keyNamed,
+  mintApp,
+  newVault,
+  ORIGIN,
+  refusalOf,
+  signIn,
+  sql,
+  storeKey,
+} from "../support/vault.ts";
 
 const CALLER: Caller = { hash: "h", kind: "ses", may: ["session"], origin: ORIGIN };
 const QUESTION = { hash: "h", key: "k", method: "GET", path: "/", overridden: false, ...ORIGIN };
@@ -71,10 +83,14 @@ describe("a name without a vault", () => {
   it.each(methods().filter((name) => !(name in WAYS)))("stays empty after %s with anything", async (method) => {
     const stub = env.USER_VAULT.getByName(newVaultId());
     // Asked inside the object, where a fault is not logged as a crash; what may be called there may be called from outside.
-    const silent = (["error", "warn", "info", "log"] as const).map((level) => vi.spyOn(console, level).mockReturnValue());
+    const silent = (["error", "warn", "info", "log"] as const).map((level) =>
+      vi.spyOn(console, level).mockReturnValue(),
+    );
     await runInDurableObject(stub, async (vault) => {
       for (const given of [[], [CALLER, "x", "x"], [["CREATE TABLE x (y)"]], [stub.name, {}]])
-        await Promise.try(vault[method as "alarm"].bind(vault) as (...given: unknown[]) => unknown, ...given).catch(() => {});
+        await Promise.try(vault[method as "alarm"].bind(vault) as (...given: unknown[]) => unknown, ...given).catch(
+          () => {},
+        );
     });
     for (const spy of silent) spy.mockRestore();
     expect(await contentsOf(stub)).toEqual(NOTHING);

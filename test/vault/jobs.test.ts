@@ -11,7 +11,10 @@ type Handlers = Parameters<Jobs["run"]>[0];
 
 /** A table of jobs of its own, and handlers that write down when they ran. */
 async function withJobs(
-  work: (jobs: Jobs, tools: { again: () => Jobs; ran: JobName[]; handlers: Handlers; alarm: () => Promise<number | null> }) => Promise<void>,
+  work: (
+    jobs: Jobs,
+    tools: { again: () => Jobs; ran: JobName[]; handlers: Handlers; alarm: () => Promise<number | null> },
+  ) => Promise<void>,
 ): Promise<void> {
   const vault = await newVault();
   await sql(vault, "DELETE FROM job");

@@ -1,7 +1,18 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { authorize, evict, inside, keyNamed, mintApp, newVault, refusalOf, sql, storeKey, type Vault } from "../support/vault.ts";
+import {
+  authorize,
+  evict,
+  inside,
+  keyNamed,
+  mintApp,
+  newVault,
+  refusalOf,
+  sql,
+  storeKey,
+  type Vault,
+} from "../support/vault.ts";
 
 async function blobsOf({ id }: Vault): Promise<string[]> {
   const { keys } = await env.BLOBS.list({ prefix: `${id}/key_` });
@@ -70,7 +81,9 @@ describe("caps", () => {
     await ask(vault.stub.revokeToken(vault.ada, app.id));
     await mintApp(vault);
     await fill("ses", 49);
-    await ask(vault.stub.signIn(vault.account_id, { ...(await identity(vault)), email_verified: true }, vault.ada.origin));
+    await ask(
+      vault.stub.signIn(vault.account_id, { ...(await identity(vault)), email_verified: true }, vault.ada.origin),
+    );
     const live = await sql<{ n: number }>(
       vault,
       "SELECT count(*) AS n FROM token WHERE kind = 'ses' AND revoked_at IS NULL",
@@ -111,7 +124,10 @@ describe("what is at rest", () => {
     const vault = await newVault();
     const [a, b] = [await storeKey(vault, "a", "sk-a"), await storeKey(vault, "b", "sk-b")];
     await sql(vault, "UPDATE key_version SET sealed = NULL");
-    await env.BLOBS.put(`${vault.id}/${a.id}/1`, (await env.BLOBS.get(`${vault.id}/${b.id}/1`, "arrayBuffer")) as ArrayBuffer);
+    await env.BLOBS.put(
+      `${vault.id}/${a.id}/1`,
+      (await env.BLOBS.get(`${vault.id}/${b.id}/1`, "arrayBuffer")) as ArrayBuffer,
+    );
     await evict(vault);
     const app = await mintApp(vault);
     expect(await refusalOf(authorize(vault, app, "a"))).toBe("unavailable");
@@ -137,7 +153,10 @@ async function identity(vault: Vault) {
 
 /** Every value of every table, as bytes. */
 async function tables(vault: Vault): Promise<{ where: string; bytes: Buffer }[]> {
-  const names = await sql<{ name: string }>(vault, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'");
+  const names = await sql<{ name: string }>(
+    vault,
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+  );
   const found = await Promise.all(
     names.map(async ({ name }) => {
       const rows = await sql(vault, `SELECT * FROM "${name}"`);
@@ -166,7 +185,11 @@ async function values({ id }: Vault): Promise<{ where: string; bytes: Buffer }[]
 function spellings(word: string): Buffer[] {
   const bytes = Buffer.from(word);
   // Base64 of a text depends on where it begins: its middle is the same for each of the three alignments.
-  const base64 = [0, 1, 2].map((at) => Buffer.concat([Buffer.alloc(at), bytes]).toString("base64").slice(4, -4));
+  const base64 = [0, 1, 2].map((at) =>
+    Buffer.concat([Buffer.alloc(at), bytes])
+      .toString("base64")
+      .slice(4, -4),
+  );
   const texts = [word, ...base64, bytes.toString("base64url").slice(0, -2), bytes.toString("hex"), word.toUpperCase()];
   return texts.map((text) => Buffer.from(text));
 }

@@ -45,10 +45,10 @@ it("5,000 leashes sleep with the vault, are cut by one call, and the vault goes 
   expect(await isHeld(vault, leashes[0] as HeldLeash)).toBe(true);
 
   await evict(vault);
-  let cut = false;
-  const cutting = ask(vault.stub.pauseKey(vault.ada, "k")).finally(() => (cut = true));
+  const cut = new AbortController();
+  const cutting = ask(vault.stub.pauseKey(vault.ada, "k")).finally(() => cut.abort());
   const meanwhile: Dispatch[] = [];
-  while (!cut) {
+  while (!cut.signal.aborted) {
     meanwhile.push(await authorize(vault, first, "other"));
     // A caller in the same process that never pauses would leave the runtime no time to look at its clocks.
     await scheduler.wait(1);
@@ -56,6 +56,9 @@ it("5,000 leashes sleep with the vault, are cut by one call, and the vault goes 
   await cutting;
   expect(meanwhile.length).toBeGreaterThan(3);
   for (const { closed } of leashes) expect(await closed).toEqual(cutFor("key_paused"));
-  const [rows] = await sql<{ n: number }>(vault, "SELECT count(*) AS n FROM audit WHERE outcome ->> 'rule' = 'key_paused'");
+  const [rows] = await sql<{ n: number }>(
+    vault,
+    "SELECT count(*) AS n FROM audit WHERE outcome ->> 'rule' = 'key_paused'",
+  );
   expect(rows?.n).toBe(TOKENS * PER_TOKEN);
 }, 60_000);

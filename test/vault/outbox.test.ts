@@ -2,7 +2,25 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { checkChain } from "../../src/vault/chain.ts";
-import { archive, authorize, createDirectory, evict, inside, mintApp, newVault, outbox, refusalOf, runAlarm, runAlarmAfter, sql, storeKey, travel, wholeLog, type App, type Vault } from "../support/vault.ts";
+import {
+  archive,
+  authorize,
+  createDirectory,
+  evict,
+  inside,
+  mintApp,
+  outbox,
+  refusalOf,
+  runAlarm,
+  runAlarmAfter,
+  sql,
+  storeKey,
+  travel,
+  vaultWithKey,
+  wholeLog,
+  type App,
+  type Vault,
+} from "../support/vault.ts";
 
 const BATCH = 100;
 
@@ -14,12 +32,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-async function vaultWithKey(): Promise<{ vault: Vault; app: App }> {
-  const vault = await newVault();
-  await storeKey(vault, "k");
-  return { vault, app: await mintApp(vault) };
-}
 
 /** Calls that end at once. */
 async function callAndSettle(vault: Vault, app: App, times: number): Promise<void> {
@@ -39,7 +51,11 @@ async function down<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function job(vault: Vault, name: string): Promise<{ due_in: number; failures: number } | undefined> {
-  const [row] = await sql<{ due_at: number; failures: number }>(vault, "SELECT due_at, failures FROM job WHERE name = ?", name);
+  const [row] = await sql<{ due_at: number; failures: number }>(
+    vault,
+    "SELECT due_at, failures FROM job WHERE name = ?",
+    name,
+  );
   return row && { due_in: row.due_at - Date.now(), failures: row.failures };
 }
 
@@ -76,7 +92,7 @@ describe("shipping", () => {
   it("of rows that D1 has already changes nothing: no row twice, none lost", async () => {
     const { vault, app } = await vaultWithKey();
     await callAndSettle(vault, app, 5);
-    const rows = await sql<Record<string, SqlStorageValue>>(vault, "SELECT * FROM audit");
+    const rows = await sql(vault, "SELECT * FROM audit");
     await runAlarmAfter(vault, 10_001);
     const before = await archive(vault);
     // D1 has confirmed, but the vault crashed before it forgot the rows.
@@ -97,7 +113,9 @@ describe("shipping", () => {
 
   it("does not forget a row whose place in D1 somebody else has taken", async () => {
     const { vault, app } = await vaultWithKey();
-    await env.DB.prepare("INSERT INTO audit (vault_id, seq, at, decision, hash) VALUES (?, 5, 0, '{}', 'forged')").bind(vault.id).run();
+    await env.DB.prepare("INSERT INTO audit (vault_id, seq, at, decision, hash) VALUES (?, 5, 0, '{}', 'forged')")
+      .bind(vault.id)
+      .run();
     await callAndSettle(vault, app, 4);
     await runAlarmAfter(vault, 10_001);
     expect((await outbox(vault)).map(({ seq }) => seq)).toContain(5);
@@ -160,10 +178,12 @@ describe("counts of uses and refusals", () => {
     const narrow = await mintApp(vault, { methods: ["GET"] });
     const counts = async () => {
       const { stub, ada } = vault;
-      return Promise.all([app, narrow].map(async ({ id }) => {
-        const { uses, refused } = await ask(stub.getToken(ada, id));
-        return [uses, refused];
-      }));
+      return Promise.all(
+        [app, narrow].map(async ({ id }) => {
+          const { uses, refused } = await ask(stub.getToken(ada, id));
+          return [uses, refused];
+        }),
+      );
     };
     await callAndSettle(vault, app, 4);
     await authorize(vault, app, "k");
@@ -175,12 +195,18 @@ describe("counts of uses and refusals", () => {
     for (let i = 0; i < 20; i++) await runAlarmAfter(vault, 5_001);
     await evict(vault);
     expect(await outbox(vault)).toEqual([]);
-    expect(await counts()).toEqual([[5, 0], [1, 7]]);
+    expect(await counts()).toEqual([
+      [5, 0],
+      [1, 7],
+    ]);
     const key = await ask(vault.stub.getKey(vault.ada, "k"));
     expect(key.uses).toBe(6);
     travel(1_000);
     await callAndSettle(vault, app, 1);
-    expect(await counts()).toEqual([[6, 0], [1, 7]]);
+    expect(await counts()).toEqual([
+      [6, 0],
+      [1, 7],
+    ]);
   });
 
   it("count a call that was overtaken as a refusal, not as a use", async () => {
@@ -189,11 +215,18 @@ describe("counts of uses and refusals", () => {
     await evict(vault);
     await inside(vault, (object) => {
       const hash = app.hash;
-      const call = object.authorize({ hash, key: "k", method: "GET", path: "/", overridden: false, ip: "", country: "", user_agent: "" }, []);
+      const call = object.authorize(
+        { hash, key: "k", method: "GET", path: "/", overridden: false, ip: "", country: "", user_agent: "" },
+        [],
+      );
       return Promise.all([call, object.pauseToken(vault.ada, app.id)]);
     });
     await runAlarmAfter(vault, 15_001);
-    expect(await ask(vault.stub.getToken(vault.ada, app.id))).toMatchObject({ uses: 0, refused: 1, last_used_at: null });
+    expect(await ask(vault.stub.getToken(vault.ada, app.id))).toMatchObject({
+      uses: 0,
+      refused: 1,
+      last_used_at: null,
+    });
   });
 });
 

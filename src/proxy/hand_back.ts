@@ -1,0 +1,45 @@
+import type { Config } from "../config.ts";
+import type { ProxyCall } from "./call.ts";
+import { carry } from "./carry.ts";
+import { clientHeaders } from "./headers.ts";
+import { pagination } from "./pagination.ts";
+import type { Scrubber } from "./scrub.ts";
+import { redirectedTo, type ProxyPath } from "./target.ts";
+import { relay } from "./websocket.ts";
+
+/** What an answer is handed back with. */
+type Context = { config: Config; request: Request; asked: ProxyPath; target: URL; scrubber: Scrubber };
+
+const EVENT_STREAM = /^text\/event-stream\b/i;
+
+/** Turns the upstream's answer into ours. `done` resolves once the call has ended and its row was told. */
+export function handBack(
+  call: ProxyCall,
+  { config, request, asked, target, scrubber }: Context,
+  answer: Response,
+  timing: string,
+): { response: Response; done: Promise<unknown> } {
+  const { dispatch } = call;
+  const headers = clientHeaders(answer.headers, (value) => scrubber.text(value));
+  const rewritten = (url: string) => redirectedTo(url, target, dispatch.destination, { ...config, key: asked.key });
+  for (const name of ["location", "content-location"]) {
+    const value = answer.headers.get(name);
+    if (value !== null) headers.set(name, scrubber.text(rewritten(value)));
+  }
+  const pages = pagination(answer.headers.get("link"), rewritten);
+  if (pages !== "") headers.set("link", scrubber.text(pages));
+  headers.set("apilocker-request-id", dispatch.request_id);
+  headers.set("server-timing", timing);
+  const always = dispatch.scrub ? scrubber : undefined;
+  if (answer.webSocket !== null) {
+    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+    return relay(call, answer, headers, { offered, scrubber: always });
+  }
+  const leashed = EVENT_STREAM.test(answer.headers.get("content-type") ?? "") ? call.leashNow() : undefined;
+  const { response, done } = carry(call, answer, headers, {
+    scrubber: answer.status >= 400 ? scrubber : always,
+    method: request.method,
+    client: request.signal,
+  });
+  return { response, done: Promise.all([leashed, done]) };
+}
