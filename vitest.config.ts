@@ -26,7 +26,10 @@ export default defineConfig({
         // Everything a client can see, over real sockets against the deployed bundle; and pure code.
         test: {
           name: "node",
-          include: ["test/{api,auth,browser,catalog,config,docs,flows,attacks,proxy,local,signin}/**/*.test.ts", "test/*.test.ts"],
+          include: [
+            "test/{api,auth,browser,catalog,config,docs,flows,attacks,proxy,local,signin}/**/*.test.ts",
+            "test/*.test.ts",
+          ],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -78,10 +78,21 @@ export class Sealer {
   async open(key: ApiKey, at_hand: Uint8Array | undefined): Promise<Secret> {
     const name = this.blobName(key.id, key.version);
     const blob = at_hand ?? new Uint8Array((await reachable(this.#blobs.get(name, "arrayBuffer"))) ?? missing());
-    const plain = await open(await this.#dataKey(), blob, this.#context(key.id, key.version, key.sealed_destination));
+    const plain = await this.#openBlob(blob, this.#context(key.id, key.version, key.sealed_destination));
     const secret = JSON.parse(new TextDecoder().decode(plain)) as Secret;
     this.#remember(name, secret, plain.length);
     return secret;
+  }
+
+  /** What does not open was changed, or its root key is not here: our trouble, and the row of the call says so. */
+  async #openBlob(blob: Uint8Array, context: SealContext): Promise<Uint8Array> {
+    try {
+      return await open(await this.#dataKey(), blob, context);
+    } catch (fault) {
+      if (fault instanceof Problem) throw fault;
+      logFault("blob_not_opened", fault, { key: context.key_id, version: context.version });
+      throw new Problem("unavailable", "The sealed secret cannot be opened here.", { retry_after_s: 60, cause: fault });
+    }
   }
 
   /** True where KV has the blob of this version. */

@@ -15,7 +15,11 @@ afterAll(() => locker.stop());
 
 async function store(base_url: string, name = `k-${Math.random().toString(36).slice(2)}`) {
   const body = JSON.stringify({ name, provider: "custom", secret: "sk-1234567890", base_url });
-  const response = await ada.fetch("/v1/keys", { method: "POST", body, headers: { "content-type": "application/json" } });
+  const response = await ada.fetch("/v1/keys", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  });
   return { status: response.status, body: await response.json<{ errors?: { field: string }[]; base_url?: string }>() };
 }
 

@@ -51,7 +51,9 @@ describe("the docs", () => {
     );
     for (const name of files) {
       if (name === relative(ROOT, import.meta.filename)) continue;
-      expect(readFileSync(join(ROOT, name), "utf8"), name).not.toMatch(/registry\.npmjs|\/work\/main|\/work\/shared|\/root\//);
+      expect(readFileSync(join(ROOT, name), "utf8"), name).not.toMatch(
+        /registry\.npmjs|\/work\/main|\/work\/shared|\/root\//,
+      );
     }
   });
 });
@@ -66,10 +68,7 @@ describe("the README's commands", () => {
   afterAll(() => locker.stop());
 
   it("store a key and mint a token, as they stand there", async () => {
-    const blocks = Array.from(
-      read("README.md").matchAll(/```sh\n\s*(curl[^`]*)```/g),
-      ([, block]) => block as string,
-    );
+    const blocks = Array.from(read("README.md").matchAll(/```sh\n\s*(curl[^`]*)```/g), ([, block]) => block as string);
     expect(blocks).toHaveLength(2);
     const session = ada.cookie.slice(ada.cookie.indexOf("=") + 1);
     const answers: Record<string, unknown>[] = [];

@@ -37,8 +37,10 @@ test("no JavaScript runs per chunk of a body that nobody has to read", () => {
 });
 
 test("no body is read whole, but a small one that may have to be sent twice", () => {
-  const reads = SOURCES.flatMap(({ code }) => [...code.matchAll(/^.*\.(text|json|arrayBuffer|blob|bytes|formData)\(\s*\).*$/gm)]);
-  expect(reads.map(([line]) => line)).toEqual([expect.stringMatching(/length <= REPLAYED_BYTES/)]);
+  const reads = SOURCES.flatMap(({ code }) => [
+    ...code.matchAll(/.{0,80}\.(text|json|arrayBuffer|blob|bytes|formData)\(\s*\)/gs),
+  ]);
+  expect(reads.map(([read]) => read)).toEqual([expect.stringContaining("length <= REPLAYED_BYTES")]);
 });
 
 test("every request that leaves bypasses shared caches and follows no redirect", () => {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import {
   authorize,
@@ -96,6 +96,9 @@ describe("caps", () => {
 });
 
 describe("what is at rest", () => {
+  beforeEach(() => void vi.spyOn(console, "error").mockReturnValue());
+  afterEach(() => void vi.restoreAllMocks());
+
   it("holds no secret and no token in the clear: not in any table, not in KV, not in any usual spelling", async () => {
     const vault = await newVault();
     const secret = "sk-live-Zq9fW2xKp7TnR4vB8mLc";

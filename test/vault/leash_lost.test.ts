@@ -4,7 +4,6 @@ import { ask } from "../../src/vault/answer.ts";
 import { cutFor, isHeld, openLeash, outcomeOf } from "../support/leash.ts";
 import {
   authorize,
-  calls,
   createDirectory,
   evict,
   mintApp,
