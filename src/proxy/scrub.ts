@@ -19,31 +19,24 @@ const [PERCENT, BACKSLASH, NEWLINE] = [0x25, 0x5c, 0x0a];
 type View = { bytes: Buffer; starts: Uint32Array | undefined };
 type Span = { start: number; end: number };
 
+/** What a scrubber looks for: `needles` to the letter, `hexes` without regard to case; `longest` is that of any spelling. */
+type Wanted = { needles: readonly Buffer[]; hexes: readonly Buffer[]; longest: number };
+
 /** Scrubs the texts out of strings and streams. Works on bytes, so that any content passes unharmed. */
 export class Scrubber {
-  /** Looked for in every view. */
-  readonly #needles: readonly Buffer[];
-  /** Looked for without regard to case. */
-  readonly #hexes: readonly Buffer[];
-  readonly #longest: number;
+  readonly #secrets: readonly string[];
+  /** No spelling of a secret is shorter than the secret: what is shorter than all of them holds none. */
+  readonly #shortest: number;
+  #wanted: Wanted | undefined;
 
   constructor(secrets: readonly string[]) {
-    const texts = secrets.filter((secret) => secret.length >= SHORTEST);
-    const all = texts.flatMap((secret) => {
-      const bytes = Buffer.from(secret, "utf8");
-      return [
-        bytes,
-        Buffer.from(secret.replaceAll(" ", "+")),
-        ...base64Alignments(bytes).map((text) => Buffer.from(text)),
-      ];
-    });
-    this.#needles = all.filter((needle) => needle.length >= SHORTEST);
-    this.#hexes = texts.map((secret) => Buffer.from(Buffer.from(secret, "utf8").toString("hex")));
-    this.#longest = Math.max(0, ...[...this.#needles, ...this.#hexes].map(({ length }) => length)) * LONGEST_SPELLING;
+    this.#secrets = secrets.filter((secret) => secret.length >= SHORTEST);
+    this.#shortest = Math.min(...this.#secrets.map(({ length }) => length));
   }
 
   /** A header value or other short text, whole. */
   text(value: string): string {
+    if (value.length < this.#shortest) return value;
     return this.bytes(Buffer.from(value, "utf8")).toString("utf8");
   }
 
@@ -100,7 +93,7 @@ export class Scrubber {
    */
   step(text: Buffer): { out: Buffer; keep: Buffer } {
     const spans = this.#find(text);
-    let cut = Math.max(text.lastIndexOf(NEWLINE) + 1, text.length - Math.max(0, this.#longest - 1), 0);
+    let cut = Math.max(text.lastIndexOf(NEWLINE) + 1, text.length - Math.max(0, this.#look().longest - 1), 0);
     for (const { start, end } of spans) if (start < cut && end > cut) cut = end;
     const sure = text.subarray(0, cut);
     const out = this.#replace(
@@ -112,13 +105,21 @@ export class Scrubber {
 
   /** Where the secrets stand, in order, without overlaps. */
   #find(text: Buffer): Span[] {
+    if (text.length < this.#shortest) return [];
+    const { needles, hexes } = this.#look();
     const spans: Span[] = [];
     for (const view of viewsOf(text)) {
-      for (const needle of this.#needles) collect(view, view.bytes, needle, spans);
-      const lower = this.#hexes.length === 0 ? view.bytes : lowerCase(view.bytes);
-      for (const needle of this.#hexes) collect(view, lower, needle, spans);
+      for (const needle of needles) collect(view, view.bytes, needle, spans);
+      const lower = lowerCase(view.bytes);
+      for (const needle of hexes) collect(view, lower, needle, spans);
     }
     return merged(spans);
+  }
+
+  /** Worked out when something is long enough to be searched: most calls have nothing that is. */
+  #look(): Wanted {
+    this.#wanted ??= wantedOf(this.#secrets);
+    return this.#wanted;
   }
 
   #replace(text: Buffer, spans: readonly Span[]): Buffer {
@@ -131,6 +132,17 @@ export class Scrubber {
     }
     return Buffer.concat([...parts, text.subarray(from)]);
   }
+}
+
+function wantedOf(secrets: readonly string[]): Wanted {
+  const needles = secrets.flatMap((secret) => {
+    const bytes = Buffer.from(secret, "utf8");
+    const plain = [bytes, Buffer.from(secret.replaceAll(" ", "+"))];
+    return [...plain, ...base64Alignments(bytes).map((text) => Buffer.from(text))];
+  });
+  const hexes = secrets.map((secret) => Buffer.from(Buffer.from(secret, "utf8").toString("hex")));
+  const longest = Math.max(0, ...[...needles, ...hexes].map(({ length }) => length)) * LONGEST_SPELLING;
+  return { needles, hexes, longest };
 }
 
 /** Where a byte of a view begins in the text as it came. */

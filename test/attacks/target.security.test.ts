@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
+import type { Config } from "../../src/config.ts";
+import { assertForeign } from "../../src/proxy/send.ts";
 import { isOurs, readProxyPath, redirectedTo, targetOf } from "../../src/proxy/target.ts";
 import { readPath } from "../../src/vault/path.ts";
 import type { Destination } from "../../src/vault/keys.ts";
@@ -174,6 +176,8 @@ test("even without the vault's reading before it, what is built stays inside or 
         return;
       }
       expect(new URL(target.href).origin).toBe(ORIGIN);
+      // The very path that was asked for, which is the one that was judged: nothing was folded.
+      expect(decodeURI(target.pathname)).toBe(decodeURI(base_path + path || "/"));
       expect(target.pathname === base_path || target.pathname.startsWith(`${base_path}/`)).toBe(true);
     }),
     { numRuns: 20_000 },
@@ -244,6 +248,17 @@ describe("ways out that are known from elsewhere", () => {
       expect([target?.origin, target?.pathname, target?.hash]).toEqual([ORIGIN, "/v1/a", ""]);
     }
   });
+});
+
+test("our own hosts are never an upstream, by whatever spelling of the name", () => {
+  const ours = { proxy_origin: "https://proxy.example", public_origin: "http://localhost:8420" };
+  const own = ["https://proxy.example", "https://PROXY.example.", "http://proxy.example", "http://localhost:8420/x", "https://localhost.:8420"];
+  const foreign = ["https://xproxy.example", "https://proxy.example.org", "http://localhost:8421", "http://localhost", "https://proxy.example:8443"];
+  for (const url of own) expect([url, isOurs(ours, new URL(url))]).toEqual([url, true]);
+  for (const url of foreign) expect([url, isOurs(ours, new URL(url))]).toEqual([url, false]);
+  const config = ours as Config;
+  expect(() => assertForeign(config, new URL("https://proxy.example/v1"))).toThrow("The proxy does not call itself.");
+  expect(() => assertForeign(config, new URL(ORIGIN))).not.toThrow();
 });
 
 describe("the proxy's own URL", () => {

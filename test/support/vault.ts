@@ -133,7 +133,7 @@ export async function archive({ id }: Vault): Promise<AuditRow[]> {
   return results;
 }
 
-export function readRow(row: AuditRow & { pending?: number }): Row {
+function readRow(row: AuditRow & { pending?: number }): Row {
   const outcome = row.outcome === null ? undefined : (JSON.parse(row.outcome) as Settled);
   return { seq: row.seq, decision: JSON.parse(row.decision) as Decision, outcome, pending: row.pending === 1 };
 }
