@@ -20,7 +20,7 @@ export default defineConfig({
       {
         // Code in the real runtime: objects are evicted, alarms run, storage is looked into.
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.jsonc" }, miniflare: { bindings } })],
-        test: { name: "workerd", include: ["test/{crypto,vault}/**/*.test.ts"] },
+        test: { name: "workerd", include: ["test/{crypto,vault}/**/*.test.ts"], testTimeout: 30_000 },
       },
       {
         // Everything a client can see, over real sockets against the deployed bundle; and pure code.

@@ -19,6 +19,8 @@ export type Config = {
   root_keys: KeyRing;
   token_keys: KeyRing;
   allow_private_upstreams: boolean;
+  /** How many keys a vault may hold, how many of them for hosts outside the catalog, and how many audit rows it may write a day. */
+  limits: { keys: number; custom_keys: number; audit_rows_a_day: number };
   /** In the order in which they are offered. */
   sign_in: readonly SignInProvider[];
 };
@@ -48,6 +50,11 @@ export function readConfig(env: Settings): Config {
     root_keys: parseKeyRing("ROOT_KEYS", text(env, "ROOT_KEYS")),
     token_keys: parseKeyRing("TOKEN_KEYS", text(env, "TOKEN_KEYS"), text(env, "TOKEN_KEY_IDS", "")),
     allow_private_upstreams,
+    limits: {
+      keys: count(env, "KEYS_LIMIT", 2_000),
+      custom_keys: count(env, "CUSTOM_KEYS_LIMIT", 2_000),
+      audit_rows_a_day: count(env, "AUDIT_ROWS_A_DAY", 1_000_000),
+    },
     sign_in: signInProviders(env, local),
   };
 }
@@ -111,6 +118,13 @@ function origin(env: Settings, name: string): string {
     throw new Error(`${name} must be an origin such as https://locker.example (no path, no trailing slash).`);
   }
   return url.origin;
+}
+
+function count(env: Settings, name: string, fallback: number): number {
+  const value = Number(text(env, name, String(fallback)));
+  if (!Number.isInteger(value) || value < 1 || value > 100_000_000)
+    throw new Error(`${name} must be a whole number from 1 on.`);
+  return value;
 }
 
 function text(env: Settings, name: string, fallback?: string): string {

@@ -22,6 +22,7 @@ const PROBLEMS = {
   misdirected: { status: 421, title: "This host is not served here", oauth: "invalid_request" },
   paused: { status: 423, title: "It is paused", oauth: "access_denied" },
   frozen: { status: 423, title: "The vault is frozen", oauth: "access_denied" },
+  reconnect_required: { status: 424, title: "The credential must be connected first", oauth: "access_denied" },
   rate_limited: { status: 429, title: "Too many requests", oauth: "temporarily_unavailable" },
   upstream_unreachable: { status: 502, title: "The upstream could not be reached", oauth: "server_error" },
   upstream_refused: { status: 502, title: "The upstream's answer cannot be passed on safely", oauth: "server_error" },

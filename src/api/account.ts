@@ -1,7 +1,9 @@
+import type * as z from "zod";
 import { listProviders } from "../catalog/catalog.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, type Handler, type Queried } from "./operation.ts";
-import { wireIdentity, wireKey, wireReceipt, wireSession, wireToken } from "./wire.ts";
+import type { MePatch } from "./schema.ts";
+import { wireIdentity, wireKey, wireMe, wireReceipt, wireSession, wireToken } from "./wire.ts";
 
 export const accountHandlers = {
   listProviders: async ({ query }) => {
@@ -33,12 +35,10 @@ export const accountHandlers = {
       sessions: sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
     };
   },
-  me: async ({ vault, who }) => {
-    const { account_id, identities, session } = await ask(vault.me(who.caller));
-    return {
-      account_id,
-      identities: identities.map(wireIdentity),
-      session: session.kind === "ses" ? wireSession(session, true) : undefined,
-    };
+  me: async ({ vault, who }) => wireMe(await ask(vault.me(who.caller))),
+  changeMe: async ({ vault, who, body }) => {
+    const { name }: z.output<typeof MePatch> = body;
+    await ask(vault.nameAccount(who.caller, name));
+    return wireMe(await ask(vault.me(who.caller)));
   },
 } satisfies Record<string, Handler>;

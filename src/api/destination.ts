@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { secretFieldsOf, type Placement } from "../catalog/provider.ts";
+import { optionalFieldsOf, secretFieldsOf, type OAuthPlacement, type Placement } from "../catalog/provider.ts";
 import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
@@ -30,6 +30,7 @@ export function destinationOf(key: Wanted, secret: Secret, config: Config): Dest
   const { origin, base_path } = readBaseUrl(given, config);
   const placement = key.placement ?? provider?.placement ?? DEFAULT_PLACEMENT;
   assertFields(secret, placement);
+  if (placement.in === "oauth") assertEndpoints(placement, config);
   return { provider: key.provider, origin, base_path, placement, headers: { ...provider?.headers, ...key.headers } };
 }
 
@@ -65,14 +66,28 @@ function isPublicHost(hostname: string): boolean {
   return bare.includes(".") && !bare.split(".").includes("") && !NOT_PUBLIC.test(bare);
 }
 
+/** A client secret goes to these: they must be as public as an upstream. */
+function assertEndpoints({ authorize_url, token_url }: OAuthPlacement, config: Config): void {
+  for (const [field, url] of Object.entries({ authorize_url, token_url })) {
+    if (url === undefined) continue;
+    try {
+      readBaseUrl(url.replace(/\?.*$/s, ""), config);
+    } catch (refused) {
+      if (!(refused instanceof Problem)) throw refused;
+      throw invalid(`placement.${field}`, refused.extras.errors?.[0]?.rule ?? "must be a public https URL");
+    }
+  }
+}
+
 function assertFields(secret: Secret, placement: Destination["placement"]): void {
   const given = Object.keys(secret);
   const single = placement.in === "basic" && given.includes("secret");
   const wanted = single ? ["secret"] : secretFieldsOf(placement);
   for (const field of wanted)
     if (!given.includes(field)) throw invalid(fieldName(field), "is needed by this placement");
+  const optional = optionalFieldsOf(placement);
   for (const field of given)
-    if (!wanted.includes(field)) throw invalid(fieldName(field), "is not used by this placement");
+    if (![...wanted, ...optional].includes(field)) throw invalid(fieldName(field), "is not used by this placement");
 }
 
 function fieldName(field: string): string {

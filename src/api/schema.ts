@@ -45,6 +45,16 @@ const Placement = z
     z.strictObject({ in: z.literal("basic") }),
     z.strictObject({ in: z.literal("header"), name: headerName, prefix: headerValue.optional() }),
     z.strictObject({ in: z.literal("headers"), headers: headers }),
+    z.strictObject({
+      in: z.literal("oauth"),
+      authorize_url: z.string().max(2_048).optional(),
+      token_url: z.string().max(2_048),
+      scopes: z
+        .string()
+        .max(1_024)
+        .regex(/^[\x20-\x7e]*$/, "must be printable ASCII")
+        .optional(),
+    }),
     z.strictObject({ in: z.literal("query"), name: text(64).regex(/^[\w.~-]+$/, "must be a plain parameter name") }),
   ])
   .meta({ description: "How the upstream wants to be shown the credential" });
@@ -316,7 +326,14 @@ export const Identity = z.object({
   linked_at: time,
 });
 
-export const Me = z.object({ account_id: z.string(), identities: z.array(Identity), session: Session.optional() });
+export const MePatch = z.strictObject({ name: text(100) });
+
+export const Me = z.object({
+  account_id: z.string(),
+  name: z.string().optional(),
+  identities: z.array(Identity),
+  session: Session.optional(),
+});
 
 export const Export = z.object({
   account_id: z.string(),
@@ -601,6 +618,15 @@ export const OPERATIONS = {
     summary: "Sign a browser out",
     may: ["session"],
     answer: Receipt,
+    status: 200,
+  },
+  changeMe: {
+    method: "patch",
+    path: "/me",
+    summary: "Name this account",
+    may: ["session"],
+    body: MePatch,
+    answer: Me,
     status: 200,
   },
   doctor: {

@@ -6,7 +6,9 @@ import type { LinkedIdentity } from "../vault/identities.ts";
 import type { ApiKey } from "../vault/keys.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import type { AuditRow, Identity, Key, KeyDetails, Receipt, Session, Token } from "./schema.ts";
+import type { AuditRow, Identity, Key, KeyDetails, Me, Receipt, Session, Token } from "./schema.ts";
+
+type StoredMe = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: StoredToken };
 
 /** RFC 3339 in UTC with milliseconds. */
 export function wireTime(ms: number): string {
@@ -86,6 +88,15 @@ export function wireSession(session: StoredToken, current: boolean): z.output<ty
 
 export function wireIdentity({ issuer, subject, email, name, linked_at }: LinkedIdentity): z.output<typeof Identity> {
   return { issuer, subject, email: email ?? undefined, name: name ?? undefined, linked_at: wireTime(linked_at) };
+}
+
+export function wireMe(me: StoredMe): z.output<typeof Me> {
+  return {
+    account_id: me.account_id,
+    name: me.name ?? undefined,
+    identities: me.identities.map(wireIdentity),
+    session: me.session.kind === "ses" ? wireSession(me.session, true) : undefined,
+  };
 }
 
 export function wireReceipt({ revoked_at, last_used_at, ...counts }: StoredReceipt): z.output<typeof Receipt> {

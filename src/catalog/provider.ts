@@ -4,7 +4,19 @@ export type Placement =
   | { in: "basic" }
   | { in: "header"; name: string; prefix?: string | undefined }
   | { in: "headers"; headers: Record<string, string> }
-  | { in: "query"; name: string };
+  | { in: "query"; name: string }
+  | OAuthPlacement;
+
+/**
+ * A credential that mints its own access tokens. Where it is authorized and redeemed belongs to the destination, so that no
+ * client secret is ever sent to another token endpoint (SECURITY S2).
+ */
+export type OAuthPlacement = {
+  in: "oauth";
+  authorize_url?: string | undefined;
+  token_url: string;
+  scopes?: string | undefined;
+};
 
 /** Calls of a provider's API. `path` is a glob of `covers` (vault/path.ts) on the whole path at the provider's host. */
 export type Operation = { method: "*" | "GET" | "POST" | "PUT" | "PATCH" | "DELETE"; path: string };
@@ -33,9 +45,15 @@ export type Provider = Address & {
   note?: string;
 };
 
-/** The fields of a secret that a placement shows upstream. A Basic pair may also be one `secret`, sent as the user name. */
+/** Fields that a placement may have besides: a public client has no secret, and a refresh token may come later. */
+export function optionalFieldsOf(placement: Placement): string[] {
+  return placement.in === "oauth" ? ["client_secret", "refresh_token"] : [];
+}
+
+/** The fields of a secret that a placement cannot do without. A Basic pair may also be one `secret`, sent as the user name. */
 export function secretFieldsOf(placement: Placement): string[] {
   if (placement.in === "basic") return ["username", "password"];
+  if (placement.in === "oauth") return ["client_id"];
   if (placement.in !== "headers") return ["secret"];
   const templates = Object.values(placement.headers).join(" ");
   return [...new Set([...templates.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field as string))];

@@ -113,6 +113,8 @@ function shown(placement: Placement): string {
       return Object.entries(placement.headers)
         .map(([name, template]) => `\`${name}: ${template}\``)
         .join(", ");
+    case "oauth":
+      return "OAuth";
     case "query":
       return `\`?${placement.name}={secret}\``;
   }

@@ -1,3 +1,4 @@
+import { Problem } from "../problem.ts";
 import type { Placement } from "../catalog/provider.ts";
 import type { Destination } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
@@ -40,6 +41,9 @@ function place(headers: Headers, url: URL, placement: Placement, secret: Secret)
       for (const [name, value] of values) headers.set(name, value);
       return [];
     }
+    case "oauth":
+      // The vault lets no call through with a credential that has no access token.
+      throw new Problem("reconnect_required", "This credential is not connected.");
     case "query": {
       // The caller's copies go first, in any case and as an array: some servers take the first, some the last.
       const name = placement.name.toLowerCase();

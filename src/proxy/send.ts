@@ -130,8 +130,9 @@ function failed(call: ProxyCall, ctx: ExecutionContext, request: Request, thrown
   return new Problem(problem.code, problem.message, { ...problem.extras, request_id: call.dispatch.request_id });
 }
 
-/** A small body is read before it is sent where the call may have to be made again. */
+/** A small body is read before it is sent where the call may have to be made again. One that comes with a GET cannot be. */
 async function keepBody(errand: Errand): Promise<void> {
+  if (hasUnusualBody(errand.request)) return;
   const length = Number(errand.request.headers.get("content-length") ?? Infinity);
   if (errand.body instanceof ReadableStream && length <= REPLAYED_BYTES)
     errand.body = await errand.request.arrayBuffer();

@@ -7,6 +7,7 @@ import type { ApiKey, Destination, Keys } from "./keys.ts";
 import { newLease } from "./leashes.ts";
 import { readPath } from "./path.ts";
 import { judge, judgeKey, judgeToken, type Call, type Denial, type Standing } from "./policy.ts";
+import type { Quota } from "./quota.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "./sealer.ts";
 import type { Token, Tokens } from "./tokens.ts";
@@ -52,6 +53,7 @@ export type Parts = {
   sealer: Sealer;
   refusals: Refusals;
   versions: Versions;
+  quota: Quota;
 };
 
 const PATH_LIMIT = 512;
@@ -89,8 +91,9 @@ export class Gate {
   }
 
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { audit, sealer, keys } = this.#parts;
+    const { audit, sealer, keys, quota } = this.#parts;
     const now = Date.now();
+    quota.assertRoom(audit.heads.head_seq, now);
     const current = this.#keyFor(token, ask.key);
     const key = ask.overlap === true ? this.#before(current, now) : current;
     const { path, denial } = this.#read(token, key, ask, now);

@@ -1,4 +1,5 @@
 import { ulid } from "ulid";
+import { CUSTOM } from "../catalog/catalog.ts";
 import type { Placement } from "../catalog/provider.ts";
 import { Problem } from "../problem.ts";
 
@@ -47,6 +48,9 @@ export type KeyChanges = Partial<Omit<NewKey, "destination">>;
 /** What a list of keys is narrowed by. */
 export type KeyFilter = { provider?: string | undefined; tag?: string | undefined; q?: string | undefined };
 
+/** How many keys there may be, and how many of them for hosts outside the catalog. */
+export type KeyLimits = { keys: number; custom_keys: number };
+
 type Row = Omit<ApiKey, "destination" | "sealed_destination" | "tags" | "scrub" | "revealable"> & {
   provider: string;
   destination: string;
@@ -55,17 +59,18 @@ type Row = Omit<ApiKey, "destination" | "sealed_destination" | "tags" | "scrub" 
   revealable: number;
 };
 
-const KEYS_LIMIT = 2_000;
 const REMEMBERED = 500;
 const SELECT = `SELECT k.*, v.destination FROM api_key k JOIN key_version v ON v.key_id = k.id AND v.version = k.version`;
 
 /** Tables `api_key`, `key_version`, `key_name`. A name is looked up as id, then as current or former name (DESIGN D16). */
 export class Keys {
   readonly #sql: SqlStorage;
+  readonly #limits: KeyLimits;
   readonly #by_ref = new Map<string, ApiKey>();
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, limits: KeyLimits) {
     this.#sql = sql;
+    this.#limits = limits;
   }
 
   /** The key of that id, name or former name. */
@@ -115,12 +120,20 @@ export class Keys {
   }
 
   /** Refuses a name that is taken, now or formerly, and a key too many. Asked before sealing and again before writing. */
-  assertRoomFor(name: string): void {
+  assertRoomFor(name: string, provider: string): void {
     if (this.#sql.exec("SELECT 1 FROM key_name WHERE name = ?", name).toArray().length > 0) {
       throw nameTaken(name);
     }
-    if (this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM api_key").one().n >= KEYS_LIMIT) {
-      throw new Problem("conflict", `A vault holds at most ${KEYS_LIMIT} keys.`);
+    const { keys, custom_keys } = this.#limits;
+    const { n, custom } = this.#sql
+      .exec<{ n: number; custom: number }>(
+        "SELECT count(*) AS n, count(*) FILTER (WHERE provider = ?) AS custom FROM api_key",
+        CUSTOM,
+      )
+      .one();
+    if (n >= keys) throw new Problem("conflict", `A vault holds at most ${keys} keys.`);
+    if (provider === CUSTOM && custom >= custom_keys) {
+      throw new Problem("conflict", `A vault holds at most ${custom_keys} keys for hosts outside the catalog.`);
     }
   }
 
@@ -130,7 +143,7 @@ export class Keys {
 
   /** Stores a key with its first version. */
   add(id: string, key: NewKey, sealed: Uint8Array, now: number): ApiKey {
-    this.assertRoomFor(key.name);
+    this.assertRoomFor(key.name, key.destination.provider);
     this.#sql.exec(
       `INSERT INTO api_key (id, name, provider, version, last_version, tags, note, scrub, revealable, created_at, updated_at, expires_at) VALUES (?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?, ?)`,
       id,

@@ -10,7 +10,7 @@ import type { Secret } from "./sealer.ts";
 export async function createKey(parts: Parts, caller: Caller, key: NewKey, secret: Secret): Promise<ApiKey> {
   const { keys, sealer, jobs, tokens } = parts;
   recognise(tokens, caller, Date.now());
-  keys.assertRoomFor(key.name);
+  keys.assertRoomFor(key.name, key.destination.provider);
   const id = keys.newId(Date.now());
   const sealed = await sealer.put(id, 1, JSON.stringify(key.destination), secret);
   try {

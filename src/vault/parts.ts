@@ -12,6 +12,7 @@ import { Keys } from "./keys.ts";
 import { Leashes, type Connections, type Cut } from "./leashes.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
+import { Quota } from "./quota.ts";
 import { Refusals } from "./refusals.ts";
 import { Sealer } from "./sealer.ts";
 import { Tokens, type Token } from "./tokens.ts";
@@ -49,13 +50,22 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   });
   const under_way = new UnderWay(sql);
   const tokens = new Tokens(sql);
-  const keys = new Keys(sql);
+  const { root_keys, limits } = configOf(env);
+  const keys = new Keys(sql, limits);
   const versions = new Versions(sql);
-  const sealer = new Sealer(sql, env.BLOBS, configOf(env).root_keys, vault_id);
+  const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
   const refusals = new Refusals(sql, audit, jobs);
   const leashes = new Leashes(connections);
-  const idempotency = new Idempotency(sql, jobs, configOf(env).root_keys, vault_id);
-  const gate = new Gate({ tokens, keys, versions, audit, sealer, refusals });
+  const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
+  const gate = new Gate({
+    tokens,
+    keys,
+    versions,
+    audit,
+    sealer,
+    refusals,
+    quota: new Quota(sql, limits.audit_rows_a_day),
+  });
   const housekeeping = new Housekeeping({
     db: env.DB,
     vault_id,

@@ -1,4 +1,5 @@
 import type { ProblemCode } from "../problem.ts";
+import type { Destination } from "./keys.ts";
 import { covers, type UpstreamPath } from "./path.ts";
 
 /** What an app token may do (CONTRACT §3). Absent means any. `keys` holds ids only: names were resolved when it was stored. */
@@ -13,7 +14,15 @@ export type Policy = {
 /** What a decision is made on. Times are epoch milliseconds. */
 export type Standing = {
   token: { expires_at: number | null; paused_at: number | null; revoked_at: number | null; policy: Policy };
-  key: { id: string; name: string; expires_at: number | null; paused_at: number | null } | undefined;
+  key:
+    | {
+        id: string;
+        name: string;
+        expires_at: number | null;
+        paused_at: number | null;
+        destination: Pick<Destination, "placement">;
+      }
+    | undefined;
   now: number;
 };
 
@@ -46,6 +55,13 @@ export function judgeKey({ token, key, now }: Standing): Denial | undefined {
     return deny("key_expired", "policy_denied", `The key ${key.name} has expired.`);
   if (key.paused_at !== null)
     return deny("key_paused", "paused", `The key ${key.name} is paused. Its owner can resume it.`);
+  if (key.destination.placement.in === "oauth") {
+    return deny(
+      "reconnect_required",
+      "reconnect_required",
+      `The credential ${key.name} is not connected to its provider yet.`,
+    );
+  }
   return undefined;
 }
 

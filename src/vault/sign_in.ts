@@ -37,6 +37,17 @@ export function accountIdOf({ sql }: Parts): string {
   return sql.exec<{ account_id: string }>("SELECT account_id FROM vault").one().account_id;
 }
 
+/** What its owner calls this account; null where nothing was said. */
+export function accountNameOf({ sql }: Parts): string | null {
+  return sql.exec<{ name: string | null }>("SELECT name FROM vault").one().name;
+}
+
+export function nameAccount(parts: Parts, caller: Caller, name: string): void {
+  const by = recognise(parts.tokens, caller, Date.now());
+  parts.sql.exec("UPDATE vault SET name = ?", name);
+  record(parts, by, caller, "account.change", {});
+}
+
 /** D1 only hints at a vault: the vault refuses an account that is not its own. */
 export function assertAccount(parts: Parts, account_id: string): void {
   if (accountIdOf(parts) !== account_id) throw new Problem("gone", "This vault belongs to another account.");

@@ -37,8 +37,19 @@ import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 import { Sealer, type Secret } from "./sealer.ts";
-import { accountIdOf, assertAccount, layFoundation, linkIdentity, startSession } from "./sign_in.ts";
+import {
+  accountIdOf,
+  accountNameOf,
+  assertAccount,
+  layFoundation,
+  linkIdentity,
+  nameAccount,
+  startSession,
+} from "./sign_in.ts";
 import type { Token } from "./tokens.ts";
+
+/** Whose vault it is, and as whom the caller is signed in. */
+type Me = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: Token };
 
 /**
  * One person's vault. This class is the RPC surface, one line a method, and the vault's end of the leashes; what happens is
@@ -88,12 +99,17 @@ export class UserVault extends ClosedServer {
     return answerAsync(() => endToken(this.#liveFor(caller), caller, "session.revoke", (self) => self));
   }
 
-  me(caller: Caller): Answer<{ account_id: string; identities: LinkedIdentity[]; session: Token }> {
+  me(caller: Caller): Answer<Me> {
     return this.#read(caller, (parts, session) => ({
       account_id: accountIdOf(parts),
+      name: accountNameOf(parts),
       identities: parts.identities.list(),
       session,
     }));
+  }
+
+  nameAccount(caller: Caller, name: string): Promise<Answer<void>> {
+    return this.#change(caller, (parts) => nameAccount(parts, caller, name));
   }
 
   /** What the owner should look at. */

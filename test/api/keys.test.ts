@@ -237,3 +237,77 @@ describe("Idempotency-Key", () => {
     expect(dumps.join("")).not.toContain(token.slice(30, 60));
   });
 });
+
+describe("OAuth credentials, stored for later", () => {
+  const oauth = (token_url: string) => ({
+    name: "google",
+    provider: "custom",
+    base_url: upstream.origin,
+    placement: { in: "oauth", authorize_url: "https://accounts.google.com/o/oauth2/v2/auth", token_url, scopes: "a b" },
+    fields: { client_id: "client", client_secret: "client-secret-123", refresh_token: "refresh-token-456" },
+  });
+
+  it("are kept with their endpoints, and until they are connected a call is told so", async () => {
+    const ada = await newPerson(locker);
+    await ada.api("POST", "/v1/keys", oauth("https://oauth2.googleapis.com/token"));
+    const token = await mintToken(ada);
+    upstream.seen.length = 0;
+    const answer = await call("google", token);
+    expect(answer.status).toBe(424);
+    expect(await answer.json()).toMatchObject({ code: "reconnect_required" });
+    expect(upstream.seen).toEqual([]);
+    expect(await ada.api("POST", "/v1/keys/google/reveal")).toMatchObject({
+      fields: { client_secret: "client-secret-123" },
+    });
+  });
+
+  it("send their client secret to no endpoint that is not plain, and want a client", async () => {
+    const ada = await newPerson(locker);
+    expect(await status(ada, "POST", "/v1/keys", oauth("https://user:pass@evil.example.org/token"))).toBe(422);
+    expect(
+      await status(ada, "POST", "/v1/keys", {
+        ...oauth("https://oauth2.googleapis.com/token"),
+        fields: { client_secret: "x-secret" },
+      }),
+    ).toBe(422);
+  });
+});
+
+describe("caps", () => {
+  it("a vault holds as many keys as the deployment allows, and one more is 409", async () => {
+    const small = await startLocker({ vars: { KEYS_LIMIT: "3", CUSTOM_KEYS_LIMIT: "2", AUDIT_ROWS_A_DAY: "12" } });
+    try {
+      const ada = await newPerson(small);
+      const key = (name: string, provider: string) => ({
+        name,
+        provider,
+        secret: "sk-0123456789",
+        base_url: upstream.origin,
+      });
+      expect(await status(ada, "POST", "/v1/keys", key("a", "custom"))).toBe(201);
+      expect(await status(ada, "POST", "/v1/keys", key("b", "custom"))).toBe(201);
+      expect(await status(ada, "POST", "/v1/keys", key("c", "custom"))).toBe(409);
+      expect(await status(ada, "POST", "/v1/keys", key("c", "openai"))).toBe(201);
+      expect(await status(ada, "POST", "/v1/keys", key("d", "openai"))).toBe(409);
+      const { id, token } = await mintToken(ada);
+      const statuses: number[] = [];
+      for (let n = 0; n < 20; n++) {
+        const headers = { authorization: `Bearer ${token}` };
+        statuses.push((await fetch(`${small.proxyOrigin}/v1/proxy/a/x`, { headers })).status);
+      }
+      // Uses stop at the day's quota of rows; managing goes on.
+      expect(statuses[0]).toBe(200);
+      expect(statuses.at(-1)).toBe(429);
+      expect(await status(ada, "DELETE", `/v1/tokens/${id}`)).toBe(200);
+    } finally {
+      await small.stop();
+    }
+  });
+});
+
+it("an account has the name that its owner gives it", async () => {
+  const ada = await newPerson(locker);
+  expect(await ada.api("PATCH", "/v1/me", { name: "Ada's keys" })).toMatchObject({ name: "Ada's keys" });
+  expect(await ada.api("GET", "/v1/me")).toMatchObject({ name: "Ada's keys" });
+  expect(await status(ada, "PATCH", "/v1/me", { name: "" })).toBe(422);
+});

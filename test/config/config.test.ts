@@ -38,6 +38,7 @@ describe("a missing or malformed setting stops the start with one sentence that 
       { PROXY_ORIGIN: "http://localhost:1" },
       /^PROXY_ORIGIN must be a loopback address exactly/,
     ],
+    ["a limit that is no number", { KEYS_LIMIT: "many" }, /^KEYS_LIMIT must be a whole number from 1 on\.$/],
     ["no ROOT_KEYS", { ROOT_KEYS: undefined }, /^ROOT_KEYS is not set\.$/],
     ["a short root key", { ROOT_KEYS: "r1:AAAA" }, /^ROOT_KEYS must be a comma list/],
     ["a key id of one character", { TOKEN_KEYS: `t:${KEY}` }, /^TOKEN_KEYS must be a comma list/],

@@ -53,6 +53,17 @@ describe("requests", () => {
     expect(upstream.seen[0]?.headers.authorization).toBe(`Bearer ${SECRET}`);
   });
 
+  test("such a body goes out while a rotation overlaps too, with the new secret only: it cannot be sent again", async () => {
+    const { call, upstream, person } = await newHolder(locker);
+    await person.api("POST", "/v1/keys/api/rotate", { secret: "sk-live-the-new-one", overlap_seconds: 60 });
+    upstream.answerWith((_request, response) => void response.writeHead(401).end());
+    const { status } = await call("/_search", { body: "{}", headers: { "content-length": "2" } });
+    expect(status).toBe(401);
+    expect(upstream.seen.map(({ headers, body }) => [headers.authorization, body.toString()])).toEqual([
+      ["Bearer sk-live-the-new-one", "{}"],
+    ]);
+  });
+
   test("a GET that says it has an empty body is an ordinary GET", async () => {
     const { call, upstream } = await newHolder(locker);
     expect((await call("/v1", { headers: { "content-length": "0" } })).status).toBe(200);

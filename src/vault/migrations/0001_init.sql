@@ -6,7 +6,12 @@ CREATE TABLE vault (
   head_seq INTEGER NOT NULL,
   head_hash TEXT NOT NULL,
   outcome_seq INTEGER NOT NULL,
-  outcome_hash TEXT NOT NULL
+  outcome_hash TEXT NOT NULL,
+  -- What its owner calls this account.
+  name TEXT,
+  -- The day (since 1970) of the last use, and the newest row when it began.
+  quota_day INTEGER NOT NULL DEFAULT 0,
+  quota_seq INTEGER NOT NULL DEFAULT 0
 );
 
 -- Who may sign in here. D1 only hints at the vault; this list decides (SECURITY S11).

@@ -1,0 +1,52 @@
+import { Problem } from "../problem.ts";
+
+const DAY_MS = 86_400_000;
+/** Beyond this the store is kept for what must always work: revoking, pausing, signing in. */
+const OUTBOX_BYTES = 1024 * 1024 * 1024;
+
+/**
+ * Keeps one vault's uses from filling its store or the shared archive (SECURITY S14). Rows a day are told by the chain's own
+ * numbers: all that is kept is where the day began.
+ */
+export class Quota {
+  readonly #sql: SqlStorage;
+  readonly #rows_a_day: number;
+  #day: number;
+  #began_at_seq: number;
+
+  constructor(sql: SqlStorage, rows_a_day: number) {
+    this.#sql = sql;
+    this.#rows_a_day = rows_a_day;
+    const { quota_day, quota_seq } = sql
+      .exec<{ quota_day: number; quota_seq: number }>("SELECT quota_day, quota_seq FROM vault")
+      .one();
+    this.#day = quota_day;
+    this.#began_at_seq = quota_seq;
+  }
+
+  /** Refuses a use for which there is no room. `head_seq` is that of the newest row. */
+  assertRoom(head_seq: number, now: number): void {
+    if (this.#sql.databaseSize > OUTBOX_BYTES) {
+      throw new Problem(
+        "unavailable",
+        "This vault's audit rows wait for their archive; no use is let through without a record.",
+        { retry_after_s: 60 },
+      );
+    }
+    const day = Math.floor(now / DAY_MS);
+    if (day !== this.#day) this.#begin(day, head_seq);
+    if (head_seq - this.#began_at_seq >= this.#rows_a_day) {
+      const retry_after_s = Math.ceil(((day + 1) * DAY_MS - now) / 1_000);
+      throw new Problem("rate_limited", "This vault has recorded as much today as it may (audit_quota).", {
+        rule: "audit_quota",
+        retry_after_s,
+      });
+    }
+  }
+
+  #begin(day: number, head_seq: number): void {
+    this.#sql.exec("UPDATE vault SET quota_day = ?, quota_seq = ?", day, head_seq);
+    this.#day = day;
+    this.#began_at_seq = head_seq;
+  }
+}
