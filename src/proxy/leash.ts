@@ -9,6 +9,7 @@ const PING_MS = 2_000;
 const LOST_AFTER_PINGS = 2;
 const GIVE_UP_MS = 10_000;
 const JITTER_MS = 2_000;
+const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * The router's end of a leash: a connection to the vault that lives as long as the call. Closed by the vault with 4001 it
@@ -34,9 +35,7 @@ export class Leash {
     this.#dispatch = dispatch;
     this.#onCut = onCut;
     this.#lease = dispatch.lease;
-    if (dispatch.not_after !== null) {
-      this.#expiry = setTimeout(() => this.#stop("expired"), Math.min(dispatch.not_after - Date.now(), 2 ** 31 - 1));
-    }
+    if (dispatch.not_after !== null) this.#expireAt(dispatch.not_after);
   }
 
   /**
@@ -66,11 +65,15 @@ export class Leash {
   #hold(socket: WebSocket): void {
     if (this.#over) return socket.close(1000);
     this.#socket = socket;
-    this.#lost_at = undefined;
     let unanswered = 0;
     socket.addEventListener("message", ({ data }) => {
       unanswered = 0;
-      if (typeof data === "string" && data !== "pong") this.#lease = (JSON.parse(data) as { lease: string }).lease;
+      if (typeof data !== "string" || data === "pong") return;
+      const { lease } = JSON.parse(data) as { lease?: string };
+      if (lease === undefined) return;
+      // Only now does the vault hold the call: an object that breaks while it wakes has answered 101 too.
+      this.#lease = lease;
+      this.#lost_at = undefined;
     });
     socket.addEventListener("close", ({ code, reason }) => {
       if (socket !== this.#socket) return;
@@ -89,7 +92,8 @@ export class Leash {
 
   /** All routers lose their leashes at once when an object moves, so each comes back at a moment of its own. */
   #lost(): void {
-    this.#lost_at = Date.now();
+    this.#lost_at ??= Date.now();
+    if (Date.now() - this.#lost_at >= GIVE_UP_MS) return this.#stop("leash_lost");
     void this.open(Math.random() * JITTER_MS);
   }
 
@@ -97,11 +101,12 @@ export class Leash {
     for (let wait = wait_ms; !this.#over && this.#socket === undefined; wait = Math.random() * JITTER_MS) {
       if (wait > 0) await scheduler.wait(wait);
       if (this.#over) return;
+      const since = this.#lost_at ?? Date.now();
       try {
-        return this.#hold(await this.#connected());
+        return this.#hold(await within(since + GIVE_UP_MS - Date.now(), this.#connected()));
       } catch (fault) {
         logFault("leash_not_opened", fault);
-        this.#lost_at ??= Date.now();
+        this.#lost_at ??= since;
         if (Date.now() - this.#lost_at >= GIVE_UP_MS) return this.#stop("leash_lost");
       }
     }
@@ -114,6 +119,13 @@ export class Leash {
     if (answer.webSocket === null) throw new Error(`the vault answered ${answer.status}`);
     answer.webSocket.accept();
     return answer.webSocket;
+  }
+
+  /** Timers reach 24 days: what expires later is looked at again. */
+  #expireAt(time: number): void {
+    const left = time - Date.now();
+    const next = () => (left > LONGEST_MS ? this.#expireAt(time) : this.#stop("expired"));
+    this.#expiry = setTimeout(next, Math.min(left, LONGEST_MS));
   }
 
   #stop(rule: string): void {
@@ -140,4 +152,14 @@ export class Leash {
     this.#drop();
     socket?.close(code);
   }
+}
+
+/** The socket, or a failure once the time is up; one that comes too late is let go of. */
+async function within(ms: number, opening: Promise<WebSocket>): Promise<WebSocket> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error("the vault does not answer"));
+    void opening.then((socket) => socket.close(1000)).catch(() => {});
+  }, ms);
+  return Promise.race([opening, late.promise]).finally(() => clearTimeout(timer));
 }

@@ -36,7 +36,14 @@ export async function settleSoon(env: Env, vault_id: string, settlement: Settlem
   queue.sender_since = 0;
   const settlements = takeSettlements(vault_id);
   if (queue.waiting.length === 0) queues.delete(vault_id);
-  if (settlements.length > 0) await ask(env.USER_VAULT.getByName(vault_id).settle(settlements));
+  if (settlements.length === 0) return;
+  try {
+    await ask(env.USER_VAULT.getByName(vault_id).settle(settlements));
+  } catch (fault) {
+    // They ride with the next call; the vault takes them for an hour (a row of their own after 15 s).
+    returnSettlements(vault_id, settlements);
+    throw fault;
+  }
 }
 
 function queueOf(vault_id: string): Queue {
