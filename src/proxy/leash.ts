@@ -124,7 +124,7 @@ export class Leash {
   /** Timers reach 24 days: what expires later is looked at again. */
   #expireAt(time: number): void {
     const left = time - Date.now();
-    const next = () => (left > LONGEST_MS ? this.#expireAt(time) : this.#stop("expired"));
+    const next = () => (left > LONGEST_MS ? this.#expireAt(time) : this.#stop(this.#dispatch.expiry_rule));
     this.#expiry = setTimeout(next, Math.min(left, LONGEST_MS));
   }
 

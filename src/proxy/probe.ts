@@ -1,4 +1,4 @@
-import { logFault } from "../problem.ts";
+import { logFault, Problem } from "../problem.ts";
 import type { Config } from "../config.ts";
 import { ask } from "../vault/answer.ts";
 import type { Dispatch } from "../vault/gate.ts";
@@ -11,7 +11,8 @@ import { targetOf } from "./target.ts";
 /** How a test call went, in our words: nothing of the upstream's answer but its status is told. */
 export type Probe = { ok: boolean; status?: number; latency_ms: number; request_id: string; detail: string };
 
-const PATIENCE_MS = 20_000;
+/** Less than the 15 s after which a call that nobody holds is given up. */
+const PATIENCE_MS = 12_000;
 
 /** Makes the one call that a dispatch is for, and tells how it went. Recorded and settled like any other use. */
 export async function probe(
@@ -22,11 +23,11 @@ export async function probe(
 ): Promise<Probe> {
   const { request_id, seq } = dispatch;
   const started_at = Date.now();
-  const target = targetOf(dispatch.destination, dispatch.path, call.query);
-  assertForeign(config, target);
-  const headers = upstreamHeaders(new Headers({ accept: "*/*", "user-agent": "apilocker" }));
-  inject(headers, target, dispatch.destination, dispatch.secret);
   try {
+    const target = targetOf(dispatch.destination, dispatch.path, call.query);
+    assertForeign(config, target);
+    const headers = upstreamHeaders(new Headers({ accept: "*/*", "user-agent": "apilocker" }));
+    inject(headers, target, dispatch.destination, dispatch.secret);
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const { status, body } = await fetch(target, {
       method: call.method,
@@ -42,8 +43,9 @@ export async function probe(
   } catch (fault) {
     logFault("probe_failed", fault);
     const latency_ms = Date.now() - started_at;
-    await ask(vault.settle([{ seq, outcome: "failed", rule: "upstream_unreachable", latency_ms }]));
-    return { ok: false, latency_ms, request_id, detail: "The upstream could not be reached." };
+    const refused = fault instanceof Problem ? fault : undefined;
+    await ask(vault.settle([{ seq, outcome: "failed", rule: refused?.code ?? "upstream_unreachable", latency_ms }]));
+    return { ok: false, latency_ms, request_id, detail: refused?.message ?? "The upstream could not be reached." };
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { withoutTokens } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
@@ -31,6 +32,8 @@ export type Dispatch = {
   lease: string;
   /** Epoch ms of the earliest expiry; null where nothing expires. */
   not_after: number | null;
+  /** What expires then: the token, or only the key. */
+  expiry_rule: "expired" | "key_expired";
   key_id: string;
   key_ref: string;
   destination: Destination;
@@ -123,6 +126,7 @@ export class Gate {
       seq,
       lease,
       not_after: earliest(token.expires_at, keys.find(key.id)?.expires_at ?? null),
+      expiry_rule: (key.expires_at ?? Infinity) < (token.expires_at ?? Infinity) ? "key_expired" : "expired",
       key_id: key.id,
       key_ref: ask.key ?? key.name,
       destination: key.destination,
@@ -246,7 +250,8 @@ function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, 
 
 /** Paths are recorded to 512 bytes and, beyond, by their hash; what looks like a token of ours is not (SECURITY S14, S17). */
 function recordedPath(path: string): string {
-  const safe = path.replace(/alk_[a-z]{2,3}_[0-9A-Za-z]{16,}/g, "alk_…");
+  const decoded = decodeURIComponentLoosely(path);
+  const safe = withoutTokens(withoutTokens(decoded) === decoded ? path : decoded);
   if (safe.length <= PATH_LIMIT) return safe;
   return `${safe.slice(0, PATH_LIMIT)}…sha256=${createHash("sha256").update(path).digest("hex")}`;
 }

@@ -6,6 +6,9 @@ const TRACKED = 1_000;
 /** Shorter than an idle vault stays awake, so that it does not forget what it counted. */
 const NOTE_AFTER_MS = 5_000;
 
+/** In a counted row: not the same for all that it counts. */
+const VARIOUS = "various";
+
 type Refused = Event & { outcome: "refused" };
 /** `noted` is how much of the count is stored. */
 type Window = { until: number; more: number; noted: number; event: Refused };
@@ -42,6 +45,8 @@ export class Refusals {
     const window = this.#windows.get(name);
     if (window !== undefined && window.until > now) {
       window.more++;
+      // The counted row stands for several calls: it says only what they have in common.
+      if (event.ip !== window.event.ip) window.event = { ...window.event, ip: VARIOUS, country: VARIOUS };
       this.#jobs.plan("count_refusals", Math.min(window.until, now + NOTE_AFTER_MS));
       return false;
     }
@@ -64,7 +69,7 @@ export class Refusals {
 
   #note(name: string, window: Window): void {
     this.#sql.exec(
-      "INSERT INTO refusal (name, until, more, event) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET more = excluded.more",
+      "INSERT INTO refusal (name, until, more, event) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET more = excluded.more, event = excluded.event",
       name,
       window.until,
       window.more,
@@ -78,6 +83,7 @@ export class Refusals {
     this.#windows.delete(name);
     if (window === undefined || window.more === 0) return;
     if (window.noted > 0) this.#sql.exec("DELETE FROM refusal WHERE name = ?", name);
-    this.#audit.append({ ...window.event, count: window.more }, Date.now());
+    const { actor, action, outcome, rule, ip, country } = window.event;
+    this.#audit.append({ actor, action, outcome, rule, ip, country, user_agent: "", count: window.more }, Date.now());
   }
 }

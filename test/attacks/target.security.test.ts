@@ -176,6 +176,10 @@ describe("the proxy's own URL", () => {
     expect(read("?x/v1/proxy/a")).toEqual({ key: null, path: "/", query: "x/v1/proxy/a" });
   });
 
+  test.each(["javascript:x", "evil.example:443", "http:x", "http://", "/v1/proxy/a", ""])("%j is none", (url) => {
+    expect(() => readProxyPath(url)).toThrow(Problem);
+  });
+
   test.each(["", "..", "a%2fb", "a b", "%00", "a@b@c", "x".repeat(65), "é", "a:b", "@"])(
     "names no key by %j",
     (name) => {

@@ -48,7 +48,7 @@ function fakeVault(next: () => Promise<FakeSocket | undefined>) {
 
 function leashTo(vault: ReturnType<typeof fakeVault>, not_after: number | null = null) {
   const cuts: string[] = [];
-  const dispatch = { seq: 7, lease: "first", not_after } as Dispatch;
+  const dispatch = { seq: 7, lease: "first", not_after, expiry_rule: "expired" } as Dispatch;
   return { leash: new Leash(vault.open, dispatch, (rule) => cuts.push(rule)), cuts };
 }
 

@@ -9,7 +9,7 @@ import { startUpstream, type Upstream } from "./upstream.ts";
 /** The way to the key that a raw caller holds. */
 export const API = "/v1/proxy/api";
 
-export type Tried = { statuses: number[]; heard: string; records: number; urls: string[] };
+type Tried = { statuses: number[]; heard: string; records: number; urls: string[] };
 
 /** Somebody with a key, a token and no HTTP client. */
 export type RawCaller = {
