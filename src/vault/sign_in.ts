@@ -68,8 +68,13 @@ export function startSession(
   const { token, hash } = mintToken(configOf(env).token_keys, "ses", vault_id);
   const expires_at = sessionExpiry(now, now);
   identities.put(identity, now);
+  const ended = tokens.sessionsInTheWay(now);
+  for (const id of ended) tokens.revoke(id, now);
   const name = identity.email ?? identity.name ?? "session";
   const session = tokens.add({ kind: "ses", hash, name, policy: {}, expires_at, signed_in_at: now }, now);
+  for (const subject of ended) {
+    audit.append({ actor: actorOf(session), action: "session.revoke", outcome: "ok", subject, ...origin }, now);
+  }
   audit.append({ actor: actorOf(session), action: "session.create", outcome: "ok", ...origin }, now);
   return { token, expires_at };
 }

@@ -61,19 +61,18 @@ export class Tokens {
     return this.#select("kind = ? AND id < ? ORDER BY id DESC LIMIT ?", kind, before ?? "~", limit);
   }
 
-  /** Stores a new token. A session too many ends the oldest; any other kind at its cap is refused. */
+  /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */
+  sessionsInTheWay(now: number): string[] {
+    const live = this.#live("ses", now);
+    return live.slice(0, Math.max(0, live.length - SESSIONS_LIMIT + 1));
+  }
+
+  /** Stores a new token; one too many of its kind is refused. */
   add(token: NewToken, now: number): Token {
-    const live = this.#sql
-      .exec<{ id: string }>(
-        "SELECT id FROM token WHERE kind = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id",
-        token.kind,
-        now,
-      )
-      .toArray();
-    if (token.kind === "ses")
-      for (const { id } of live.slice(0, Math.max(0, live.length - SESSIONS_LIMIT + 1))) this.revoke(id, now);
-    else if (live.length >= TOKENS_LIMIT)
-      throw new Problem("conflict", `A vault holds at most ${TOKENS_LIMIT} live tokens; revoke some first.`);
+    const live = this.#live(token.kind, now);
+    if (live.length >= (token.kind === "ses" ? SESSIONS_LIMIT : TOKENS_LIMIT)) {
+      throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
+    }
     const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
     this.#sql.exec(
       `INSERT INTO token (id, kind, hash, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -117,6 +116,18 @@ export class Tokens {
       refused,
       last_used_at,
     );
+  }
+
+  /** Ids of live tokens of a kind, oldest first. */
+  #live(kind: TokenKind, now: number): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM token WHERE kind = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id",
+        kind,
+        now,
+      )
+      .toArray()
+      .map(({ id }) => id);
   }
 
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
