@@ -6,6 +6,7 @@ import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
 import { asProblem, Problem, problemResponse } from "./problem.ts";
+import { guard } from "./proxy/headers.ts";
 import { proxy } from "./proxy/send.ts";
 import { signin } from "./signin/routes.ts";
 
@@ -21,6 +22,9 @@ const app = new Hono<{ Bindings: Env }>()
     return forAPerson(req.raw) ? problemPage(problem) : problemResponse(problem);
   });
 
+/** A port that says nothing new may be spelled out (RFC 9110 §4.2). */
+const DEFAULT_PORT: Record<string, RegExp> = { https: /:443$/, "http:": /:80$/ };
+
 /** Two origins, two tables; a host that is neither is not served (SECURITY S1, S29). */
 export async function route(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   let config: Config;
@@ -30,10 +34,14 @@ export async function route(request: Request, env: Env, ctx: ExecutionContext): 
     console.error(JSON.stringify({ event: "misconfigured", error: String(fault) }));
     return problemResponse(new Problem("unavailable", "This deployment is not configured yet.", { retry_after_s: 60 }));
   }
-  const host = request.headers.get("host");
+  const host = (request.headers.get("host") ?? "")
+    .toLowerCase()
+    .replace(DEFAULT_PORT[config.public_origin.slice(0, 5)] ?? "", "");
   if (host === hostOf(config.proxy_origin)) return proxy(request, env, ctx);
   if (host === hostOf(config.public_origin)) return app.fetch(withoutInternalHeaders(request), env, ctx);
-  return problemResponse(new Problem("misdirected", "This host is not served here."));
+  const misdirected = problemResponse(new Problem("misdirected", "This host is not served here."));
+  guard(misdirected.headers);
+  return misdirected;
 }
 
 /** A browser that opens a page, as against a program or a page's own script. */

@@ -194,7 +194,7 @@ export const Policy = z.strictObject({
       z
         .string()
         .max(256)
-        .regex(/^\/[!-~]*$/, "must begin with a slash and be printable"),
+        .regex(/^\/[^\p{Cc}\s%]*$/u, "must begin with a slash and be written decoded, without escapes"),
     )
     .min(1)
     .max(50)
