@@ -1,7 +1,12 @@
 import { capture, commandOf, run } from "./program.mjs";
 
 const TOOLS = [
-  { name: "tsc", finds: "types", command: ["typescript", "tsc"], args: [] },
+  {
+    name: "tsc",
+    finds: "types",
+    command: ["typescript", "tsc"],
+    args: ["--incremental", "--tsBuildInfoFile", ".build/tsc.tsbuildinfo"],
+  },
   { name: "oxlint", finds: "lint", command: ["oxlint"], args: ["--type-aware", "--deny-warnings"] },
   { name: "oxfmt", finds: "format", command: ["oxfmt"], args: ["--check"] },
   { name: "knip", finds: "dead code", command: ["knip"], args: ["--no-progress"] },
