@@ -16,6 +16,7 @@ import { Quota } from "./quota.ts";
 import { Refusals } from "./refusals.ts";
 import { Sealer } from "./sealer.ts";
 import { Tokens, type Token } from "./tokens.ts";
+import { Turnstile } from "./turnstile.ts";
 import { UNCLAIMED_MS, UnderWay } from "./under_way.ts";
 import { Versions } from "./versions.ts";
 
@@ -28,6 +29,7 @@ export type Parts = {
   keys: Keys;
   versions: Versions;
   idempotency: Idempotency;
+  turnstile: Turnstile;
   identities: Identities;
   audit: Audit;
   under_way: UnderWay;
@@ -91,6 +93,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     keys,
     versions,
     idempotency,
+    turnstile: new Turnstile(storage),
     identities: new Identities(sql),
     audit,
     under_way,

@@ -212,7 +212,9 @@ export class UserVault extends ClosedServer {
 
   /** The one question of a proxied call; earlier calls' outcomes ride along. */
   authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
-    return answerAsync(() => {
+    return answerAsync(async () => {
+      const { turnstile } = this.#live();
+      await turnstile.enter();
       const { gate } = this.#live();
       if (settled.length > 0) gate.settle(settled);
       return gate.authorize(ask);
