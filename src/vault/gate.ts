@@ -34,8 +34,6 @@ export type Dispatch = {
   not_after: number | null;
   /** What expires then: the token, or only the key. */
   expiry_rule: "expired" | "key_expired";
-  key_id: string;
-  key_ref: string;
   destination: Destination;
   /** The path to send, below the base path. */
   path: string;
@@ -94,17 +92,16 @@ export class Gate {
   }
 
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { audit, sealer, keys, quota } = this.#parts;
+    const { tokens, audit, sealer, keys, quota } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
     const current = this.#keyFor(token, ask.key);
     const key = ask.overlap === true ? this.#before(current, now) : current;
     const { path, denial } = this.#read(token, key, ask, now);
-    if (denial !== undefined || key === undefined)
-      throw this.#refuse(eventOf(token, key, ask, action), denial ?? NO_KEY, now);
+    const event = eventOf(token, key, ask, action);
+    if (denial !== undefined || key === undefined) throw this.#refuse(event, denial ?? NO_KEY, now);
     const epoch = this.#epoch;
     const { lease, hash } = newLease();
-    const event = eventOf(token, key, ask, action);
     const { seq, id } = audit.append(event, now, { lease: hash, path: event.path === path.raw ? null : path.raw });
 
     const remembered = sealer.remembered(key);
@@ -121,14 +118,16 @@ export class Gate {
       audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
       throw opened.fault;
     }
+    // Both as they are now: either may have been changed while the secret was opened.
+    const key_expires_at = keys.find(key.id)?.expires_at ?? Infinity;
+    const token_expires_at = tokens.byHash(token.hash)?.expires_at ?? Infinity;
+    const not_after = Math.min(key_expires_at, token_expires_at);
     return {
       request_id: id,
       seq,
       lease,
-      not_after: earliest(token.expires_at, keys.find(key.id)?.expires_at ?? null),
-      expiry_rule: (key.expires_at ?? Infinity) < (token.expires_at ?? Infinity) ? "key_expired" : "expired",
-      key_id: key.id,
-      key_ref: ask.key ?? key.name,
+      not_after: Number.isFinite(not_after) ? not_after : null,
+      expiry_rule: key_expires_at < token_expires_at ? "key_expired" : "expired",
       destination: key.destination,
       path: path.raw,
       secret: opened.secret,
@@ -266,9 +265,4 @@ function decodeURIComponentLoosely(segment: string): string {
 
 function problemOf(denial: Denial, request_id: string | undefined): Problem {
   return new Problem(denial.code, denial.detail, { rule: denial.rule, request_id });
-}
-
-function earliest(...times: (number | null)[]): number | null {
-  const set = times.filter((time) => time !== null);
-  return set.length === 0 ? null : Math.min(...set);
 }
