@@ -4,8 +4,9 @@ import { Problem } from "../problem.ts";
 type Memory = { since: number; refusals: number; dead: Problem | undefined };
 
 const DEAD_MS = 60_000;
-const WINDOW_MS = 10_000;
-const REFUSALS_A_WINDOW = 100;
+/** More than any one vault answers in a second; whoever was resumed meanwhile waits no longer than `Retry-After` says. */
+const WINDOW_MS = 1_000;
+const REFUSALS_A_WINDOW = 500;
 const REMEMBERED = 10_000;
 
 /**
@@ -30,7 +31,9 @@ export class RefusedTokens {
   /** The vault has refused a call with this token. */
   note(mac: string, refusal: Problem, now: number): void {
     if (this.#by_mac.size >= REMEMBERED) this.#by_mac.clear();
-    const memory = this.#by_mac.get(mac) ?? { since: now, refusals: 0, dead: undefined };
+    const known = this.#by_mac.get(mac);
+    const memory =
+      known !== undefined && now - known.since < WINDOW_MS ? known : { since: now, refusals: 0, dead: undefined };
     memory.refusals++;
     if (refusal.extras.rule === "revoked") {
       const { code, message, extras } = refusal;

@@ -28,18 +28,6 @@ it("a flood of one revoked token writes at most a row or two, and every answer i
   expect((await activity(ada)).filter(({ outcome }) => outcome === "refused").length).toBeLessThanOrEqual(10);
 });
 
-it("a token that is refused again and again must wait, and works at once when it is resumed and has waited", async () => {
-  const ada = await newPerson(locker);
-  await storeKey(ada, "k", upstream.origin);
-  const { id, token } = await mintToken(ada);
-  await ada.api("POST", `/v1/tokens/${id}/pause`);
-  const statuses = new Set<number>();
-  for (let n = 0; n < 150; n++) statuses.add((await call(token)).status);
-  expect(statuses).toEqual(new Set([423, 429]));
-  const limited = await call(token);
-  expect(limited.headers.get("retry-after")).not.toBeNull();
-});
-
 it("one token's refusals are not another's", async () => {
   const ada = await newPerson(locker);
   await storeKey(ada, "k", upstream.origin);
