@@ -1,19 +1,18 @@
-import type * as z from "zod";
 import { listProviders } from "../catalog/catalog.ts";
 import { ask } from "../vault/answer.ts";
-import { paged, type Handler, type Queried } from "./operation.ts";
-import type { MePatch } from "./schema.ts";
+import { paged, type Handlers } from "./operation.ts";
+import type { ACCOUNT_OPERATIONS } from "./schema.ts";
 import { wireIdentity, wireKey, wireMe, wireReceipt, wireSession, wireToken } from "./wire.ts";
 
-export const accountHandlers = {
+export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
-    const { limit, cursor }: Queried = query;
+    const { limit, cursor } = query;
     const all = listProviders();
     const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1;
     return paged(all.slice(from, from + limit + 1), limit, ({ id }) => id);
   },
   listSessions: async ({ vault, who, query }) => {
-    const { limit, cursor }: Queried = query;
+    const { limit, cursor } = query;
     const { session } = await ask(vault.me(who.caller));
     const sessions = await ask(vault.listTokens(who.caller, "ses", cursor, limit + 1));
     return paged(
@@ -37,8 +36,8 @@ export const accountHandlers = {
   },
   me: async ({ vault, who }) => wireMe(await ask(vault.me(who.caller))),
   changeMe: async ({ vault, who, body }) => {
-    const { name }: z.output<typeof MePatch> = body;
+    const { name } = body;
     await ask(vault.nameAccount(who.caller, name));
     return wireMe(await ask(vault.me(who.caller)));
   },
-} satisfies Record<string, Handler>;
+};

@@ -7,18 +7,17 @@ import type { AuditRow, ChainHeads } from "../vault/audit.ts";
 import { checkChain, type ChainCheck } from "../vault/chain.ts";
 import { checkpointOf } from "../vault/retention.ts";
 import { exportStream } from "./export.ts";
-import { paged, type Handler } from "./operation.ts";
+import { paged, type Handlers } from "./operation.ts";
+import type { ACTIVITY_OPERATIONS } from "./schema.ts";
 import { wireRow, wireTime } from "./wire.ts";
 
 const PAGE_ROWS = 1_000;
 const HOUR_MS = 3_600_000;
 const STATS_SPAN_MS = { hour: 24 * HOUR_MS, day: 30 * 24 * HOUR_MS };
 
-type ActivityAsked = ActivityFilter & { limit: number; cursor?: number };
-
-export const activityHandlers = {
+export const activityHandlers: Handlers<typeof ACTIVITY_OPERATIONS> = {
   listActivity: async ({ env, who, query }) => {
-    const { limit, cursor = Number.MAX_SAFE_INTEGER, ...filter }: ActivityAsked = query;
+    const { limit, cursor = Number.MAX_SAFE_INTEGER, ...filter } = query;
     const page = await activityPage(env, who, cursor, limit + 1, filter);
     const { items, next_cursor = page.resume?.toString() } = paged(page.rows.map(wireRow), limit, ({ seq }) =>
       String(seq),
@@ -26,7 +25,7 @@ export const activityHandlers = {
     return { items, next_cursor };
   },
   exportActivity: async ({ env, who, query }) => {
-    const { format, ...filter }: ActivityFilter & { format: "csv" | "jsonl" } = query;
+    const { format, ...filter } = query;
     // The first page is read before anything is answered: who may not read gets a refusal, not an empty file.
     const read = async (before: number) => {
       const page = await activityPage(env, who, before, PAGE_ROWS, filter);
@@ -35,8 +34,7 @@ export const activityHandlers = {
     return exportStream(format, await read(Number.MAX_SAFE_INTEGER), read, configOf(env).public_origin);
   },
   activityStats: async ({ env, vault, who, query }) => {
-    const asked: { bucket: "hour" | "day"; since?: string } = query;
-    const { bucket, since = wireTime(Date.now() - STATS_SPAN_MS[bucket]) } = asked;
+    const { bucket, since = wireTime(Date.now() - STATS_SPAN_MS[bucket]) } = query;
     const { tally, held } = await ask(vault.tally(who.caller, bucket, since));
     return { items: bucketed([...tally, ...(await archivedTally(env.DB, who.vault_id, bucket, since, held))]) };
   },
@@ -44,7 +42,7 @@ export const activityHandlers = {
     const { rows, fault, heads } = await verifyActivity(env, who);
     return { ok: fault === undefined, rows, head: { seq: heads.head_seq, hash: heads.head_hash }, fault };
   },
-} satisfies Record<string, Handler>;
+};
 
 type Page = { rows: AuditRow[]; heads: ChainHeads; resume?: number | undefined };
 

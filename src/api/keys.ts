@@ -8,15 +8,14 @@ import type { KeyDetails } from "../vault/change_keys.ts";
 import type { KeyChanges } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
 import { destinationOf } from "./destination.ts";
-import { paged, type Handler, type Queried } from "./operation.ts";
-import type { KeyPatch, NewKey, RevealMany, Rollback, Rotation, TestCall } from "./schema.ts";
+import { paged, type Handlers } from "./operation.ts";
+import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
 import { wireKey, wireKeyDetails, wireReceipt, wireTime } from "./wire.ts";
 
 const SECRET_BYTES = 64 * 1024;
 
-export const keyHandlers = {
-  createKey: async ({ env, vault, who, body }) => {
-    const key: z.output<typeof NewKey> = body;
+export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
+  createKey: async ({ env, vault, who, body: key }) => {
     const secret = secretOf(key);
     const destination = destinationOf(key, secret, configOf(env));
     const { name, tags, note = null, scrub, revealable } = key;
@@ -25,13 +24,12 @@ export const keyHandlers = {
     return wireKey(await ask(vault.createKey(who.caller, stored, secret)));
   },
   listKeys: async ({ vault, who, query }) => {
-    const { limit, cursor, provider, tag, q }: Queried & { provider?: string; tag?: string; q?: string } = query;
+    const { limit, cursor, provider, tag, q } = query;
     const keys = await ask(vault.listKeys(who.caller, cursor, limit + 1, { provider, tag, q }));
     return paged(keys.map(wireKey), limit, ({ id }) => id);
   },
   getKey: async ({ vault, who, param }) => wireKeyDetails(await ask(vault.getKey(who.caller, param("key")))),
-  changeKey: async ({ env, vault, who, param, body }) => {
-    const patch: z.output<typeof KeyPatch> = body;
+  changeKey: async ({ env, vault, who, param, body: patch }) => {
     const changes = changesOf(patch);
     if (patch.secret === undefined && patch.fields === undefined) {
       return wireKey(await ask(vault.changeKey(who.caller, param("key"), changes)));
@@ -46,8 +44,7 @@ export const keyHandlers = {
       await ask(vault.rotateKey(who.caller, param("key"), { destination, secret, overlap_ms: 0, changes })),
     );
   },
-  rotateKey: async ({ env, vault, who, param, body }) => {
-    const rotation: z.output<typeof Rotation> = body;
+  rotateKey: async ({ env, vault, who, param, body: rotation }) => {
     const key = await ask(vault.getKey(who.caller, param("key")));
     const secret = secretOf(rotation);
     const destination = destinationOf(overlaid(key, {}), secret, configOf(env));
@@ -55,19 +52,19 @@ export const keyHandlers = {
     return wireKey(await ask(vault.rotateKey(who.caller, key.id, { destination, secret, overlap_ms, changes: {} })));
   },
   rollBackKey: async ({ vault, who, param, body }) => {
-    const { version }: z.output<typeof Rollback> = body;
+    const { version } = body;
     return wireKey(await ask(vault.rollBackKey(who.caller, param("key"), version)));
   },
   revealKey: async ({ vault, who, param }) => {
-    const [revealed] = await ask(vault.revealKeys(who.caller, [param("key")]));
-    return revealed && wireRevealed(revealed);
+    const [revealed] = (await ask(vault.revealKeys(who.caller, [param("key")]))).map(wireRevealed);
+    if (revealed === undefined) throw new Problem("not_found", "There is no such key.");
+    return revealed;
   },
   revealKeys: async ({ vault, who, body }) => {
-    const { keys }: z.output<typeof RevealMany> = body;
+    const { keys } = body;
     return { items: (await ask(vault.revealKeys(who.caller, keys))).map(wireRevealed) };
   },
-  testKey: async ({ env, vault, who, param, body }) => {
-    const asked: z.output<typeof TestCall> = body;
+  testKey: async ({ env, vault, who, param, body: asked }) => {
     const key = await ask(vault.getKey(who.caller, param("key")));
     const known = providerOf(key.destination.provider)?.test;
     const wanted = asked.path ?? known?.path;
@@ -89,7 +86,7 @@ export const keyHandlers = {
   pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
-} satisfies Record<string, Handler>;
+};
 
 /** A secret's fields; a single secret is the field `secret`. */
 function secretOf({ secret, fields }: { secret?: string | undefined; fields?: Secret | undefined }): Secret {

@@ -1,21 +1,31 @@
+import type * as z from "zod";
 import type { Identified } from "../auth/caller.ts";
 import type { UserVault } from "../vault/vault.ts";
+import type { Operation } from "./schema.ts";
 
-/** What an operation works with: the vault that the caller named by token, and the operation's checked input. */
-type Asked = {
+/** What an operation works with: the vault that the caller named by token, and the input as its schema left it. */
+type Asked<Query, Body> = {
   env: Env;
   who: Identified;
   vault: DurableObjectStub<UserVault>;
   param: (name: string) => string;
-  query: never;
-  body: never;
+  query: Query;
+  body: Body;
 };
 
-/** An operation: answers what its row of the contract says, or a whole response of its own. */
-export type Handler = (asked: Asked) => Promise<unknown>;
+type Checked<Schema> = Schema extends z.ZodType ? z.output<Schema> : unknown;
+type Field<Row, Name extends string> = Row extends Record<Name, infer Schema> ? Checked<Schema> : unknown;
 
-/** A page of a list, as it was asked for. */
-export type Queried = { limit: number; cursor?: string | undefined };
+/** Does what a row of the contract says: answers its `answer`, or a whole response of its own. */
+type Handler<Row extends Operation> = (
+  asked: Asked<Field<Row, "query">, Field<Row, "body">>,
+) => Promise<z.output<Row["answer"]> | Response>;
+
+/** One handler for each row of a table of the contract. */
+export type Handlers<Table extends Record<string, Operation>> = { [Id in keyof Table]: Handler<Table[Id]> };
+
+/** Any handler, once its input was checked against its own row. */
+export type AnyHandler = (asked: Asked<never, never>) => Promise<unknown>;
 
 /** One page of what was read with one row too many. */
 export function paged<T>(

@@ -8,14 +8,14 @@ import { activityHandlers } from "./activity.ts";
 import { readJson, readText } from "./body.ts";
 import { keyHandlers } from "./keys.ts";
 import { openapi } from "./openapi.ts";
-import type { Handler } from "./operation.ts";
+import type { AnyHandler } from "./operation.ts";
 import { parse } from "./parse.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { tokenHandlers } from "./tokens.ts";
 
 type App = { Bindings: Env };
 
-const HANDLERS: Record<OperationId, Handler> = {
+const HANDLERS: Record<OperationId, AnyHandler> = {
   ...keyHandlers,
   ...tokenHandlers,
   ...activityHandlers,

@@ -1,18 +1,17 @@
-import type * as z from "zod";
 import { ask } from "../vault/answer.ts";
-import { paged, type Handler, type Queried } from "./operation.ts";
-import type { NewToken } from "./schema.ts";
+import { paged, type Handlers } from "./operation.ts";
+import type { TOKEN_OPERATIONS } from "./schema.ts";
 import { wireReceipt, wireToken } from "./wire.ts";
 
-export const tokenHandlers = {
+export const tokenHandlers: Handlers<typeof TOKEN_OPERATIONS> = {
   createToken: async ({ vault, who, body }) => {
-    const { name, policy = {} }: z.output<typeof NewToken> = body;
+    const { name, policy = {} } = body;
     const expires_at = policy.expires_at === undefined ? undefined : Date.parse(policy.expires_at);
     const { token, row } = await ask(vault.createToken(who.caller, name, { ...policy, expires_at }));
     return { id: row.id, token, expires_at: wireToken(row).expires_at };
   },
   listTokens: async ({ vault, who, query }) => {
-    const { limit, cursor }: Queried = query;
+    const { limit, cursor } = query;
     const tokens = await ask(vault.listTokens(who.caller, "app", cursor, limit + 1));
     return paged(tokens.map(wireToken), limit, ({ id }) => id);
   },
@@ -20,4 +19,4 @@ export const tokenHandlers = {
   pauseToken: async ({ vault, who, param }) => wireToken(await ask(vault.pauseToken(who.caller, param("id")))),
   resumeToken: async ({ vault, who, param }) => wireToken(await ask(vault.resumeToken(who.caller, param("id")))),
   revokeToken: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeToken(who.caller, param("id")))),
-} satisfies Record<string, Handler>;
+};

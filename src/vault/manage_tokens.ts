@@ -75,13 +75,15 @@ export async function endToken(
   const now = Date.now();
   const by = recognise(tokens, caller, now);
   const { id, revoked_at, last_used_at } = which(by);
+  const ended = tokens.revoke(id, now);
   if (revoked_at === null) {
-    tokens.revoke(id, now);
     gate.bump();
     record(parts, by, caller, action, { subject: id });
   }
-  const { streams_cut, unacknowledged } = await cut(parts, tagOf.token(id), "revoked");
-  const in_flight = unacknowledged + under_way.count("actor", id);
+  const cuts = await Promise.all(ended.map((each) => cut(parts, tagOf.token(each), "revoked")));
+  const streams_cut = cuts.reduce((sum, one) => sum + one.streams_cut, 0);
+  const unacknowledged = cuts.reduce((sum, one) => sum + one.unacknowledged, 0);
+  const in_flight = unacknowledged + ended.reduce((sum, each) => sum + under_way.count("actor", each), 0);
   return { id, revoked_at: revoked_at ?? now, last_used_at, streams_cut, sessions_closed: 0, in_flight };
 }
 

@@ -8,6 +8,8 @@ export type Token = {
   id: string;
   kind: TokenKind;
   hash: string;
+  /** The token, device or grant that minted it; null for what a person made. */
+  parent_id: string | null;
   name: string;
   policy: Policy;
   created_at: number;
@@ -23,7 +25,9 @@ export type Token = {
 };
 
 /** What a new token starts with. */
-export type NewToken = Pick<Token, "kind" | "hash" | "name" | "policy" | "expires_at" | "signed_in_at">;
+export type NewToken = Pick<Token, "kind" | "hash" | "name" | "policy" | "expires_at" | "signed_in_at"> & {
+  parent_id?: string | undefined;
+};
 
 const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
 const TOKENS_LIMIT = 1_000;
@@ -75,10 +79,11 @@ export class Tokens {
     }
     const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
     this.#sql.exec(
-      `INSERT INTO token (id, kind, hash, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       token.kind,
       token.hash,
+      token.parent_id ?? null,
       token.name,
       JSON.stringify(token.policy),
       now,
@@ -89,9 +94,19 @@ export class Tokens {
     return this.#must(id);
   }
 
-  /** Ends a token for ever. The row stays, so that its refusals can be told. */
-  revoke(id: string, now: number): void {
+  /**
+   * Ends a token for ever, and in the same step all that was minted by it (SECURITY S3). The rows stay, so that their refusals
+   * can be told. Answers the ids of all that are dead now: what each has open is to be cut.
+   */
+  revoke(id: string, now: number): string[] {
     this.#write(id, "revoked_at = coalesce(revoked_at, ?)", now);
+    return [id, ...this.revokeChildren(id, now)];
+  }
+
+  /** Ends all that was minted by a token, a device or a grant, and by what those minted. */
+  revokeChildren(parent_id: string, now: number): string[] {
+    const children = this.#sql.exec<{ id: string }>("SELECT id FROM token WHERE parent_id = ?", parent_id).toArray();
+    return children.flatMap(({ id }) => this.revoke(id, now));
   }
 
   pause(id: string, now: number): void {

@@ -1,10 +1,10 @@
+/// <reference types="vite/types/importMeta.d.ts" />
 /** A vault inside the runtime: for tests that evict objects, run alarms, move the clock and look into storage. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
-import schema from "../../src/directory/migrations/0001_init.sql";
 import { ask } from "../../src/vault/answer.ts";
 import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit.ts";
 import type { Caller } from "../../src/vault/caller.ts";
@@ -32,9 +32,15 @@ export type App = { token: string; id: string; hash: string };
 
 export type Row = { seq: number; decision: Decision; outcome: Settled | undefined; pending: boolean };
 
+const MIGRATIONS = import.meta.glob<string>("../../src/directory/migrations/*.sql", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+
 /** D1 as a deployment has it; storage is fresh for every test file. */
 export async function createDirectory(): Promise<void> {
-  await env.DB.prepare(schema).run();
+  for (const name of Object.keys(MIGRATIONS).toSorted()) await env.DB.prepare(MIGRATIONS[name] ?? "").run();
 }
 
 export async function newVault(): Promise<Vault> {

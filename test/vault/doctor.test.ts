@@ -38,6 +38,7 @@ const token = (more: Partial<Token> = {}): Token => ({
   id: "tok_1",
   kind: "app",
   hash: "h",
+  parent_id: null,
   name: "t",
   policy: { keys: ["key_1"] },
   created_at: NOW,

@@ -1,0 +1,121 @@
+import * as z from "zod";
+import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { Placement } from "./destination.ts";
+import { Key } from "./keys.ts";
+import { Token } from "./tokens.ts";
+
+export const Session = z.object({
+  id: z.string(),
+  name: z.string(),
+  current: z.boolean(),
+  signed_in_at: time,
+  seen_at: time.optional(),
+  expires_at: time.optional(),
+});
+
+const OperationGlob = z.object({ method: z.string(), path: z.string() });
+
+export const Provider = z.object({
+  id: z.string(),
+  name: z.string(),
+  category: z.string(),
+  base_url: z.string().optional(),
+  base_url_hint: z.string().optional(),
+  placement: Placement,
+  headers: z.record(z.string(), z.string()).optional(),
+  sdk_base_path: z.string().optional(),
+  test: OperationGlob.optional(),
+  docs_url: z.string(),
+  credential_operations: z.array(OperationGlob).readonly().optional(),
+  echo_operations: z.array(OperationGlob).readonly().optional(),
+  note: z.string().optional(),
+});
+
+export const Identity = z.object({
+  issuer: z.string(),
+  subject: z.string(),
+  email: z.string().optional(),
+  name: z.string().optional(),
+  linked_at: time,
+});
+
+export const MePatch = z.strictObject({ name: text(100) });
+
+export const Me = z.object({
+  account_id: z.string(),
+  name: z.string().optional(),
+  identities: z.array(Identity),
+  session: Session.optional(),
+});
+
+export const Export = z.object({
+  account_id: z.string(),
+  identities: z.array(Identity),
+  keys: z.array(Key),
+  tokens: z.array(Token),
+  sessions: z.array(Session),
+});
+
+export const Finding = z.object({
+  severity: z.enum(["warning", "notice"]),
+  code: z.string(),
+  subject: z.string(),
+  detail: z.string(),
+  fix: z.string(),
+});
+
+/** The person, their sessions, and what we know for them. */
+export const ACCOUNT_OPERATIONS = {
+  listProviders: {
+    method: "get",
+    path: "/providers",
+    summary: "The providers we know",
+    may: PEOPLE,
+    query: Page,
+    answer: listOf(Provider),
+    status: 200,
+  },
+  listSessions: {
+    method: "get",
+    path: "/sessions",
+    summary: "Signed-in browsers",
+    may: ["session"],
+    query: Page,
+    answer: listOf(Session),
+    status: 200,
+  },
+  revokeSession: {
+    method: "delete",
+    path: "/sessions/{id}",
+    summary: "Sign a browser out",
+    may: ["session"],
+    answer: Receipt,
+    status: 200,
+  },
+  changeMe: {
+    method: "patch",
+    path: "/me",
+    summary: "Name this account",
+    may: ["session"],
+    body: MePatch,
+    answer: Me,
+    status: 200,
+  },
+  doctor: {
+    method: "get",
+    path: "/doctor",
+    summary: "What the owner should look at",
+    may: PEOPLE,
+    answer: listOf(Finding),
+    status: 200,
+  },
+  exportMe: {
+    method: "get",
+    path: "/me/export",
+    summary: "Everything but secrets",
+    may: ["session_recent"],
+    answer: Export,
+    status: 200,
+  },
+  me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },
+} as const satisfies Record<string, Operation>;

@@ -1,0 +1,106 @@
+import * as z from "zod";
+import { listOf, moment, page, PEOPLE, text, time, type Operation } from "./common.ts";
+
+export const AuditRow = z.object({
+  id: z.string(),
+  at: time,
+  actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
+  action: z.string(),
+  outcome: z.string(),
+  rule: z.string().optional(),
+  key: z.string().optional(),
+  key_name: z.string().optional(),
+  provider: z.string().optional(),
+  method: z.string().optional(),
+  host: z.string().optional(),
+  path: z.string().optional(),
+  subject: z.string().optional(),
+  status: z.int().optional(),
+  latency_ms: z.int().optional(),
+  bytes_in: z.int().optional(),
+  bytes_out: z.int().optional(),
+  count: z.int().optional(),
+  ip: z.string(),
+  country: z.string(),
+  user_agent: z.string().optional(),
+  seq: z.int(),
+  prev: z.string(),
+  hash: z.string(),
+});
+
+export const Verification = z.object({
+  ok: z.boolean(),
+  rows: z.int(),
+  head: z.object({ seq: z.int(), hash: z.string() }),
+  /** The first thing amiss, in our words. */
+  fault: z.string().optional(),
+});
+
+export const Stats = z.object({
+  items: z.array(
+    z.object({
+      at: time,
+      calls: z.int(),
+      outcomes: z.record(z.string(), z.int()),
+      mean_latency_ms: z.int().optional(),
+    }),
+  ),
+});
+
+const filter = {
+  key: text(100).optional(),
+  token: text(100).optional(),
+  grant: text(100).optional(),
+  device: text(100).optional(),
+  action: text(64).optional(),
+  outcome: text(32).optional(),
+  provider: text(40).optional(),
+  country: text(2).optional(),
+  ip: text(64).optional(),
+  since: moment.optional(),
+  until: moment.optional(),
+  q: text(100).optional(),
+};
+const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
+const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
+const StatsQuery = z.object({ bucket: z.enum(["hour", "day"]).default("hour"), since: moment.optional() });
+
+/** What happened. */
+export const ACTIVITY_OPERATIONS = {
+  listActivity: {
+    method: "get",
+    path: "/activity",
+    summary: "What happened, newest first",
+    may: PEOPLE,
+    query: ActivityQuery,
+    answer: listOf(AuditRow),
+    status: 200,
+  },
+  exportActivity: {
+    method: "get",
+    path: "/activity/export",
+    summary: "The activity as a file",
+    may: PEOPLE,
+    query: ExportQuery,
+    answer: z.string(),
+    produces: ["text/csv", "application/jsonl"],
+    status: 200,
+  },
+  activityStats: {
+    method: "get",
+    path: "/activity/stats",
+    summary: "Calls by time and outcome",
+    may: PEOPLE,
+    query: StatsQuery,
+    answer: Stats,
+    status: 200,
+  },
+  verifyActivity: {
+    method: "get",
+    path: "/activity/verify",
+    summary: "Check the hash chain from end to end",
+    may: PEOPLE,
+    answer: Verification,
+    status: 200,
+  },
+} as const satisfies Record<string, Operation>;

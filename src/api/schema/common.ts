@@ -1,0 +1,41 @@
+import * as z from "zod";
+
+/** Who may call an operation; what is absent is refused. `session_recent`: signed in at most ten minutes ago (SECURITY S3). */
+export type Authority = "session" | "session_recent" | "device" | "app";
+
+export const time = z.iso.datetime({ offset: true }).meta({ description: "RFC 3339" });
+/** A time in a query, in the one spelling that audit rows use, so that texts compare as times do. */
+export const moment = time.transform((given) => new Date(given).toISOString());
+export const text = (max: number) => z.string().min(1).max(max);
+
+/** One operation of the API. */
+export type Operation = {
+  method: "get" | "post" | "patch" | "delete";
+  path: string;
+  summary: string;
+  may: readonly Authority[];
+  query?: z.ZodType;
+  body?: z.ZodType;
+  answer: z.ZodType;
+  /** Media types other than JSON. */
+  produces?: readonly string[];
+  status: 200 | 201;
+};
+
+/** People at the dashboard, and their devices. */
+export const PEOPLE = ["session", "device"] as const;
+
+export const page = { limit: z.coerce.number().int().min(1).max(200).default(50), cursor: text(100).optional() };
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next_cursor: z.string().optional() });
+
+export const Page = z.object(page);
+
+export const Receipt = z.object({
+  id: z.string(),
+  revoked_at: time,
+  last_used_at: time.optional(),
+  streams_cut: z.int(),
+  sessions_closed: z.int(),
+  in_flight: z.int(),
+});

@@ -1,0 +1,228 @@
+import * as z from "zod";
+import { listOf, page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { oneSecret, Placement, secretAndDestination, secretFields, secretText } from "./destination.ts";
+
+export const KeyName = z
+  .string()
+  .regex(
+    /^(?!(key|tok|grt|dev|ses|aud|acc)_)(?!\.{1,2}(@|$))[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9._-]{1,32})?$/,
+    "must be 1 to 64 of A-Z a-z 0-9 . _ - with an optional @environment, and not look like an id",
+  );
+
+const note = z.string().max(2_000);
+const tags = z.array(text(40)).max(20);
+
+export const NewKey = z
+  .strictObject({
+    name: KeyName,
+    provider: text(40),
+    ...secretAndDestination,
+    tags: tags.default([]),
+    scrub: z.boolean().default(false),
+    revealable: z.boolean().default(false),
+    expires_at: time.optional(),
+    note: note.optional(),
+  })
+  .refine(oneSecret.check, oneSecret.complaint);
+
+/** The destination belongs to the secret: it changes only together with it (SECURITY S2). */
+export const KeyPatch = z
+  .strictObject({
+    name: KeyName.optional(),
+    tags: tags.optional(),
+    scrub: z.boolean().optional(),
+    revealable: z.boolean().optional(),
+    expires_at: time.nullable().optional(),
+    note: note.nullable().optional(),
+    provider: text(40).optional(),
+    ...secretAndDestination,
+  })
+  .refine(({ secret, fields }) => secret === undefined || fields === undefined, oneSecret.complaint)
+  .superRefine((patch, context) => {
+    if (patch.secret !== undefined || patch.fields !== undefined) return;
+    for (const field of ["provider", "base_url", "placement", "headers"] as const) {
+      if (patch[field] !== undefined)
+        context.addIssue({ code: "custom", path: [field], message: "may be changed only together with the secret" });
+    }
+  });
+
+export const Rotation = z
+  .strictObject({
+    secret: secretText.optional(),
+    fields: secretFields.optional(),
+    overlap_seconds: z
+      .int()
+      .min(0)
+      .max(7 * 86_400)
+      .default(0),
+  })
+  .refine(oneSecret.check, oneSecret.complaint);
+
+export const Rollback = z.strictObject({ version: z.int().min(1).optional() });
+export const RevealMany = z.strictObject({ keys: z.array(text(100)).min(1).max(50) });
+export const TestCall = z.strictObject({
+  method: z.enum(["GET", "HEAD", "POST"]).optional(),
+  path: z.string().max(512).regex(/^\//, "must begin with a slash").optional(),
+});
+
+export const Key = z.object({
+  id: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  version: z.int(),
+  base_url: z.string(),
+  placement: Placement,
+  headers: z.record(z.string(), z.string()),
+  tags: z.array(z.string()),
+  note: z.string().optional(),
+  scrub: z.boolean(),
+  revealable: z.boolean(),
+  paused: z.boolean(),
+  created_at: time,
+  updated_at: time,
+  expires_at: time.optional(),
+  last_used_at: time.optional(),
+  uses: z.int(),
+  overlap_until: time.optional(),
+});
+
+export const KeyDetails = Key.extend({
+  former_names: z.array(z.string()),
+  versions: z.array(z.object({ version: z.int(), base_url: z.string(), created_at: time, current: z.boolean() })),
+});
+
+export const Revealed = z.object({
+  id: z.string(),
+  name: z.string(),
+  version: z.int(),
+  fields: z.record(z.string(), z.string()),
+});
+export const EntryLink = z.object({ url: z.url(), expires_at: time });
+export const TestResult = z.object({
+  ok: z.boolean(),
+  status: z.int().optional(),
+  latency_ms: z.int(),
+  request_id: z.string(),
+  detail: z.string(),
+});
+
+const KeyQuery = z.object({
+  ...page,
+  provider: text(40).optional(),
+  tag: text(40).optional(),
+  q: text(100).optional(),
+});
+/** Keys: stored once, never shown to those who use them. */
+export const KEY_OPERATIONS = {
+  createKey: {
+    method: "post",
+    path: "/keys",
+    summary: "Store a key",
+    may: PEOPLE,
+    body: NewKey,
+    answer: Key,
+    status: 201,
+  },
+  listKeys: {
+    method: "get",
+    path: "/keys",
+    summary: "List keys",
+    may: PEOPLE,
+    query: KeyQuery,
+    answer: listOf(Key),
+    status: 200,
+  },
+  getKey: {
+    method: "get",
+    path: "/keys/{key}",
+    summary: "Get a key, without its secret",
+    may: PEOPLE,
+    answer: KeyDetails,
+    status: 200,
+  },
+  changeKey: {
+    method: "patch",
+    path: "/keys/{key}",
+    summary: "Change a key; its destination only with its secret",
+    may: PEOPLE,
+    body: KeyPatch,
+    answer: Key,
+    status: 200,
+  },
+  rotateKey: {
+    method: "post",
+    path: "/keys/{key}/rotate",
+    summary: "Give a key a new secret",
+    may: PEOPLE,
+    body: Rotation,
+    answer: Key,
+    status: 200,
+  },
+  rollBackKey: {
+    method: "post",
+    path: "/keys/{key}/rollback",
+    summary: "Make an earlier version current",
+    may: PEOPLE,
+    body: Rollback,
+    answer: Key,
+    status: 200,
+  },
+  revealKey: {
+    method: "post",
+    path: "/keys/{key}/reveal",
+    summary: "Show a key's secret to its owner",
+    may: ["session"],
+    answer: Revealed,
+    status: 200,
+  },
+  revealKeys: {
+    method: "post",
+    path: "/keys/reveal",
+    summary: "Show several secrets to their owner",
+    may: ["session"],
+    body: RevealMany,
+    answer: listOf(Revealed),
+    status: 200,
+  },
+  testKey: {
+    method: "post",
+    path: "/keys/{key}/test",
+    summary: "Make one harmless call upstream",
+    may: PEOPLE,
+    body: TestCall,
+    answer: TestResult,
+    status: 200,
+  },
+  createEntryLink: {
+    method: "post",
+    path: "/keys/{key}/entry-link",
+    summary: "A one-time page on which its owner types the key's next secret",
+    may: PEOPLE,
+    answer: EntryLink,
+    status: 201,
+  },
+  pauseKey: {
+    method: "post",
+    path: "/keys/{key}/pause",
+    summary: "Pause a key and cut what uses it",
+    may: PEOPLE,
+    answer: Key,
+    status: 200,
+  },
+  resumeKey: {
+    method: "post",
+    path: "/keys/{key}/resume",
+    summary: "Resume a key",
+    may: PEOPLE,
+    answer: Key,
+    status: 200,
+  },
+  deleteKey: {
+    method: "delete",
+    path: "/keys/{key}",
+    summary: "Delete a key and cut what uses it",
+    may: PEOPLE,
+    answer: Receipt,
+    status: 200,
+  },
+} as const satisfies Record<string, Operation>;

@@ -1,0 +1,55 @@
+import { Problem } from "../problem.ts";
+import { answer, answerAsync, type Answer } from "./answer.ts";
+import type { Caller } from "./caller.ts";
+import { ClosedServer } from "./closed_server.ts";
+import { vaultExists } from "./migrate.ts";
+import { admit, assemble, type Parts } from "./parts.ts";
+import type { Token } from "./tokens.ts";
+
+/** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
+export const held = Symbol("held");
+export const live = Symbol("live");
+export const change = Symbol("change");
+export const read = Symbol("read");
+export const forCaller = Symbol("forCaller");
+
+/**
+ * What every part of a vault's RPC surface stands on. An object that holds no vault answers `gone` to everything and writes
+ * nothing (SECURITY S13). Public methods are the surface, one line each; they stand in `surface/`, one file a resource.
+ */
+export abstract class Surface extends ClosedServer {
+  [held]: Parts | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, env, this.name, this);
+  }
+
+  /** The parts, or a refusal: to a token its vault's absence means that it is dead. */
+  [live](code: "invalid_token" | "gone" = "invalid_token"): Parts {
+    const parts = this[held];
+    if (parts === undefined) throw new Problem(code, "There is no such vault.");
+    return parts;
+  }
+
+  /** The parts, for a caller who may ask this. */
+  [forCaller](caller: Caller): Parts {
+    const parts = this[live]();
+    admit(parts, caller);
+    return parts;
+  }
+
+  /** A mutation: done once, however often it is asked for under one Idempotency-Key. */
+  [change]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
+    return answerAsync(() => {
+      const parts = this[live]();
+      const { id } = admit(parts, caller);
+      return parts.idempotency.once(id, caller.repeatable, () => work(parts));
+    });
+  }
+
+  [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {
+    return answer(() => work(this[live](), admit(this[live](), caller)));
+  }
+}

@@ -1,0 +1,98 @@
+import { configOf } from "../../config.ts";
+import { answer, answerAsync, type Answer } from "../answer.ts";
+import type { ActivityFilter, Tally } from "../activity_filter.ts";
+import type { AuditRow, ChainHeads, Origin } from "../audit.ts";
+import type { Caller } from "../caller.ts";
+import { examine, type Finding } from "../doctor.ts";
+import type { Identity, LinkedIdentity } from "../identities.ts";
+import { inventory, type Inventory } from "../inventory.ts";
+import { endToken } from "../manage_tokens.ts";
+import { assemble } from "../parts.ts";
+import type { Receipt } from "../receipt.ts";
+import { Sealer } from "../sealer.ts";
+import {
+  accountIdOf,
+  accountNameOf,
+  assertAccount,
+  layFoundation,
+  linkIdentity,
+  nameAccount,
+  startSession,
+} from "../sign_in.ts";
+import { change, forCaller, live, held, read } from "../surface.ts";
+import type { Token } from "../tokens.ts";
+import { TokenSurface } from "./tokens.ts";
+
+/** Whose vault it is, and as whom the caller is signed in. */
+type Me = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: Token };
+
+/** The person: signing in and out, what they look at. */
+export abstract class AccountSurface extends TokenSurface {
+  /** Makes this vault for its first identity. Doing it again changes nothing; for another account it is refused. */
+  create(account_id: string, identity: Identity): Promise<Answer<void>> {
+    return answerAsync(async () => {
+      const { storage } = this.ctx;
+      if (this[held] === undefined) {
+        const sealer = new Sealer(storage.sql, this.env.BLOBS, configOf(this.env).root_keys, this.name);
+        const data_key = await sealer.prepare();
+        if (this[held] === undefined) {
+          layFoundation(storage, sealer, account_id, data_key, Date.now());
+          this[held] = assemble(storage, this.env, this.name, this);
+          return this[held].identities.put(identity, Date.now());
+        }
+        await sealer.discard(data_key);
+      }
+      assertAccount(this[held], account_id);
+    });
+  }
+
+  signIn(account_id: string, identity: Identity, origin: Origin): Answer<{ token: string; expires_at: number }> {
+    return answer(() => startSession(this[live]("gone"), account_id, identity, origin));
+  }
+
+  /** Lets another identity sign in here. */
+  link(caller: Caller, identity: Identity): Answer<void> {
+    return answer(() => linkIdentity(this[forCaller](caller), caller, identity));
+  }
+
+  signOut(caller: Caller): Promise<Answer<Receipt>> {
+    return answerAsync(() => endToken(this[forCaller](caller), caller, "session.revoke", (self) => self));
+  }
+
+  me(caller: Caller): Answer<Me> {
+    return this[read](caller, (parts, session) => ({
+      account_id: accountIdOf(parts),
+      name: accountNameOf(parts),
+      identities: parts.identities.list(),
+      session,
+    }));
+  }
+
+  nameAccount(caller: Caller, name: string): Promise<Answer<void>> {
+    return this[change](caller, (parts) => nameAccount(parts, caller, name));
+  }
+
+  /** What the owner should look at. */
+  doctor(caller: Caller): Answer<Finding[]> {
+    return this[read](caller, (parts) => examine({ ...inventory(parts), now: Date.now() }));
+  }
+
+  /** Everything that is kept about this account, but for secrets and activity. */
+  inventory(caller: Caller): Answer<Inventory> {
+    return this[read](caller, inventory);
+  }
+
+  /** Rows that are not yet in D1, newest first below `before`, and the heads of both chains. */
+  activity(
+    caller: Caller,
+    before: number,
+    limit: number,
+    filter: ActivityFilter = {},
+  ): Answer<{ rows: AuditRow[]; heads: ChainHeads }> {
+    return this[read](caller, ({ audit }) => ({ rows: audit.latest(before, limit, filter), heads: audit.heads }));
+  }
+
+  tally(caller: Caller, bucket: "hour" | "day", since: string): Answer<{ tally: Tally[]; held: number[] }> {
+    return this[read](caller, ({ audit }) => audit.tally(bucket, since));
+  }
+}

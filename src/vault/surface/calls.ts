@@ -1,0 +1,95 @@
+import type { Connection, ConnectionContext } from "partyserver";
+import { answer, answerAsync, type Answer } from "../answer.ts";
+import type { Origin } from "../audit.ts";
+import type { Caller } from "../caller.ts";
+import type { Ask, Dispatch, Settlement } from "../gate.ts";
+import { CUT, leaseHash, newLease, tagOf, type LeashState } from "../leashes.ts";
+import { admit } from "../parts.ts";
+import { live, held } from "../surface.ts";
+import { AccountSurface } from "./account.ts";
+
+/** Calls: the one question of a proxied call, how it ended, and the leash that stops it in between (SECURITY S6). */
+export abstract class CallSurface extends AccountSurface {
+  /** The one question of a proxied call; earlier calls' outcomes ride along. */
+  authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
+    return answerAsync(async () => {
+      const { turnstile } = this[live]();
+      await turnstile.enter();
+      const { gate } = this[live]();
+      if (settled.length > 0) gate.settle(settled);
+      return gate.authorize(ask);
+    });
+  }
+
+  /** A test call that somebody who manages the vault makes with a key. */
+  tryKey(caller: Caller, ask: Omit<Ask, "hash" | keyof Origin>): Promise<Answer<Dispatch>> {
+    return answerAsync(() => {
+      const parts = this[live]();
+      return parts.gate.tryKey(admit(parts, caller), { ...ask, ...caller.origin });
+    });
+  }
+
+  settle(settled: readonly Settlement[]): Answer<void> {
+    return answer(() => this[live]().gate.settle(settled));
+  }
+
+  /** Only routers come here, with a leash to open; nothing else is served, and a name without a vault is left untouched. */
+  override async fetch(request: Request): Promise<Response> {
+    if (this[held] === undefined || request.headers.get("upgrade") !== "websocket")
+      return new Response(null, { status: 404 });
+    return super.fetch(request);
+  }
+
+  override getConnectionTags(_connection: Connection, { request }: ConnectionContext): string[] {
+    const { seq, lease } = leaseOf(request);
+    const decision = this[live]().under_way.leased(seq, lease);
+    if (decision === undefined) return [];
+    return [tagOf.all, tagOf.seq(seq), tagOf.token(decision.actor.id), tagOf.key(decision.key ?? "")];
+  }
+
+  /** Accepting a leash and asking whether its decision still stands is one synchronous step. */
+  override onConnect(connection: Connection<LeashState>, { request }: ConnectionContext): void {
+    const { audit, under_way, gate, leashes } = this[live]();
+    const { seq, lease } = leaseOf(request);
+    const decision = under_way.leased(seq, lease);
+    if (decision === undefined) return connection.close(CUT, "lease");
+    const token_id = decision.actor.id;
+    const refused = gate.stands(decision)?.rule ?? (leashes.hasRoom(token_id) ? undefined : "leash_limit");
+    if (refused !== undefined) {
+      audit.settle(seq, { outcome: "cut", rule: refused }, Date.now());
+      return connection.close(CUT, refused);
+    }
+    const next = newLease();
+    under_way.hold(seq, next.hash);
+    const state = { seq, token_id };
+    connection.setState(state);
+    leashes.opened(connection, state);
+    connection.send(JSON.stringify({ lease: next.lease }));
+  }
+
+  /** A router tells the upstream's status once it is known, and the outcome when it lets go. */
+  override onMessage(connection: Connection<LeashState>, message: string | ArrayBuffer | ArrayBufferView): void {
+    if (typeof message !== "string" || connection.state === null) return;
+    const said = JSON.parse(message) as { status?: number; settle?: Settlement };
+    if (said.status !== undefined) connection.setState({ ...connection.state, status: said.status });
+    if (said.settle !== undefined) this[live]().gate.settle([{ ...said.settle, seq: connection.state.seq }]);
+  }
+
+  override onClose(connection: Connection<LeashState>): void {
+    const { leashes, housekeeping } = this[live]();
+    leashes.closed(connection);
+    if (connection.state !== null) housekeeping.letGo(connection.state.seq);
+  }
+
+  override onError(connection: Connection<LeashState>): void {
+    this.onClose(connection);
+  }
+}
+
+/** A leash is asked for by headers that only our router sets: clients' requests never reach an object. */
+function leaseOf(request: Request): { seq: number; lease: string } {
+  return {
+    seq: Number(request.headers.get("x-leash-seq")),
+    lease: leaseHash(request.headers.get("x-leash-lease") ?? ""),
+  };
+}

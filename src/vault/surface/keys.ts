@@ -1,0 +1,74 @@
+import { answer, answerAsync, type Answer } from "../answer.ts";
+import type { Caller } from "../caller.ts";
+import {
+  changeKey,
+  keyDetails,
+  revealKeys,
+  rollBackKey,
+  rotateKey,
+  type KeyDetails,
+  type NewVersion,
+} from "../change_keys.ts";
+import { createEntryLink, readEntryLink, useEntryLink, type EntryPage } from "../entry_links.ts";
+import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys.ts";
+import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
+import type { Receipt } from "../receipt.ts";
+import type { Secret } from "../sealer.ts";
+import { change, forCaller, read, Surface } from "../surface.ts";
+
+/** Keys: stored, changed, rotated, shown to their owner, deleted. */
+export abstract class KeySurface extends Surface {
+  createKey(caller: Caller, key: NewKey, secret: Secret): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => createKey(parts, caller, key, secret));
+  }
+
+  listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Answer<ApiKey[]> {
+    return this[read](caller, ({ keys }) => keys.list(before, limit, filter));
+  }
+
+  getKey(caller: Caller, ref: string): Answer<KeyDetails> {
+    return this[read](caller, (parts) => keyDetails(parts, ref));
+  }
+
+  pauseKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => pauseKey(parts, caller, ref));
+  }
+
+  resumeKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => resumeKey(parts, caller, ref));
+  }
+
+  /** A new secret, with where it may go. */
+  rotateKey(caller: Caller, ref: string, next: NewVersion): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => rotateKey(parts, caller, ref, next));
+  }
+
+  rollBackKey(caller: Caller, ref: string, version: number | undefined): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => rollBackKey(parts, caller, ref, version));
+  }
+
+  changeKey(caller: Caller, ref: string, changes: KeyChanges): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => changeKey(parts, caller, ref, changes));
+  }
+
+  /** Never repeated from memory: each reveal is asked for and recorded. */
+  revealKeys(caller: Caller, refs: readonly string[]): Promise<Answer<{ key: ApiKey; secret: Secret }[]>> {
+    return answerAsync(() => revealKeys(this[forCaller](caller), caller, refs));
+  }
+
+  createEntryLink(caller: Caller, ref: string): Promise<Answer<{ handle: string; expires_at: number }>> {
+    return this[change](caller, (parts) => createEntryLink(parts, caller, ref));
+  }
+
+  readEntryLink(caller: Caller, handle: string): Answer<EntryPage> {
+    return answer(() => readEntryLink(this[forCaller](caller), caller, handle));
+  }
+
+  useEntryLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<ApiKey>> {
+    return answerAsync(() => useEntryLink(this[forCaller](caller), caller, handle, secret));
+  }
+
+  deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {
+    return this[change](caller, (parts) => deleteKey(parts, caller, ref));
+  }
+}
