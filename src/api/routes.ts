@@ -6,6 +6,7 @@ import { requestDigest } from "../vault/idempotency.ts";
 import { accountHandlers } from "./account.ts";
 import { activityHandlers } from "./activity.ts";
 import { readJson, readText } from "./body.ts";
+import { grantHandlers } from "./grants.ts";
 import { keyHandlers } from "./keys.ts";
 import { openapi } from "./openapi.ts";
 import type { AnyHandler } from "./operation.ts";
@@ -18,6 +19,7 @@ type App = { Bindings: Env };
 const HANDLERS: Record<OperationId, AnyHandler> = {
   ...keyHandlers,
   ...tokenHandlers,
+  ...grantHandlers,
   ...activityHandlers,
   ...accountHandlers,
 };

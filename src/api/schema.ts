@@ -4,6 +4,7 @@
  */
 import { ACCOUNT_OPERATIONS } from "./schema/account.ts";
 import { ACTIVITY_OPERATIONS } from "./schema/activity.ts";
+import { GRANT_OPERATIONS } from "./schema/grants.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
 
@@ -11,6 +12,7 @@ export type { Authority, Operation } from "./schema/common.ts";
 export * from "./schema/account.ts";
 export * from "./schema/activity.ts";
 export { Receipt } from "./schema/common.ts";
+export * from "./schema/grants.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/tokens.ts";
 
@@ -18,6 +20,7 @@ export * from "./schema/tokens.ts";
 export const OPERATIONS = {
   ...KEY_OPERATIONS,
   ...TOKEN_OPERATIONS,
+  ...GRANT_OPERATIONS,
   ...ACTIVITY_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
 };

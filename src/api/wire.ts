@@ -2,11 +2,12 @@
 import type * as z from "zod";
 import type { AuditRow as StoredRow, Decision, Settled } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
+import type { Grant as StoredGrant } from "../vault/grants.ts";
 import type { LinkedIdentity } from "../vault/identities.ts";
 import type { ApiKey } from "../vault/keys.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import type { AuditRow, Identity, Key, KeyDetails, Me, Receipt, Session, Token } from "./schema.ts";
+import type { AuditRow, Grant, Identity, Key, KeyDetails, Me, Receipt, Session, Token } from "./schema.ts";
 
 type StoredMe = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: StoredToken };
 
@@ -75,6 +76,28 @@ export function wireToken(token: StoredToken): z.output<typeof Token> {
     expires_at: optional(token.expires_at),
     revoked_at: optional(token.revoked_at),
     last_used_at: optional(token.last_used_at),
+    uses,
+    refused,
+  };
+}
+
+export function wireGrant(grant: StoredGrant): z.output<typeof Grant> {
+  const { id, client_id, client, scopes, keys, uses, refused } = grant;
+  return {
+    id,
+    client_id,
+    client_name: client.name,
+    registration: client.registration,
+    homepage: client.homepage ?? undefined,
+    logo: client.logo ?? undefined,
+    redirect_hosts: [...new Set(client.redirect_uris.map((uri) => new URL(uri).host))],
+    scopes: [...scopes],
+    keys: keys === null ? undefined : [...keys],
+    paused: grant.paused_at !== null,
+    authorized_at: wireTime(grant.created_at),
+    expires_at: optional(grant.expires_at),
+    revoked_at: optional(grant.revoked_at),
+    last_used_at: optional(grant.last_used_at),
     uses,
     refused,
   };

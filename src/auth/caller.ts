@@ -8,7 +8,16 @@ import { originOf } from "./origin.ts";
 /** A caller whose token was verified, and whose vault it is. Whether the token lives, the vault decides. */
 export type Identified = { vault_id: string; caller: Caller };
 
-const KIND_OF: Record<Authority, TokenKind> = { session: "ses", session_recent: "ses", device: "dev", app: "app" };
+const KIND_OF: Record<Authority, TokenKind> = {
+  session: "ses",
+  session_recent: "ses",
+  device: "dev",
+  app: "app",
+  "oauth:vault:read": "oat",
+  "oauth:vault:proxy": "oat",
+  "oauth:vault:write": "oat",
+  "oauth:vault:reveal": "oat",
+};
 
 /**
  * Who is calling, for an operation that `may` be called by these. A bearer token wins over the cookie, and the cookie counts

@@ -39,7 +39,10 @@ const CONDITIONS: Record<keyof ActivityFilter, Condition> = {
     sql: "(decision ->> '$.key' = ? OR decision ->> '$.key_name' = ?)",
     holds: ({ decision }, value) => decision.key === value || decision.key_name === value,
   },
-  token: WHO,
+  token: {
+    sql: `(${WHO.sql} OR decision ->> '$.token' = ?)`,
+    holds: (row, value) => WHO.holds(row, value) || row.decision.token === value,
+  },
   grant: WHO,
   device: WHO,
   action: field("action"),

@@ -11,6 +11,8 @@ export type Origin = { ip: string; country: string; user_agent: string };
 /** What is recorded before anything happens. Never bodies, query strings, header values or secrets (DESIGN D2). */
 export type Event = {
   actor: Actor;
+  /** The access token that was shown, where the actor is its grant. */
+  token?: string | undefined;
   action: string;
   /** Absent while the outcome is still to come. */
   outcome?: "ok" | "refused" | undefined;

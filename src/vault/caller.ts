@@ -3,10 +3,14 @@ import { Problem } from "../problem.ts";
 import type { Origin } from "./audit.ts";
 import type { Repeatable } from "./idempotency.ts";
 import { judgeToken } from "./policy.ts";
+import { grantsScope, type Scope } from "./scopes.ts";
 import type { Token, Tokens } from "./tokens.ts";
 
-/** Who may call an operation. `session_recent`: a person who signed in at most ten minutes ago (SECURITY S3). */
-export type Authority = "session" | "session_recent" | "device" | "app";
+/**
+ * Who may call an operation. `session_recent`: a person who signed in at most ten minutes ago (SECURITY S3); `oauth:…`: a client
+ * whose grant has that scope.
+ */
+export type Authority = "session" | "session_recent" | "device" | "app" | `oauth:${Scope}`;
 
 /** Somebody who asks the vault to manage something: a verified token, and what the operation's row in the authority table says. */
 export type Caller = {
@@ -58,5 +62,10 @@ function grants(authority: Authority, token: Token, now: number): boolean {
       return token.kind === "dev";
     case "app":
       return token.kind === "app";
+    case "oauth:vault:read":
+    case "oauth:vault:proxy":
+    case "oauth:vault:write":
+    case "oauth:vault:reveal":
+      return token.kind === "oat" && grantsScope(token.policy.scopes ?? [], authority.slice("oauth:".length) as Scope);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { withoutTokens } from "../crypto/token.ts";
+import { withoutTokens, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
@@ -57,6 +57,8 @@ export type Parts = {
   quota: Quota;
 };
 
+/** Kinds of token that may make calls; what more an access token needs is judged with the call. */
+const CALLING: ReadonlySet<TokenKind> = new Set(["app", "oat"]);
 const PATH_LIMIT = 512;
 const AGENT_LIMIT = 256;
 
@@ -81,7 +83,7 @@ export class Gate {
   /** Judges the call, records it and hands out what it needs; throws the refusal, which is recorded too. */
   async authorize(ask: Ask): Promise<Dispatch> {
     const token = this.#parts.tokens.byHash(ask.hash);
-    if (token === undefined || token.kind !== "app")
+    if (token === undefined || !CALLING.has(token.kind))
       throw new Problem("invalid_token", "This token is not known here.");
     return this.#letThrough(token, ask, "proxy.call");
   }
@@ -139,7 +141,7 @@ export class Gate {
   /** Does a recorded decision still stand? What a leash asks, with the same judgement. */
   stands(decision: Decision): Denial | undefined {
     const { method = "GET", path = "/", key = "" } = decision;
-    return this.#judge(decision.actor.id, key, { method, path, overridden: false });
+    return this.#judge(decision.token ?? decision.actor.id, key, { method, path, overridden: false });
   }
 
   settle(settlements: readonly Settlement[]): void {
@@ -233,6 +235,7 @@ const NOT_ONE_KEY: Denial = {
 function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, action: string): Event {
   return {
     actor: actorOf(token),
+    token: token.kind === "oat" ? token.id : undefined,
     action,
     rule: ask.overlap === true ? "overlap" : undefined,
     key: key?.id,

@@ -1,5 +1,6 @@
 import type { Audit } from "./audit.ts";
 import type { Idempotency } from "./idempotency.ts";
+import type { Grants } from "./grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { Leashes } from "./leashes.ts";
@@ -17,6 +18,7 @@ type Parts = {
   audit: Audit;
   under_way: UnderWay;
   tokens: Tokens;
+  grants: Grants;
   keys: Keys;
   sealer: Sealer;
   jobs: Jobs;
@@ -63,8 +65,8 @@ export class Housekeeping {
   }
 
   async #ship(now: number): Promise<void> {
-    const { db, vault_id, storage, audit, tokens, keys, jobs } = this.#parts;
-    const shipped = await ship(db, vault_id, storage, audit, tokens, keys);
+    const { db, vault_id, storage, audit, tokens, grants, keys, jobs } = this.#parts;
+    const shipped = await ship(db, vault_id, storage, audit, { tokens, grants, keys });
     if (shipped > 0) jobs.plan("retain", now + PACK_AFTER_MS);
     if (shipped === BATCH_ROWS) jobs.plan("ship", now);
   }

@@ -23,8 +23,7 @@ export function createToken(
 ): { token: string; row: Token } {
   const by = recognise(parts.tokens, caller, Date.now());
   const { expires_at = null, ...policy } = input;
-  const ids = policy.keys?.flatMap((ref, index) => resolve(parts, ref, index));
-  const stored = { ...policy, keys: ids === undefined ? undefined : [...new Set(ids)] };
+  const stored = { ...policy, keys: policy.keys && resolveKeys(parts, policy.keys, "policy.keys") };
   const { token, hash } = mintToken(configOf(parts.env).token_keys, "app", parts.vault_id);
   const row = parts.tokens.add({ kind: "app", hash, name, policy: stored, expires_at, signed_in_at: null }, Date.now());
   record(parts, by, caller, "token.create", { subject: row.id });
@@ -103,13 +102,16 @@ export function withUses({ audit }: Parts, tokens: Token[]): Token[] {
   });
 }
 
-/** A policy's key reference as ids; names are resolved when the policy is stored (SECURITY S22). */
-function resolve({ keys }: Parts, ref: string, index: number): string[] {
-  const ids = ref.startsWith("tag:")
-    ? keys.tagged(ref.slice(4))
-    : [keys.find(ref)?.id].filter((id) => id !== undefined);
-  if (ids.length > 0) return ids;
-  throw new Problem("invalid_request", `There is no key ${ref}.`, {
-    errors: [{ field: `policy.keys.${index}`, rule: "must be the id, the name or the tag of a key that is there" }],
+/** Names, ids and tags of keys as ids; a choice of keys is resolved when it is stored (SECURITY S22). */
+export function resolveKeys({ keys }: Parts, refs: readonly string[], field: string): string[] {
+  const ids = refs.flatMap((ref, index) => {
+    const found = ref.startsWith("tag:")
+      ? keys.tagged(ref.slice(4))
+      : [keys.find(ref)?.id].filter((id) => id !== undefined);
+    if (found.length > 0) return found;
+    throw new Problem("invalid_request", `There is no key ${ref}.`, {
+      errors: [{ field: `${field}.${index}`, rule: "must be the id, the name or the tag of a key that is there" }],
+    });
   });
+  return [...new Set(ids)];
 }

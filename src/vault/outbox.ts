@@ -1,4 +1,5 @@
 import type { Audit, AuditRow, Decision, Settled } from "./audit.ts";
+import type { Grants } from "./grants.ts";
 import type { Keys } from "./keys.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -16,14 +17,16 @@ const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHER
   SELECT 1 FROM audit a WHERE a.vault_id = ?1 AND a.seq = ours.value ->> 'seq'
     AND a.hash = ours.value ->> 'hash' AND a.outcome_hash IS ours.value ->> 'outcome_hash')`;
 
+/** Whose uses are counted. */
+type Counted = { tokens: Tokens; grants: Grants; keys: Keys };
+
 /** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. Returns how many were shipped. */
 export async function ship(
   db: D1Database,
   vault_id: string,
   storage: DurableObjectStorage,
   audit: Audit,
-  tokens: Tokens,
-  keys: Keys,
+  counted: Counted,
 ): Promise<number> {
   const rows = audit.whole(BATCH_ROWS);
   if (rows.length === 0) return 0;
@@ -32,7 +35,7 @@ export async function ship(
   if (meta.changes !== rows.length) await assertArrived(db, vault_id, rows);
   storage.transactionSync(() => {
     audit.forget(rows.map(({ seq }) => seq));
-    countUses(rows, tokens, keys);
+    countUses(rows, counted);
   });
   return rows.length;
 }
@@ -73,9 +76,10 @@ export function usesOf(
   return uses;
 }
 
-function countUses(rows: readonly AuditRow[], tokens: Tokens, keys: Keys): void {
+function countUses(rows: readonly AuditRow[], { tokens, grants, keys }: Counted): void {
   for (const [id, { uses, refused, last_used_at }] of usesOf(rows)) {
     if (id.startsWith("key_")) keys.addUse(id, uses, last_used_at ?? 0);
+    else if (id.startsWith("grt_")) grants.addUse(id, uses, refused, last_used_at);
     else tokens.addUse(id, uses, refused, last_used_at);
   }
 }

@@ -4,12 +4,13 @@ import { actorOf } from "./actor.ts";
 import { Audit, type Event } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { Gate } from "./gate.ts";
+import { Grants } from "./grants.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Identities } from "./identities.ts";
 import { Idempotency } from "./idempotency.ts";
 import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
-import { Leashes, type Connections, type Cut } from "./leashes.ts";
+import { Leashes, tagOf, type Connections, type Cut } from "./leashes.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
@@ -26,6 +27,7 @@ export type Parts = {
   env: Env;
   sql: SqlStorage;
   tokens: Tokens;
+  grants: Grants;
   keys: Keys;
   versions: Versions;
   idempotency: Idempotency;
@@ -51,7 +53,8 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     else jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
   });
   const under_way = new UnderWay(sql);
-  const tokens = new Tokens(sql);
+  const grants = new Grants(sql);
+  const tokens = new Tokens(sql, grants);
   const { root_keys, limits } = configOf(env);
   const keys = new Keys(sql, limits);
   const versions = new Versions(sql);
@@ -75,6 +78,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     audit,
     under_way,
     tokens,
+    grants,
     keys,
     sealer,
     jobs,
@@ -90,6 +94,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     env,
     sql,
     tokens,
+    grants,
     keys,
     versions,
     idempotency,
@@ -129,4 +134,10 @@ export function record({ audit }: Parts, by: Token, { origin }: Caller, action: 
 /** Cuts what is open under a tag; each cut ends its call's audit row. The decision itself was changed and recorded before. */
 export function cut({ audit, leashes }: Parts, tag: string, rule: string): Promise<Cut> {
   return leashes.cut(tag, rule, ({ seq, status }) => audit.settle(seq, { outcome: "cut", rule, status }, Date.now()));
+}
+
+/** Cuts, of what an actor has open, whatever would be refused now. */
+export async function cutFallen(parts: Parts, actor_id: string, rule: string): Promise<void> {
+  const fallen = parts.under_way.decisions(actor_id).filter((decision) => parts.gate.stands(decision) !== undefined);
+  await Promise.all(fallen.map(({ seq }) => cut(parts, tagOf.seq(seq), rule)));
 }

@@ -1,6 +1,7 @@
 import type { ProblemCode } from "../problem.ts";
 import type { Destination } from "./keys.ts";
 import { covers, type UpstreamPath } from "./path.ts";
+import { grantsScope, type Scope } from "./scopes.ts";
 
 /** What an app token may do (CONTRACT §3). Absent means any. `keys` holds ids only: names were resolved when it was stored. */
 export type Policy = {
@@ -9,6 +10,8 @@ export type Policy = {
   paths?: readonly string[] | undefined;
   /** Calls that mint or show credentials are refused unless this says otherwise (SECURITY S20). */
   allow_credential_endpoints?: boolean | undefined;
+  /** What an OAuth access token is for; only such tokens have any. */
+  scopes?: readonly Scope[] | undefined;
 };
 
 /** What a decision is made on. Times are epoch milliseconds. */
@@ -48,6 +51,8 @@ export function judgeToken({ token, now }: Pick<Standing, "token" | "now">): Den
 export function judgeKey({ token, key, now }: Standing): Denial | undefined {
   const denied = judgeToken({ token, now });
   if (denied !== undefined) return denied;
+  if (token.policy.scopes !== undefined && !grantsScope(token.policy.scopes, "vault:proxy"))
+    return deny("scopes", "insufficient_scope", "This token lacks the scope vault:proxy, which calls need.");
   if (key === undefined || (token.policy.keys !== undefined && !token.policy.keys.includes(key.id))) {
     return deny("keys", "not_found", "This token reaches no key of that name.");
   }

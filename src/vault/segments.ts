@@ -50,6 +50,6 @@ export function advance({ beyond, ...from }: Checkpoint, rows: readonly AuditRow
   return { head_seq: last.seq, head_hash: last.hash, outcome_seq, outcome_hash, beyond: waiting };
 }
 
-function subjectsOf({ actor, key, key_name, subject }: Decision): string[] {
-  return [actor.id, key, key_name, subject].filter((one) => one !== undefined);
+function subjectsOf({ actor, token, key, key_name, subject }: Decision): string[] {
+  return [actor.id, token, key, key_name, subject].filter((one) => one !== undefined);
 }

@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
+import { policyUnder, type Grants } from "./grants.ts";
 import type { Policy } from "./policy.ts";
 
 /** A token of this vault. Times are epoch milliseconds. */
@@ -39,25 +40,28 @@ type Row = Omit<Token, "policy"> & { policy: string };
 /** Table `token`. Only hashes are stored; what is remembered in memory is dropped with every write to its row. */
 export class Tokens {
   readonly #sql: SqlStorage;
+  readonly #grants: Grants;
   readonly #by_hash = new Map<string, Token>();
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, grants: Grants) {
     this.#sql = sql;
+    this.#grants = grants;
   }
 
-  /** The token of that hash, dead or alive. */
+  /** The token of that hash, dead or alive, as its grant lets it be. */
   byHash(hash: string): Token | undefined {
     const known = this.#by_hash.get(hash);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#standing(known);
     const token = this.#select("hash = ?", hash)[0];
     if (token === undefined) return undefined;
     if (this.#by_hash.size >= REMEMBERED) this.#by_hash.clear();
     this.#by_hash.set(hash, token);
-    return token;
+    return this.#standing(token);
   }
 
   find(id: string): Token | undefined {
-    return this.#select("id = ?", id)[0];
+    const token = this.#select("id = ?", id)[0];
+    return token && this.#standing(token);
   }
 
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
@@ -67,14 +71,29 @@ export class Tokens {
 
   /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */
   sessionsInTheWay(now: number): string[] {
-    const live = this.#live("ses", now);
+    const live = this.live("ses", now);
     return live.slice(0, Math.max(0, live.length - SESSIONS_LIMIT + 1));
+  }
+
+  /** Ids of live tokens of a kind, of one parent or all, oldest first. */
+  live(kind: TokenKind, now: number, parent_id?: string): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        `SELECT id FROM token WHERE kind = ?1 AND (?3 IS NULL OR parent_id = ?3) AND revoked_at IS NULL
+         AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id`,
+        kind,
+        now,
+        parent_id ?? null,
+      )
+      .toArray()
+      .map(({ id }) => id);
   }
 
   /** Stores a new token; one too many of its kind is refused. */
   add(token: NewToken, now: number): Token {
-    const live = this.#live(token.kind, now);
-    if (live.length >= (token.kind === "ses" ? SESSIONS_LIMIT : TOKENS_LIMIT)) {
+    const limit = token.kind === "ses" ? SESSIONS_LIMIT : TOKENS_LIMIT;
+    // Access tokens are bounded by grant, where the oldest make way (access_tokens.ts).
+    if (token.kind !== "oat" && this.live(token.kind, now).length >= limit) {
       throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
     }
     const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
@@ -133,18 +152,6 @@ export class Tokens {
     );
   }
 
-  /** Ids of live tokens of a kind, oldest first. */
-  #live(kind: TokenKind, now: number): string[] {
-    return this.#sql
-      .exec<{ id: string }>(
-        "SELECT id FROM token WHERE kind = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) ORDER BY id",
-        kind,
-        now,
-      )
-      .toArray()
-      .map(({ id }) => id);
-  }
-
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
     for (const { hash } of this.#sql.exec<{ hash: string }>(
       `UPDATE token SET ${set} WHERE id = ? RETURNING hash`,
@@ -153,6 +160,19 @@ export class Tokens {
     )) {
       this.#by_hash.delete(hash);
     }
+  }
+
+  /** An access token is what its grant lets it be now: narrowing, pausing or ending the grant does the same to all of them. */
+  #standing(token: Token): Token {
+    const grant = token.kind === "oat" ? this.#grants.find(token.parent_id ?? "") : undefined;
+    if (grant === undefined) return token;
+    return {
+      ...token,
+      policy: policyUnder(grant, token.policy),
+      expires_at: earlier(token.expires_at, grant.expires_at),
+      paused_at: token.paused_at ?? grant.paused_at,
+      revoked_at: token.revoked_at ?? grant.revoked_at,
+    };
   }
 
   #must(id: string): Token {
@@ -167,4 +187,10 @@ export class Tokens {
       .toArray()
       .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy }));
   }
+}
+
+/** The earlier of two moments, where null is never. */
+function earlier(one: number | null, other: number | null): number | null {
+  const first = Math.min(one ?? Infinity, other ?? Infinity);
+  return Number.isFinite(first) ? first : null;
 }

@@ -26,9 +26,7 @@ export class UnderWay {
         lease,
       )
       .toArray();
-    if (row === undefined) return undefined;
-    const decision = JSON.parse(row.decision) as Decision;
-    return row.path === null ? decision : { ...decision, path: row.path };
+    return row && readDecision(row);
   }
 
   /** A leash holds the call. `lease` opens the next one, should this one be lost: each opens one. */
@@ -46,6 +44,17 @@ export class UnderWay {
     return this.#sql.exec<UnderWayCall>("SELECT seq, unclaimed_at FROM audit WHERE pending = 1 ORDER BY seq").toArray();
   }
 
+  /** The decisions of an actor's calls that have not ended, with their whole paths. */
+  decisions(actor_id: string): Decision[] {
+    return this.#sql
+      .exec<{ decision: string; path: string | null }>(
+        "SELECT decision, path FROM audit WHERE pending = 1 AND decision ->> '$.actor.id' = ?",
+        actor_id,
+      )
+      .toArray()
+      .map(readDecision);
+  }
+
   /** How many calls this actor or key has under way. */
   count(of: "actor" | "key", id: string): number {
     const path = of === "actor" ? "$.actor.id" : "$.key";
@@ -56,4 +65,10 @@ export class UnderWay {
       )
       .one().n;
   }
+}
+
+/** A decision as it was judged: its row may record only the beginning of the path. */
+function readDecision(row: { decision: string; path: string | null }): Decision {
+  const decision = JSON.parse(row.decision) as Decision;
+  return row.path === null ? decision : { ...decision, path: row.path };
 }

@@ -4,6 +4,9 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { configOf } from "../../src/config.ts";
+import { issueAccessToken } from "../../src/vault/access_tokens.ts";
+import type { NewGrant } from "../../src/vault/grants.ts";
+import { held } from "../../src/vault/surface.ts";
 import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit.ts";
@@ -76,6 +79,30 @@ export function storeKey({ stub, ada }: Vault, name: string, secret = `sk-${name
 export async function mintApp({ stub, ada }: Vault, policy: Policy & { expires_at?: number } = {}): Promise<App> {
   const { token, row } = await ask(stub.createToken(ada, "app", policy));
   return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+}
+
+/** A client that was granted something, with an access token. `grant_id` is the grant's, `id` the token's. */
+export async function grantTo(vault: Vault, wishes: Partial<NewGrant> = {}): Promise<App & { grant_id: string }> {
+  const client = {
+    registration: "registered",
+    name: "Agent",
+    homepage: null,
+    logo: null,
+    redirect_uris: ["https://agent.example/callback"],
+  } as const;
+  const scopes = ["vault:read", "vault:proxy"] as const;
+  return inside(vault, (object) => {
+    const parts = object[held];
+    if (parts === undefined) throw new Error("there is no vault");
+    const now = Date.now();
+    const grant = parts.grants.add(
+      { client_id: "cli_a", client, scopes, keys: null, expires_at: null, ...wishes },
+      now,
+    );
+    const { token } = issueAccessToken(parts, grant, now);
+    const { hash } = verifyToken(configOf(env).token_keys, token);
+    return { token, hash, id: parts.tokens.byHash(hash)?.id ?? "", grant_id: grant.id };
+  });
 }
 
 /** The usual beginning: a vault with the key `k` and a token that may do anything with it. */

@@ -5,6 +5,7 @@ export const AuditRow = z.object({
   id: z.string(),
   at: time,
   actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
+  token: z.string().optional(),
   action: z.string(),
   outcome: z.string(),
   rule: z.string().optional(),

@@ -21,13 +21,13 @@ import {
 } from "../sign_in.ts";
 import { change, forCaller, live, held, read } from "../surface.ts";
 import type { Token } from "../tokens.ts";
-import { TokenSurface } from "./tokens.ts";
+import { GrantSurface } from "./grants.ts";
 
 /** Whose vault it is, and as whom the caller is signed in. */
 type Me = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: Token };
 
 /** The person: signing in and out, what they look at. */
-export abstract class AccountSurface extends TokenSurface {
+export abstract class AccountSurface extends GrantSurface {
   /** Makes this vault for its first identity. Doing it again changes nothing; for another account it is refused. */
   create(account_id: string, identity: Identity): Promise<Answer<void>> {
     return answerAsync(async () => {

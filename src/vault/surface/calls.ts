@@ -44,7 +44,8 @@ export abstract class CallSurface extends AccountSurface {
     const { seq, lease } = leaseOf(request);
     const decision = this[live]().under_way.leased(seq, lease);
     if (decision === undefined) return [];
-    return [tagOf.all, tagOf.seq(seq), tagOf.token(decision.actor.id), tagOf.key(decision.key ?? "")];
+    const { actor, token = actor.id, key = "" } = decision;
+    return [...new Set([tagOf.all, tagOf.seq(seq), tagOf.token(actor.id), tagOf.token(token), tagOf.key(key)])];
   }
 
   /** Accepting a leash and asking whether its decision still stands is one synchronous step. */
@@ -53,7 +54,7 @@ export abstract class CallSurface extends AccountSurface {
     const { seq, lease } = leaseOf(request);
     const decision = under_way.leased(seq, lease);
     if (decision === undefined) return connection.close(CUT, "lease");
-    const token_id = decision.actor.id;
+    const token_id = decision.token ?? decision.actor.id;
     const refused = gate.stands(decision)?.rule ?? (leashes.hasRoom(token_id) ? undefined : "leash_limit");
     if (refused !== undefined) {
       audit.settle(seq, { outcome: "cut", rule: refused }, Date.now());

@@ -1,0 +1,67 @@
+import * as z from "zod";
+import { listOf, Page, PEOPLE, Receipt, Scope, text, time, type Operation } from "./common.ts";
+
+export const Grant = z.object({
+  id: z.string(),
+  client_id: z.string(),
+  client_name: z.string(),
+  /** How we came to know the client: by the document at its `client_id`, by its own registration, or as one of ours. */
+  registration: z.enum(["document", "registered", "first_party"]),
+  homepage: z.string().optional(),
+  logo: z.string().optional(),
+  redirect_hosts: z.array(z.string()),
+  scopes: z.array(Scope),
+  keys: z.array(z.string()).optional().meta({ description: "Ids of the keys it reaches; absent: every key" }),
+  paused: z.boolean(),
+  authorized_at: time,
+  expires_at: time.optional(),
+  revoked_at: time.optional(),
+  last_used_at: time.optional(),
+  uses: z.int(),
+  refused: z.int(),
+});
+
+/** A grant can only be narrowed; more needs a new consent. */
+export const GrantPatch = z.strictObject({
+  scopes: z.array(Scope).min(1).optional(),
+  keys: z.array(text(100)).max(2_000).optional(),
+  expires_at: time.optional(),
+});
+
+/** Connected OAuth and MCP clients. */
+export const GRANT_OPERATIONS = {
+  listGrants: {
+    method: "get",
+    path: "/grants",
+    summary: "List connected clients",
+    may: PEOPLE,
+    query: Page,
+    answer: listOf(Grant),
+    status: 200,
+  },
+  getGrant: {
+    method: "get",
+    path: "/grants/{id}",
+    summary: "Get a connected client",
+    may: PEOPLE,
+    answer: Grant,
+    status: 200,
+  },
+  narrowGrant: {
+    method: "patch",
+    path: "/grants/{id}",
+    summary: "Take scopes, keys or time away from a client",
+    may: PEOPLE,
+    body: GrantPatch,
+    answer: Grant,
+    status: 200,
+  },
+  revokeGrant: {
+    method: "delete",
+    path: "/grants/{id}",
+    summary: "Disconnect a client: end its tokens and cut what it has open",
+    may: PEOPLE,
+    answer: Receipt,
+    status: 200,
+  },
+} as const satisfies Record<string, Operation>;

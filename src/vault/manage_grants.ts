@@ -1,0 +1,80 @@
+import { recognise, type Caller } from "./caller.ts";
+import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
+import { tagOf } from "./leashes.ts";
+import { resolveKeys } from "./manage_tokens.ts";
+import { usesOf } from "./outbox.ts";
+import { cut, cutFallen, record, type Parts } from "./parts.ts";
+import type { Receipt } from "./receipt.ts";
+
+const OUTBOX_SCAN = 10_000;
+
+/** Live grants with their uses up to this moment. */
+export function listGrants(parts: Parts, before: string | undefined, limit: number): Grant[] {
+  return withUses(parts, parts.grants.list(before, limit, Date.now()));
+}
+
+export function getGrant(parts: Parts, id: string): Grant {
+  return withUses(parts, [parts.grants.must(id)])[0] as Grant;
+}
+
+/** Takes something away from a grant. What it has open and may no longer do is cut. */
+export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: Narrowing): Promise<Grant> {
+  const { grants, gate, tokens } = parts;
+  const by = recognise(tokens, caller, Date.now());
+  const grant = grants.must(id);
+  const narrowing = { ...to, keys: to.keys && resolveKeys(parts, to.keys, "keys") };
+  assertNarrower(grant, narrowing);
+  grants.narrow(grant, narrowing);
+  gate.bump();
+  record(parts, by, caller, "grant.narrow", { subject: id });
+  await cutFallen(parts, id, "narrowed");
+  return getGrant(parts, id);
+}
+
+/**
+ * Ends a grant and, in the same step, every token that stems from it; no other grant of the same client is touched. Doing it
+ * again answers the first time's receipt.
+ */
+export function revokeGrant(parts: Parts, caller: Caller, id: string): Promise<Receipt> {
+  const by = recognise(parts.tokens, caller, Date.now());
+  const { revoked_at } = parts.grants.must(id);
+  const ended = endGrant(parts, id);
+  if (revoked_at === null) record(parts, by, caller, "grant.revoke", { subject: id });
+  return ended;
+}
+
+/** Ends a grant for whatever reason. It is dead before this returns; the receipt comes once what it had open is cut. */
+async function endGrant(parts: Parts, id: string): Promise<Receipt> {
+  const { grants, tokens, gate, under_way } = parts;
+  const now = Date.now();
+  const { revoked_at, last_used_at } = getGrant(parts, id);
+  grants.revoke(id, now);
+  const ended = [id, ...tokens.revokeChildren(id, now)];
+  gate.bump();
+  const cuts = await Promise.all(ended.map((each) => cut(parts, tagOf.token(each), "revoked")));
+  const sum = (of: (index: number) => number) => ended.reduce((total, _each, index) => total + of(index), 0);
+  return {
+    id,
+    revoked_at: revoked_at ?? now,
+    last_used_at,
+    streams_cut: sum((index) => cuts[index]?.streams_cut ?? 0),
+    sessions_closed: 0,
+    in_flight: sum((index) => (cuts[index]?.unacknowledged ?? 0) + under_way.count("actor", ended[index] ?? "")),
+  };
+}
+
+/** Counts of uses as stored, plus those still in the outbox. */
+function withUses({ audit }: Parts, grants: readonly Grant[]): Grant[] {
+  const recent = usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+  return grants.map((grant) => {
+    const more = recent.get(grant.id);
+    if (more === undefined) return grant;
+    const { uses, refused, last_used_at } = more;
+    return {
+      ...grant,
+      uses: grant.uses + uses,
+      refused: grant.refused + refused,
+      last_used_at: last_used_at ?? grant.last_used_at,
+    };
+  });
+}
