@@ -19,6 +19,7 @@ const PROBLEMS = {
   too_large: { status: 413, title: "It is larger than allowed", oauth: "invalid_request" },
   unsupported_media_type: { status: 415, title: "Send application/json", oauth: "invalid_request" },
   target_refused: { status: 421, title: "The proxy does not send requests there", oauth: "invalid_target" },
+  upgrade_required: { status: 426, title: "This is served as a WebSocket", oauth: "invalid_request" },
   misdirected: { status: 421, title: "This host is not served here", oauth: "invalid_request" },
   paused: { status: 423, title: "It is paused", oauth: "access_denied" },
   frozen: { status: 423, title: "The vault is frozen", oauth: "access_denied" },

@@ -6,6 +6,7 @@ import type { Operation } from "./schema.ts";
 /** What an operation works with: the vault that the caller named by token, and the input as its schema left it. */
 type Asked<Query, Body> = {
   env: Env;
+  request: Request;
   who: Identified;
   vault: DurableObjectStub<UserVault>;
   param: (name: string) => string;

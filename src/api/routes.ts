@@ -8,6 +8,7 @@ import { activityHandlers } from "./activity.ts";
 import { readJson, readText } from "./body.ts";
 import { grantHandlers } from "./grants.ts";
 import { keyHandlers } from "./keys.ts";
+import { liveHandlers } from "./live.ts";
 import { openapi } from "./openapi.ts";
 import type { AnyHandler } from "./operation.ts";
 import { parse } from "./parse.ts";
@@ -22,6 +23,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...grantHandlers,
   ...activityHandlers,
   ...accountHandlers,
+  ...liveHandlers,
 };
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
@@ -40,8 +42,17 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
     const body = operation.body === undefined ? {} : parse(operation.body, readJson(req.raw, text));
     const param = (name: string) => req.param(name) ?? "";
     const vault = env.USER_VAULT.getByName(who.vault_id);
-    const answer = await HANDLERS[id]({ env, who, vault, param, query: query as never, body: body as never });
+    const answer = await HANDLERS[id]({
+      env,
+      request: req.raw,
+      who,
+      vault,
+      param,
+      query: query as never,
+      body: body as never,
+    });
     if (answer instanceof Response) return answer;
+    if (operation.status === 101) throw new TypeError("a WebSocket is no JSON");
     return context.json(answer, operation.status, { "cache-control": "no-store" });
   });
 }

@@ -6,6 +6,7 @@ import { ACCOUNT_OPERATIONS } from "./schema/account.ts";
 import { ACTIVITY_OPERATIONS } from "./schema/activity.ts";
 import { GRANT_OPERATIONS } from "./schema/grants.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
+import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
 
 export type { Authority, Operation } from "./schema/common.ts";
@@ -14,6 +15,7 @@ export * from "./schema/activity.ts";
 export { Receipt } from "./schema/common.ts";
 export * from "./schema/grants.ts";
 export * from "./schema/keys.ts";
+export * from "./schema/live.ts";
 export * from "./schema/tokens.ts";
 
 /** Every operation of `/v1`, with its authority. */
@@ -23,6 +25,7 @@ export const OPERATIONS = {
   ...GRANT_OPERATIONS,
   ...ACTIVITY_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
+  ...LIVE_OPERATIONS,
 };
 
 export type OperationId = keyof typeof OPERATIONS;

@@ -1,6 +1,7 @@
 /** Our rows as the wire wants them: snake_case, RFC 3339 times, nothing that is null. */
 import type * as z from "zod";
-import type { AuditRow as StoredRow, Decision, Settled } from "../vault/audit.ts";
+import { activityRow } from "../vault/activity_row.ts";
+import type { AuditRow as StoredRow } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
 import type { Grant as StoredGrant } from "../vault/grants.ts";
 import type { LinkedIdentity } from "../vault/identities.ts";
@@ -126,16 +127,6 @@ export function wireReceipt({ revoked_at, last_used_at, ...counts }: StoredRecei
   return { ...counts, revoked_at: wireTime(revoked_at), last_used_at: optional(last_used_at) };
 }
 
-export function wireRow({ decision, hash, outcome }: StoredRow): z.output<typeof AuditRow> {
-  const event = JSON.parse(decision) as Decision;
-  const ended = outcome === null ? undefined : (JSON.parse(outcome) as Settled);
-  const {
-    outcome: how = event.outcome ?? "pending",
-    rule = event.rule,
-    status,
-    latency_ms,
-    bytes_in,
-    bytes_out,
-  } = ended ?? {};
-  return { ...event, outcome: how, rule, status, latency_ms, bytes_in, bytes_out, hash };
+export function wireRow(row: StoredRow): z.output<typeof AuditRow> {
+  return activityRow(row);
 }

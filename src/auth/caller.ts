@@ -66,6 +66,15 @@ function sessionToken(request: Request, config: Config): VerifiedToken {
   return token;
 }
 
+/**
+ * A WebSocket is opened by a page of any site, with the cookie and without asking first: with a session it must name exactly our
+ * origin, whatever else the browser says (SECURITY S24).
+ */
+export function assertOwnSocket(request: Request, config: Config): void {
+  if (request.headers.has("authorization") || request.headers.get("origin") === config.public_origin) return;
+  throw new Problem("csrf_refused", "A WebSocket with a session cookie must be opened by our own pages.");
+}
+
 /** Refuses what another site made the browser send. */
 export function assertSameOrigin(request: Request, config: Config): void {
   const site = request.headers.get("sec-fetch-site");

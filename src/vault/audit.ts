@@ -174,6 +174,11 @@ export class Audit {
     return this.#rows("pending = 0 ORDER BY seq LIMIT ?", limit);
   }
 
+  /** The row of that seq, if it is still here. */
+  at(seq: number): AuditRow[] {
+    return this.#rows("seq = ?", seq);
+  }
+
   /** What is still here, newest first, below `before`. */
   latest(before: number, limit: number, filter: ActivityFilter = {}): AuditRow[] {
     const { where, values } = filterSql(filter);

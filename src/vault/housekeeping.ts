@@ -4,6 +4,7 @@ import type { Grants } from "./grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
 import type { Leashes } from "./leashes.ts";
+import type { Live } from "./live.ts";
 import { BATCH_ROWS, ship } from "./outbox.ts";
 import { PACK_AFTER_MS, retain } from "./retention.ts";
 import type { Refusals } from "./refusals.ts";
@@ -24,6 +25,7 @@ type Parts = {
   jobs: Jobs;
   refusals: Refusals;
   leashes: Leashes;
+  live: Live;
   idempotency: Idempotency;
 };
 
@@ -48,6 +50,7 @@ export class Housekeeping {
     count_refusals: (now) => this.#parts.refusals.flush(now),
     forget_answers: (now) => this.#parts.idempotency.expire(now),
     retain: (now) => this.#retain(now),
+    expire_feeds: () => this.#parts.live.expire(),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */

@@ -1,6 +1,13 @@
 import { logFault } from "../problem.ts";
 /** What a vault does later. One alarm per object serves all: it stands at the earliest due job (DESIGN D9). */
-export type JobName = "ship" | "interrupt" | "release_blobs" | "count_refusals" | "forget_answers" | "retain";
+export type JobName =
+  | "ship"
+  | "interrupt"
+  | "release_blobs"
+  | "count_refusals"
+  | "forget_answers"
+  | "retain"
+  | "expire_feeds";
 
 type Handler = (now: number) => Promise<void> | void;
 

@@ -10,8 +10,8 @@ const REPLACED = 1000;
 /** What a leash's connection remembers through hibernation. */
 export type LeashState = { seq: number; token_id: string; status?: number | undefined };
 
-/** The part of partyserver's `Server` that leashes need. */
-export type Connections = { getConnections(tag?: string): Iterable<Connection<LeashState>> };
+/** The part of partyserver's `Server` that leashes need. Not every open connection is a leash. */
+export type Connections = { getConnections(tag?: string): Iterable<Connection> };
 
 /** What a cut achieved within the time a receipt waits. */
 export type Cut = { streams_cut: number; unacknowledged: number };
@@ -22,9 +22,10 @@ const A_TURN = 200;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
 const COUNT_AGAIN_MS = 1_000;
 
-/** Tags of a connection: cutting is by token, by key or for the whole vault. */
+/** Tags of a connection: cutting is by token, by key or for the whole vault, live feeds too. */
 export const tagOf = {
-  all: "leash",
+  all: "open",
+  live: "live",
   token: (id: string) => `t:${id}`,
   key: (id: string) => `k:${id}`,
   seq: (seq: number) => `s:${seq}`,
@@ -96,7 +97,11 @@ export class Leashes {
    * say that both sides are closed. `onCut` ends the call's audit row.
    */
   async cut(tag: string, rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
-    const open = [...this.#connections.getConnections(tag)];
+    const open: Connection<LeashState>[] = [];
+    for (const connection of this.#connections.getConnections(tag)) {
+      if (isLeash(connection)) open.push(connection);
+      else connection.close(CUT, rule);
+    }
     let acknowledged = 0;
     const answers = open.map(async (connection) => {
       await this.#end(connection.id);
@@ -132,11 +137,16 @@ export class Leashes {
     this.#total = 0;
     this.#counted_at = Date.now();
     for (const connection of this.#connections.getConnections(tagOf.all)) {
-      const token_id = connection.state?.token_id;
+      const token_id = isLeash(connection) ? connection.state?.token_id : undefined;
       if (token_id === undefined) continue;
       this.#per_token.set(token_id, (this.#per_token.get(token_id) ?? 0) + 1);
       this.#total++;
     }
     return this.#per_token;
   }
+}
+
+/** One that is still being opened has no state yet, and is a leash: nothing else is cut while it opens. */
+function isLeash(connection: Connection): connection is Connection<LeashState> {
+  return connection.state === null || (connection.state as Partial<LeashState>).seq !== undefined;
 }

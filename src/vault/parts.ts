@@ -11,6 +11,7 @@ import { Idempotency } from "./idempotency.ts";
 import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
 import { Leashes, tagOf, type Connections, type Cut } from "./leashes.ts";
+import { Live } from "./live.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
@@ -40,6 +41,7 @@ export type Parts = {
   jobs: Jobs;
   gate: Gate;
   leashes: Leashes;
+  live: Live;
   housekeeping: Housekeeping;
 };
 
@@ -51,6 +53,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const audit = new Audit(sql, (state, seq, now) => {
     if (state === "pending") jobs.plan("interrupt", now + UNCLAIMED_MS);
     else jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
+    live.changed(seq);
   });
   const under_way = new UnderWay(sql);
   const grants = new Grants(sql);
@@ -61,6 +64,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
   const refusals = new Refusals(sql, audit, jobs);
   const leashes = new Leashes(connections);
+  const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const gate = new Gate({
     tokens,
@@ -84,6 +88,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     jobs,
     refusals,
     leashes,
+    live,
     idempotency,
   });
   jobs.load();
@@ -107,6 +112,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     jobs,
     gate,
     leashes,
+    live,
     housekeeping,
   };
 }

@@ -1,11 +1,11 @@
-import { CallSurface } from "./surface/calls.ts";
+import { LiveSurface } from "./surface/live.ts";
 import { held } from "./surface.ts";
 
 /**
  * One person's vault. Its RPC surface stands in `surface/`, one class a resource; what happens is in the parts, which
  * `parts.ts` puts together.
  */
-export class UserVault extends CallSurface {
+export class UserVault extends LiveSurface {
   static override options = { hibernate: true };
 
   override async alarm(): Promise<void> {

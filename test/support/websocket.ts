@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 import type { Upstream } from "./upstream.ts";
@@ -9,6 +10,8 @@ export type Message = { text?: string; bytes?: Buffer };
 export class End {
   readonly socket: WebSocket;
   readonly closed: Promise<Closed>;
+  /** The other side has said that it closes. The runtime leaves a sleeping object's connection open for a while after that. */
+  readonly told: Promise<Closed>;
   readonly #messages: Message[] = [];
   readonly #waiting: ((message: Message) => void)[] = [];
 
@@ -17,6 +20,14 @@ export class End {
     this.closed = new Promise((resolve) =>
       socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() })),
     );
+    this.told = new Promise((resolve) => {
+      const listen = () =>
+        (socket as unknown as { _receiver: EventEmitter })._receiver.once("conclude", (code: number, reason: Buffer) =>
+          resolve({ code, reason: reason.toString() }),
+        );
+      if (socket.readyState === WebSocket.OPEN) listen();
+      else socket.once("open", listen);
+    });
     socket.on("error", () => {});
     socket.on("message", (data: RawData, binary: boolean) => {
       const bytes = data as Buffer;

@@ -22,7 +22,8 @@ export type Operation = {
   answer: z.ZodType;
   /** Media types other than JSON. */
   produces?: readonly string[];
-  status: 200 | 201;
+  /** 101: a WebSocket, whose messages are the answer. */
+  status: 101 | 200 | 201;
 };
 
 /** People at the dashboard, and their devices. */

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LiveEvent } from "../../src/api/schema.ts";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { newHolder } from "../support/holder.ts";
+import { feedOf } from "../support/live.ts";
+import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+
+let locker: LocalLocker;
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+describe("the live feed", () => {
+  it("tells of a call at once, and again how it ended, in the words of the activity", async () => {
+    const holder = await newHolder(locker);
+    const feed = await feedOf(holder.person);
+    await holder.call("/v1/things");
+    const decided = await feed.next(({ row }) => row?.path === "/v1/things");
+    expect(decided.row).toMatchObject({ action: "proxy.call", outcome: "pending", key: holder.key.id });
+    const ended = await feed.next(({ row }) => row?.id === decided.row?.id);
+    expect(ended.row).toMatchObject({ outcome: "ok", status: 200, bytes_out: 2 });
+    expect(ended.row).toEqual((await activity(holder.person)).find(({ id }) => id === decided.row?.id));
+  });
+
+  it("says where it begins, and tells nothing of what came before", async () => {
+    const ada = await newPerson(locker);
+    await mintToken(ada);
+    const [newest] = await activity(ada);
+    const feed = await feedOf(ada);
+    expect(feed.ready.seq).toBe(newest?.seq);
+    await storeKey(ada, "k", "https://api.openai.com");
+    expect((await feed.next(() => true)).row?.seq).toBe(feed.ready.seq + 1);
+  });
+
+  it("tells of a revocation", async () => {
+    const ada = await newPerson(locker);
+    const { id } = await mintToken(ada);
+    const key = await storeKey(ada, "k", "https://api.openai.com");
+    const feed = await feedOf(ada);
+    await ada.api("DELETE", `/v1/tokens/${id}`);
+    expect(await feed.next(({ type }) => type === "revocation")).toMatchObject({ action: "token.revoke", subject: id });
+    await ada.api("DELETE", `/v1/keys/k`);
+    expect(await feed.next(({ type }) => type === "revocation")).toMatchObject({ subject: key.id });
+  });
+
+  it("speaks only as the contract says", async () => {
+    const holder = await newHolder(locker, { policy: { methods: ["GET"] } });
+    const feed = await feedOf(holder.person);
+    await holder.call("/one");
+    await holder.call("/two", { method: "POST" });
+    await holder.person.api("DELETE", `/v1/tokens/${holder.token_id}`);
+    await feed.next(({ type }) => type === "revocation");
+    for (const text of feed.heard) expect(LiveEvent.parse(JSON.parse(text))).toEqual(JSON.parse(text));
+  });
+
+  it("answers ping with pong", async () => {
+    const feed = await feedOf(await newPerson(locker));
+    feed.end.socket.send("ping");
+    expect((await feed.end.next()).text).toBe("pong");
+  });
+
+  it("tells that rows were left out when more come than anybody can read", async () => {
+    const holder = await newHolder(locker);
+    const feed = await feedOf(holder.person);
+    await Promise.all(Array.from({ length: 120 }, () => holder.call("/many")));
+    await feed.next(({ type }) => type === "skipped");
+    await eventually(async () => (await activity(holder.person, 200)).every(({ outcome }) => outcome !== "pending"));
+  });
+});
+
+describe("a feed ends with what opened it", () => {
+  const signOut = (person: Person) => person.fetch("/auth/sign-out", { method: "POST" });
+
+  it("with its session, and with no other", async () => {
+    const ada = await newPerson(locker);
+    const feed = await feedOf(ada);
+    const other = await newPerson(locker, "bob");
+    const others = await feedOf(other);
+    await signOut(ada);
+    expect(await feed.end.told).toEqual({ code: 4001, reason: "revoked" });
+    await mintToken(other);
+    expect(await others.next(({ row }) => row?.action === "token.create")).toBeDefined();
+  });
+});

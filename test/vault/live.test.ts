@@ -1,0 +1,164 @@
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { ask } from "../../src/vault/answer.ts";
+import type { Caller } from "../../src/vault/caller.ts";
+import { tagOf } from "../../src/vault/leashes.ts";
+import { Live, listenRequest } from "../../src/vault/live.ts";
+import { cut, type Parts } from "../../src/vault/parts.ts";
+import { held } from "../../src/vault/surface.ts";
+import {
+  authorize,
+  createDirectory,
+  evict,
+  inside,
+  mintApp,
+  runAlarm,
+  signIn,
+  sql,
+  storeKey,
+  travel,
+  vaultWithKey,
+  newVault,
+  type Vault,
+} from "../support/vault.ts";
+import { openLeash, isHeld } from "../support/leash.ts";
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Told = { type: string; row?: { seq: number; outcome: string; action: string; key?: string } };
+
+/** The feed in a listener's hands. */
+async function listen({ stub }: Vault, caller: Caller) {
+  const { webSocket, status } = await stub.fetch(listenRequest(caller));
+  if (webSocket === null) return { refused: status };
+  const told: Told[] = [];
+  const closed = Promise.withResolvers<{ code: number; reason: string }>();
+  webSocket.addEventListener("message", ({ data }) => void told.push(JSON.parse(String(data)) as Told));
+  webSocket.addEventListener("close", ({ code, reason }) => closed.resolve({ code, reason }));
+  webSocket.accept();
+  return { socket: webSocket, told, closed: closed.promise };
+}
+
+async function feedOf(vault: Vault, caller = vault.ada) {
+  const feed = await listen(vault, caller);
+  if ("refused" in feed) throw new Error(`refused with ${feed.refused}`);
+  await vi.waitFor(() => expect(feed.told).toHaveLength(1));
+  return feed;
+}
+
+/** The vault has answered something else meanwhile, so what it had to tell has been told. */
+async function settled({ stub }: Vault): Promise<void> {
+  await stub.settle([]);
+  await scheduler.wait(20);
+}
+
+describe("a feed", () => {
+  it("goes on after the vault has slept", async () => {
+    const { vault, app } = await vaultWithKey();
+    const feed = await feedOf(vault);
+    await evict(vault);
+    const { seq } = await authorize(vault, app, "k");
+    await evict(vault);
+    await ask(vault.stub.settle([{ seq, outcome: "ok" }]));
+    await settled(vault);
+    const rows = feed.told.filter(({ row }) => row?.seq === seq).map(({ row }) => row?.outcome);
+    expect(rows).toEqual(["pending", "ok"]);
+  });
+
+  it("ends at its session's expiry although nothing happens", async () => {
+    const vault = await newVault();
+    const feed = await feedOf(vault);
+    travel(31 * 86_400_000);
+    await runAlarm(vault);
+    expect(await feed.closed).toEqual({ code: 4001, reason: "expired" });
+  });
+
+  it("of a session that was used since then lives on, and is looked at again", async () => {
+    const vault = await newVault();
+    const feed = await feedOf(vault);
+    travel(29 * 86_400_000);
+    await ask(vault.stub.me(vault.ada));
+    travel(2 * 86_400_000);
+    await runAlarm(vault);
+    await settled(vault);
+    expect(feed.socket.readyState).toBe(WebSocket.READY_STATE_OPEN);
+    const [job] = await sql<{ due_at: number }>(vault, "SELECT due_at FROM job WHERE name = 'expire_feeds'");
+    expect(job?.due_at).toBeGreaterThan(Date.now());
+  });
+
+  it("of a session that makes way for a fifty-first ends without another word", async () => {
+    const vault = await newVault();
+    const feed = await feedOf(vault);
+    for (let i = 0; i < 50; i++) await signIn(vault.stub, vault.account_id);
+    expect(await feed.closed).toEqual({ code: 4001, reason: "revoked" });
+    expect(feed.told.filter(({ row }) => row?.action === "session.revoke")).toEqual([]);
+  });
+
+  it("ends by itself after four megabytes, so that a reader that stops costs no more", async () => {
+    const { vault } = await vaultWithKey();
+    const feed = await feedOf(vault);
+    await inside(vault, (object) => {
+      for (const connection of object.getConnections("live"))
+        (connection as unknown as { setState(state: object): void }).setState({
+          ...(connection.state as object),
+          sent_bytes: 4 * 1024 * 1024,
+        });
+    });
+    await mintApp(vault);
+    expect(await feed.closed).toMatchObject({ code: 1013 });
+  });
+
+  it("is cut by a cut of the whole vault, and counts as no stream", async () => {
+    const { vault, app } = await vaultWithKey();
+    const feed = await feedOf(vault);
+    const leash = await openLeash(vault, await authorize(vault, app, "k"));
+    expect(await isHeld(vault, leash)).toBe(true);
+    const counted = await inside(vault, (object) => cut(object[held] as Parts, tagOf.all, "frozen"));
+    expect(counted).toEqual({ streams_cut: 1, unacknowledged: 0 });
+    expect(await feed.closed).toEqual({ code: 4001, reason: "frozen" });
+    expect(await leash.closed).toEqual({ code: 4001, reason: "frozen" });
+  });
+});
+
+describe("a listener with a choice of keys", () => {
+  it("hears of those keys and of what it did itself, and of nothing else", async () => {
+    const { vault, app } = await vaultWithKey();
+    const hidden = await storeKey(vault, "hidden");
+    const shown = await storeKey(vault, "shown");
+    const [row] = await sql<{ id: string }>(vault, "SELECT id FROM token WHERE hash = ?", vault.ada.hash);
+    await sql(vault, "UPDATE token SET policy = ? WHERE id = ?", JSON.stringify({ keys: [shown.id] }), row?.id ?? "");
+    await evict(vault);
+    const feed = await feedOf(vault);
+    const other = await signIn(vault.stub, vault.account_id);
+    await authorize(vault, app, "hidden");
+    const { seq } = await authorize(vault, app, "shown");
+    await ask(vault.stub.pauseKey(other, "hidden"));
+    await ask(vault.stub.revokeToken(other, app.id));
+    await mintApp(vault);
+    await settled(vault);
+    const heard = feed.told.slice(1);
+    expect(heard.filter(({ row }) => row?.key === hidden.id)).toEqual([]);
+    expect(heard.map(({ row }) => row?.action)).toEqual(["proxy.call", "token.create"]);
+    expect(heard[0]?.row?.seq).toBe(seq);
+  });
+});
+
+describe("a vault to which nobody listens", () => {
+  it("reads nothing and puts nothing into words", async () => {
+    const { vault, app } = await vaultWithKey();
+    const said = vi.spyOn(Live.prototype, "say");
+    const { seq } = await authorize(vault, app, "k");
+    const reads = await inside(vault, (object, { storage }) => {
+      const read = vi.spyOn(storage.sql, "exec");
+      void object.settle([{ seq, outcome: "ok" }]);
+      return read.mock.calls.map(([query]) => query);
+    });
+    expect(reads.filter((query) => /WHERE seq = \?$/.test(query) && query.startsWith("SELECT seq, decision"))).toEqual(
+      [],
+    );
+    expect(said).not.toHaveBeenCalled();
+  });
+});
