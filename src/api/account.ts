@@ -2,7 +2,7 @@ import { listProviders } from "../catalog/catalog.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
-import { wireIdentity, wireKey, wireMe, wireReceipt, wireSession, wireToken } from "./wire.ts";
+import { wireDevice, wireIdentity, wireKey, wireMe, wireReceipt, wireSession, wireToken } from "./wire.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
@@ -25,13 +25,14 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   doctor: async ({ vault, who }) => ({ items: await ask(vault.doctor(who.caller)) }),
   exportMe: async ({ vault, who }) => {
     const { account_id } = await ask(vault.me(who.caller));
-    const { identities, keys, tokens, sessions } = await ask(vault.inventory(who.caller));
+    const { identities, keys, tokens, sessions, devices } = await ask(vault.inventory(who.caller));
     return {
       account_id,
       identities: identities.map(wireIdentity),
       keys: keys.map(wireKey),
       tokens: tokens.map(wireToken),
       sessions: sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
+      devices: devices.map((device) => wireDevice(device, false)),
     };
   },
   me: async ({ vault, who }) => wireMe(await ask(vault.me(who.caller))),

@@ -7,6 +7,7 @@ import { accountHandlers } from "./account.ts";
 import { activityHandlers } from "./activity.ts";
 import { readJson, readText } from "./body.ts";
 import { grantHandlers } from "./grants.ts";
+import { deviceHandlers } from "./devices.ts";
 import { keyHandlers } from "./keys.ts";
 import { liveHandlers } from "./live.ts";
 import { openapi } from "./openapi.ts";
@@ -21,6 +22,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...keyHandlers,
   ...tokenHandlers,
   ...grantHandlers,
+  ...deviceHandlers,
   ...activityHandlers,
   ...accountHandlers,
   ...liveHandlers,

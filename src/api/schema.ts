@@ -5,6 +5,7 @@
 import { ACCOUNT_OPERATIONS } from "./schema/account.ts";
 import { ACTIVITY_OPERATIONS } from "./schema/activity.ts";
 import { GRANT_OPERATIONS } from "./schema/grants.ts";
+import { DEVICE_OPERATIONS } from "./schema/devices.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
@@ -14,6 +15,7 @@ export * from "./schema/account.ts";
 export * from "./schema/activity.ts";
 export { Receipt } from "./schema/common.ts";
 export * from "./schema/grants.ts";
+export * from "./schema/devices.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/live.ts";
 export * from "./schema/tokens.ts";
@@ -23,6 +25,7 @@ export const OPERATIONS = {
   ...KEY_OPERATIONS,
   ...TOKEN_OPERATIONS,
   ...GRANT_OPERATIONS,
+  ...DEVICE_OPERATIONS,
   ...ACTIVITY_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
   ...LIVE_OPERATIONS,

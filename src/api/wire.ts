@@ -5,12 +5,19 @@ import type { AuditRow as StoredRow } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
 import type { Grant as StoredGrant } from "../vault/grants.ts";
 import type { LinkedIdentity } from "../vault/identities.ts";
+import type { Device as StoredDevice } from "../vault/devices.ts";
 import type { ApiKey } from "../vault/keys.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import type { AuditRow, Grant, Identity, Key, KeyDetails, Me, Receipt, Session, Token } from "./schema.ts";
+import type { AuditRow, Device, Grant, Identity, Key, KeyDetails, Me, Receipt, Session, Token } from "./schema.ts";
 
-type StoredMe = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: StoredToken };
+type StoredMe = {
+  account_id: string;
+  name: string | null;
+  identities: LinkedIdentity[];
+  session: StoredToken;
+  device: StoredDevice | undefined;
+};
 
 /** RFC 3339 in UTC with milliseconds. */
 export function wireTime(ms: number): string {
@@ -110,6 +117,25 @@ export function wireSession(session: StoredToken, current: boolean): z.output<ty
   return { id, name, current, signed_in_at, seen_at: optional(seen_at), expires_at: optional(expires_at) };
 }
 
+export function wireDevice(device: StoredDevice, current: boolean): z.output<typeof Device> {
+  const { id, name, platform, policy, uses, refused } = device;
+  return {
+    id,
+    name,
+    platform,
+    current,
+    created_at: wireTime(device.created_at),
+    seen_at: optional(device.seen_at),
+    expires_at: optional(device.expires_at),
+    revoked_at: optional(device.revoked_at),
+    reveal_until: optional(device.reveal_until),
+    keys: policy.keys && [...policy.keys],
+    last_used_at: optional(device.last_used_at),
+    uses,
+    refused,
+  };
+}
+
 export function wireIdentity({ issuer, subject, email, name, linked_at }: LinkedIdentity): z.output<typeof Identity> {
   return { issuer, subject, email: email ?? undefined, name: name ?? undefined, linked_at: wireTime(linked_at) };
 }
@@ -120,6 +146,7 @@ export function wireMe(me: StoredMe): z.output<typeof Me> {
     name: me.name ?? undefined,
     identities: me.identities.map(wireIdentity),
     session: me.session.kind === "ses" ? wireSession(me.session, true) : undefined,
+    device: me.device && wireDevice(me.device, true),
   };
 }
 

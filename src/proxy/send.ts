@@ -17,7 +17,7 @@ import { isOurs, readProxyPath, targetOf, type ProxyPath } from "./target.ts";
 const FIRST_BYTE_MS = 300_000;
 const HEADER_BYTES = 64 * 1024;
 const REPLAYED_BYTES = 1024 * 1024;
-const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "oat"]);
+const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
 const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 
@@ -76,7 +76,8 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   const asked = readProxyPath(request.url);
   const { token, headers, query } = takeToken(request.headers, asked.query);
   const { kind, vault_id, hash, mac } = verifyToken(config.token_keys, token);
-  if (!TAKEN.has(kind)) throw new Problem("invalid_token", "The proxy takes app tokens and OAuth access tokens.");
+  if (!TAKEN.has(kind))
+    throw new Problem("invalid_token", "The proxy takes app tokens, devices and OAuth access tokens.");
   refused.check(mac, Date.now());
 
   const overridden = overridesMethod(headers, query);

@@ -23,15 +23,31 @@ export type Caller = {
 
 const RECENT_MS = 10 * 60_000;
 const SLIDE_AFTER_MS = 60 * 60_000;
-const SESSION_IDLE_MS = 30 * 86_400_000;
-const SESSION_LIMIT_MS = 90 * 86_400_000;
+const DAY_MS = 86_400_000;
 
-/** When a session that is used now ends: 30 days idle, 90 days at most. */
-export function sessionExpiry(created_at: number, now: number): number {
-  return Math.min(now + SESSION_IDLE_MS, created_at + SESSION_LIMIT_MS);
+/** How long what slides lives unused, and at most (CONTRACT §3). */
+const LIFE = {
+  ses: { idle_ms: 30 * DAY_MS, limit_ms: 90 * DAY_MS },
+  dev: { idle_ms: 90 * DAY_MS, limit_ms: 365 * DAY_MS },
+} as const;
+
+/** When a session or device that is used now ends. */
+export function slidingExpiry(kind: keyof typeof LIFE, created_at: number, now: number): number {
+  return Math.min(now + LIFE[kind].idle_ms, lifeEnd(kind, created_at));
 }
 
-/** The caller's live token, or a refusal. A session in use slides. */
+/** When it ends however much it is used. */
+export function lifeEnd(kind: keyof typeof LIFE, created_at: number): number {
+  return created_at + LIFE[kind].limit_ms;
+}
+
+/** Keeps alive what is in use. */
+export function slide(tokens: Tokens, { id, kind, created_at, seen_at }: Token, now: number): void {
+  if ((kind === "ses" || kind === "dev") && now - (seen_at ?? 0) > SLIDE_AFTER_MS)
+    tokens.touch(id, now, slidingExpiry(kind, created_at, now));
+}
+
+/** The caller's live token, or a refusal. A session or device in use slides. */
 export function recognise(tokens: Tokens, caller: Caller, now: number): Token {
   const token = tokens.byHash(caller.hash);
   if (token === undefined || token.kind !== caller.kind)
@@ -47,8 +63,7 @@ export function recognise(tokens: Tokens, caller: Caller, now: number): Token {
         : "This kind of token may not do this.",
     );
   }
-  if (token.kind === "ses" && now - (token.seen_at ?? 0) > SLIDE_AFTER_MS)
-    tokens.touch(token.id, now, sessionExpiry(token.created_at, now));
+  slide(tokens, token, now);
   return token;
 }
 

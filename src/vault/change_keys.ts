@@ -81,27 +81,6 @@ export function changeKey(parts: Parts, caller: Caller, ref: string, changes: Ke
   return keys.must(key.id);
 }
 
-/** The secrets of keys, for a person at the dashboard. Each reveal is a row of its own, written before the secret is opened. */
-export async function revealKeys(
-  parts: Parts,
-  caller: Caller,
-  refs: readonly string[],
-): Promise<{ key: ApiKey; secret: Secret }[]> {
-  const { keys, sealer, tokens } = parts;
-  const by = recognise(tokens, caller, Date.now());
-  const found = refs.map((ref) => keys.must(ref));
-  for (const { id, name } of found) record(parts, by, caller, "key.reveal", { key: id, key_name: name });
-  const opened = await Promise.all(
-    found.map(async (key) => ({
-      key,
-      secret: sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version))),
-    })),
-  );
-  // Opening may have awaited: whoever was signed out meanwhile gets nothing.
-  recognise(tokens, caller, Date.now());
-  return opened;
-}
-
 /** What widens who may see or use a key, only a person at the dashboard may change (SECURITY S3, S4). */
 function assertMayChange(by: Token, { tags, revealable }: KeyChanges): void {
   if (tags !== undefined) assertSession(by, "Changing tags");

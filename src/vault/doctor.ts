@@ -1,26 +1,33 @@
+import type { Device } from "./devices.ts";
 import type { ApiKey } from "./keys.ts";
 import type { Token } from "./tokens.ts";
 
 /** Something that its owner should look at. `subject` is the id of the key or token. */
 export type Finding = { severity: "warning" | "notice"; code: string; subject: string; detail: string; fix: string };
 
-/** What is examined: keys with the time of their current version, and app tokens. */
+/** What is examined: keys with the time of their current version, and app tokens and devices. */
 export type Examined = {
   keys: readonly (ApiKey & { version_created_at: number })[];
   tokens: readonly Token[];
+  devices: readonly Device[];
   now: number;
 };
 
 const DAY_MS = 86_400_000;
 const SOON_MS = 14 * DAY_MS;
 const STALE_MS = 90 * DAY_MS;
+const ELEVATED_MS = DAY_MS;
 const FORGOTTEN_MS = 30 * DAY_MS;
 
 /** Looks over a vault. Pure; the worst comes first. */
-export function examine({ keys, tokens, now }: Examined): Finding[] {
+export function examine({ keys, tokens, devices, now }: Examined): Finding[] {
   const ids = new Set(keys.map(({ id }) => id));
-  const live = tokens.filter(({ revoked_at, expires_at }) => revoked_at === null && (expires_at ?? Infinity) > now);
-  const findings = [...keys.flatMap((key) => ofKey(key, now)), ...live.flatMap((token) => ofToken(token, ids, now))];
+  const lives = ({ revoked_at, expires_at }: Token) => revoked_at === null && (expires_at ?? Infinity) > now;
+  const findings = [
+    ...keys.flatMap((key) => ofKey(key, now)),
+    ...tokens.filter(lives).flatMap((token) => ofToken(token, ids, now)),
+    ...devices.filter(lives).flatMap((device) => ofDevice(device, now)),
+  ];
   return findings.sort((a, b) => RANK[a.severity] - RANK[b.severity]);
 }
 
@@ -77,6 +84,25 @@ function ofToken(token: Token, ids: ReadonlySet<string>, now: number): Finding[]
   }
   if (paused_at !== null && now - paused_at > FORGOTTEN_MS) {
     say("notice", "token_paused", `The token ${name} has been paused for 30 days.`, "Resume it, or revoke it.");
+  }
+  return found;
+}
+
+function ofDevice({ id: subject, name, seen_at, created_at, reveal_until }: Device, now: number): Finding[] {
+  const found: Finding[] = [];
+  if (now - (seen_at ?? created_at) > FORGOTTEN_MS) {
+    const detail = `The device ${name} was not seen for 30 days.`;
+    found.push({
+      severity: "notice",
+      code: "device_unused",
+      subject,
+      detail,
+      fix: "Revoke it if it is not yours any more.",
+    });
+  }
+  if ((reveal_until ?? 0) - now > ELEVATED_MS) {
+    const detail = `The device ${name} may be shown the secrets of every revealable key for as long as it is signed in.`;
+    found.push({ severity: "warning", code: "device_reveals", subject, detail, fix: "Lock it on the dashboard." });
   }
   return found;
 }

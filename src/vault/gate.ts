@@ -3,6 +3,7 @@ import { withoutTokens, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
+import { slide } from "./caller.ts";
 import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import type { ApiKey, Destination, Keys } from "./keys.ts";
 import { newLease } from "./leashes.ts";
@@ -58,7 +59,7 @@ export type Parts = {
 };
 
 /** Kinds of token that may make calls; what more an access token needs is judged with the call. */
-const CALLING: ReadonlySet<TokenKind> = new Set(["app", "oat"]);
+const CALLING: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
 const PATH_LIMIT = 512;
 const AGENT_LIMIT = 256;
 
@@ -102,6 +103,7 @@ export class Gate {
     const { path, denial } = this.#read(token, key, ask, now);
     const event = eventOf(token, key, ask, action);
     if (denial !== undefined || key === undefined) throw this.#refuse(event, denial ?? NO_KEY, now);
+    slide(tokens, token, now);
     const epoch = this.#epoch;
     const { lease, hash } = newLease();
     const { seq, id } = audit.append(event, now, { lease: hash, path: event.path === path.raw ? null : path.raw });

@@ -1,6 +1,8 @@
 import { withUses } from "./manage_tokens.ts";
+import type { Device } from "./devices.ts";
 import type { LinkedIdentity } from "./identities.ts";
 import type { ApiKey } from "./keys.ts";
+import { listDevices } from "./manage_devices.ts";
 import type { Parts } from "./parts.ts";
 import type { Token } from "./tokens.ts";
 
@@ -10,6 +12,7 @@ export type Inventory = {
   keys: (ApiKey & { version_created_at: number })[];
   tokens: Token[];
   sessions: Token[];
+  devices: Device[];
 };
 
 const EVERYTHING = 100_000;
@@ -24,5 +27,6 @@ export function inventory(parts: Parts): Inventory {
       .map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
     tokens: withUses(parts, tokens.list("app", undefined, EVERYTHING)),
     sessions: tokens.list("ses", undefined, EVERYTHING),
+    devices: listDevices(parts, undefined, EVERYTHING),
   };
 }

@@ -17,6 +17,8 @@ export async function createKey(parts: Parts, caller: Caller, key: NewKey, secre
     const now = Date.now();
     const by = recognise(tokens, caller, now);
     const stored = keys.add(id, key, sealed, now);
+    // It has seen the secret: that it may also use the key gives nothing away.
+    if (by.kind === "dev") tokens.addKey(by, id);
     jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
     record(parts, by, caller, "key.create", { key: id, key_name: key.name, provider: key.destination.provider });
     return stored;

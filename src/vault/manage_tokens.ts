@@ -8,6 +8,7 @@ import { cut, record, type Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Token } from "./tokens.ts";
+import { withinDevice } from "./within.ts";
 
 /** Policy as a person writes it: `keys` are names, ids or `tag:x`; `expires_at` in epoch milliseconds. */
 export type PolicyInput = Policy & { expires_at?: number | undefined };
@@ -23,9 +24,11 @@ export function createToken(
 ): { token: string; row: Token } {
   const by = recognise(parts.tokens, caller, Date.now());
   const { expires_at = null, ...policy } = input;
-  const stored = { ...policy, keys: policy.keys && resolveKeys(parts, policy.keys, "policy.keys") };
+  const keys = policy.keys && resolveKeys(parts, policy.keys, "policy.keys");
+  const terms = withinDevice(by, { policy: { ...policy, keys }, expires_at });
   const { token, hash } = mintToken(configOf(parts.env).token_keys, "app", parts.vault_id);
-  const row = parts.tokens.add({ kind: "app", hash, name, policy: stored, expires_at, signed_in_at: null }, Date.now());
+  const parent_id = by.kind === "ses" ? undefined : by.id;
+  const row = parts.tokens.add({ kind: "app", hash, parent_id, name, ...terms, signed_in_at: null }, Date.now());
   record(parts, by, caller, "token.create", { subject: row.id });
   return { token, row };
 }

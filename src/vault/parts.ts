@@ -3,6 +3,7 @@ import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { Audit, type Event } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
+import { Devices } from "./devices.ts";
 import { Gate } from "./gate.ts";
 import { Grants } from "./grants.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -29,6 +30,7 @@ export type Parts = {
   sql: SqlStorage;
   tokens: Tokens;
   grants: Grants;
+  devices: Devices;
   keys: Keys;
   versions: Versions;
   idempotency: Idempotency;
@@ -100,6 +102,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     sql,
     tokens,
     grants,
+    devices: new Devices(sql),
     keys,
     versions,
     idempotency,

@@ -3,7 +3,7 @@ import { mintToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { GENESIS, type Origin } from "./audit.ts";
-import { recognise, sessionExpiry, type Caller } from "./caller.ts";
+import { recognise, slidingExpiry, type Caller } from "./caller.ts";
 import type { Identity } from "./identities.ts";
 import { migrate } from "./migrate.ts";
 import { record, type Parts } from "./parts.ts";
@@ -66,7 +66,7 @@ export function startSession(
     throw new Problem("gone", "This sign-in belongs to no vault here.");
   const now = Date.now();
   const { token, hash } = mintToken(configOf(env).token_keys, "ses", vault_id);
-  const expires_at = sessionExpiry(now, now);
+  const expires_at = slidingExpiry("ses", now, now);
   identities.put(identity, now);
   const ended = tokens.sessionsInTheWay(now);
   for (const id of ended) tokens.revoke(id, now);

@@ -33,6 +33,8 @@ export type NewToken = Pick<Token, "kind" | "hash" | "name" | "policy" | "expire
 const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
 const TOKENS_LIMIT = 1_000;
 const SESSIONS_LIMIT = 50;
+const DEVICES_LIMIT = 100;
+const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
 const REMEMBERED = 2_000;
 
 type Row = Omit<Token, "policy"> & { policy: string };
@@ -91,7 +93,7 @@ export class Tokens {
 
   /** Stores a new token; one too many of its kind is refused. */
   add(token: NewToken, now: number): Token {
-    const limit = token.kind === "ses" ? SESSIONS_LIMIT : TOKENS_LIMIT;
+    const limit = LIMITS[token.kind] ?? TOKENS_LIMIT;
     // Access tokens are bounded by grant, where the oldest make way (access_tokens.ts).
     if (token.kind !== "oat" && this.live(token.kind, now).length >= limit) {
       throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
@@ -139,6 +141,16 @@ export class Tokens {
   /** Keeps a session alive: it was seen now and lives until `expires_at`. */
   touch(id: string, now: number, expires_at: number): void {
     this.#write(id, "seen_at = ?, expires_at = ?", now, expires_at);
+  }
+
+  rename(id: string, name: string): void {
+    this.#write(id, "name = ?", name);
+  }
+
+  /** Lets a token that is held to certain keys use one more. */
+  addKey({ id, policy }: Token, key_id: string): void {
+    if (policy.keys === undefined) return;
+    this.#write(id, "policy = ?", JSON.stringify({ ...policy, keys: [...policy.keys, key_id] }));
   }
 
   /** Adds what rows that leave for D1 say about a token's use. */

@@ -6,6 +6,7 @@ const NOW = 1_000 * DAY_MS;
 
 type Key = Examined["keys"][number];
 type Token = Examined["tokens"][number];
+type Device = Examined["devices"][number];
 
 const key = (more: Partial<Key> = {}): Key => ({
   id: "key_1",
@@ -52,11 +53,24 @@ const token = (more: Partial<Token> = {}): Token => ({
   last_used_at: NOW,
   ...more,
 });
-const codes = (keys: Key[], tokens: Token[]) => examine({ keys, tokens, now: NOW }).map(({ code }) => code);
+const device = (more: Partial<Device> = {}): Device => ({
+  ...token(),
+  id: "dev_1",
+  kind: "dev",
+  name: "laptop",
+  platform: "linux",
+  reveal_until: null,
+  asked_at: null,
+  asked_ip: null,
+  asked_country: null,
+  ...more,
+});
+const codes = (keys: Key[], tokens: Token[], devices: Device[] = []) =>
+  examine({ keys, tokens, devices, now: NOW }).map(({ code }) => code);
 
 describe("the doctor", () => {
   it("finds nothing wrong with a vault that is in order", () => {
-    expect(codes([key()], [token()])).toEqual([]);
+    expect(codes([key()], [token()], [device({ reveal_until: NOW + 8 * 3_600_000 })])).toEqual([]);
   });
 
   it.each([
@@ -77,6 +91,14 @@ describe("the doctor", () => {
     ["token_paused", { paused_at: NOW - 31 * DAY_MS }],
   ])("says %s", (code, more) => {
     expect(codes([key()], [token(more)])).toEqual([code]);
+  });
+
+  it.each([
+    ["device_unused", { seen_at: NOW - 31 * DAY_MS }],
+    ["device_reveals", { reveal_until: NOW + 300 * DAY_MS }],
+  ])("says %s", (code, more) => {
+    expect(codes([key()], [token()], [device(more)])).toEqual([code]);
+    expect(codes([key()], [token()], [device({ ...more, revoked_at: NOW })])).toEqual([]);
   });
 
   it("leaves the dead in peace, and names the worst first", () => {

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 import { Placement } from "./destination.ts";
+import { Device } from "./devices.ts";
 import { Key } from "./keys.ts";
 import { Token } from "./tokens.ts";
 
@@ -46,6 +47,7 @@ export const Me = z.object({
   name: z.string().optional(),
   identities: z.array(Identity),
   session: Session.optional(),
+  device: Device.optional(),
 });
 
 export const Export = z.object({
@@ -54,6 +56,7 @@ export const Export = z.object({
   keys: z.array(Key),
   tokens: z.array(Token),
   sessions: z.array(Session),
+  devices: z.array(Device),
 });
 
 export const Finding = z.object({

@@ -3,6 +3,7 @@ import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { ActivityFilter, Tally } from "../activity_filter.ts";
 import type { AuditRow, ChainHeads, Origin } from "../audit.ts";
 import type { Caller } from "../caller.ts";
+import type { Device } from "../devices.ts";
 import { examine, type Finding } from "../doctor.ts";
 import type { Identity, LinkedIdentity } from "../identities.ts";
 import { inventory, type Inventory } from "../inventory.ts";
@@ -21,13 +22,19 @@ import {
 } from "../sign_in.ts";
 import { change, forCaller, live, held, read } from "../surface.ts";
 import type { Token } from "../tokens.ts";
-import { GrantSurface } from "./grants.ts";
+import { DeviceSurface } from "./devices.ts";
 
 /** Whose vault it is, and as whom the caller is signed in. */
-type Me = { account_id: string; name: string | null; identities: LinkedIdentity[]; session: Token };
+type Me = {
+  account_id: string;
+  name: string | null;
+  identities: LinkedIdentity[];
+  session: Token;
+  device: Device | undefined;
+};
 
 /** The person: signing in and out, what they look at. */
-export abstract class AccountSurface extends GrantSurface {
+export abstract class AccountSurface extends DeviceSurface {
   /** Makes this vault for its first identity. Doing it again changes nothing; for another account it is refused. */
   create(account_id: string, identity: Identity): Promise<Answer<void>> {
     return answerAsync(async () => {
@@ -65,6 +72,7 @@ export abstract class AccountSurface extends GrantSurface {
       name: accountNameOf(parts),
       identities: parts.identities.list(),
       session,
+      device: session.kind === "dev" ? parts.devices.of(session) : undefined,
     }));
   }
 

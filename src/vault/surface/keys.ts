@@ -1,18 +1,11 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../caller.ts";
-import {
-  changeKey,
-  keyDetails,
-  revealKeys,
-  rollBackKey,
-  rotateKey,
-  type KeyDetails,
-  type NewVersion,
-} from "../change_keys.ts";
+import { changeKey, keyDetails, rollBackKey, rotateKey, type KeyDetails, type NewVersion } from "../change_keys.ts";
 import { createEntryLink, readEntryLink, useEntryLink, type EntryPage } from "../entry_links.ts";
 import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
+import { revealKeys } from "../reveal.ts";
 import type { Secret } from "../sealer.ts";
 import { change, forCaller, read, Surface } from "../surface.ts";
 

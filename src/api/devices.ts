@@ -1,0 +1,35 @@
+import { configOf } from "../config.ts";
+import { ask } from "../vault/answer.ts";
+import type { Device } from "../vault/devices.ts";
+import { paged, type Handlers } from "./operation.ts";
+import type { DEVICE_OPERATIONS } from "./schema.ts";
+import { wireDevice, wireReceipt, wireTime } from "./wire.ts";
+
+export const deviceHandlers: Handlers<typeof DEVICE_OPERATIONS> = {
+  listDevices: async ({ vault, who, query }) => {
+    const { limit, cursor } = query;
+    const devices = await ask(vault.listDevices(who.caller, cursor, limit + 1));
+    return paged(
+      devices.map((one) => wireDevice(one, one.hash === who.caller.hash)),
+      limit,
+      ({ id }) => id,
+    );
+  },
+  getDevice: async ({ vault, who, param }) => {
+    const device = await ask(vault.getDevice(who.caller, param("id")));
+    return wireDevice(device, device.hash === who.caller.hash);
+  },
+  changeDevice: async ({ vault, who, param, body }) => {
+    const id = param("id");
+    let device: Device | undefined;
+    if (body.name !== undefined) device = await ask(vault.renameDevice(who.caller, id, body.name));
+    if (body.reveal !== undefined) device = await ask(vault.lockDevice(who.caller, id));
+    device ??= await ask(vault.getDevice(who.caller, id));
+    return wireDevice(device, device.hash === who.caller.hash);
+  },
+  unlockDevice: async ({ env, vault, who }) => {
+    const { id, expires_at } = await ask(vault.askToUnlock(who.caller));
+    return { url: `${configOf(env).public_origin}/device/unlock/${id}`, expires_at: wireTime(expires_at) };
+  },
+  revokeDevice: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeDevice(who.caller, param("id")))),
+};

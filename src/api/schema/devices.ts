@@ -1,0 +1,74 @@
+import * as z from "zod";
+import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+
+export const Device = z.object({
+  id: z.string(),
+  name: z.string(),
+  platform: z.string(),
+  current: z.boolean(),
+  created_at: time,
+  seen_at: time.optional(),
+  expires_at: time.optional(),
+  revoked_at: time.optional(),
+  reveal_until: time.optional().meta({ description: "Until when it may be shown secrets of revealable keys" }),
+  keys: z.array(z.string()).optional().meta({ description: "Ids of the keys it may use; absent: every key" }),
+  last_used_at: time.optional(),
+  uses: z.int(),
+  refused: z.int(),
+});
+
+export const DevicePatch = z.strictObject({
+  name: text(100).optional(),
+  reveal: z.literal("none").optional().meta({ description: "Show it no more secrets" }),
+});
+
+export const Unlock = z.object({
+  url: z.url().meta({ description: "The page on which the owner answers, in a browser" }),
+  expires_at: time,
+});
+
+/** Devices: computers that are signed in with the command line. A person approves and unlocks them in the browser. */
+export const DEVICE_OPERATIONS = {
+  listDevices: {
+    method: "get",
+    path: "/devices",
+    summary: "List devices",
+    may: PEOPLE,
+    query: Page,
+    answer: listOf(Device),
+    status: 200,
+  },
+  getDevice: {
+    method: "get",
+    path: "/devices/{id}",
+    summary: "Get a device",
+    may: PEOPLE,
+    answer: Device,
+    status: 200,
+  },
+  changeDevice: {
+    method: "patch",
+    path: "/devices/{id}",
+    summary: "Rename a device, or show it no more secrets",
+    may: PEOPLE,
+    body: DevicePatch,
+    answer: Device,
+    status: 200,
+  },
+  unlockDevice: {
+    method: "post",
+    path: "/devices/unlock",
+    summary: "Ask, as a device, to be shown secrets: the owner answers in the browser",
+    may: ["device"],
+    answer: Unlock,
+    status: 201,
+  },
+  revokeDevice: {
+    method: "delete",
+    path: "/devices/{id}",
+    summary: "Revoke a device and all that it minted, and cut what they have open",
+    may: PEOPLE,
+    answer: Receipt,
+    status: 200,
+  },
+} as const satisfies Record<string, Operation>;

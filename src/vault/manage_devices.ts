@@ -1,0 +1,118 @@
+import { configOf } from "../config.ts";
+import { mintToken } from "../crypto/token.ts";
+import { Problem } from "../problem.ts";
+import { actorOf } from "./actor.ts";
+import type { Origin } from "./audit.ts";
+import { lifeEnd, recognise, slidingExpiry, type Caller } from "./caller.ts";
+import type { Approval, Device, RevealChoice } from "./devices.ts";
+import { withUses } from "./manage_tokens.ts";
+import { record, type Parts } from "./parts.ts";
+
+const ASKED_MS = 10 * 60_000;
+const MINUTE_MS = 60_000;
+
+/** A device that is signed in, or was. */
+export function device(parts: Parts, id: string): Device {
+  const token = parts.tokens.find(id);
+  if (token?.kind !== "dev") throw new Problem("not_found", "There is no such device.");
+  return parts.devices.of(withUses(parts, [token])[0] ?? token);
+}
+
+export function listDevices(parts: Parts, before: string | undefined, limit: number): Device[] {
+  return withUses(parts, parts.tokens.list("dev", before, limit)).map((token) => parts.devices.of(token));
+}
+
+/** A person's yes, kept until the device fetches its token with the code that the yes is for. */
+export function approveDevice(
+  parts: Parts,
+  caller: Caller,
+  wish: Omit<Approval, "approved_by" | "expires_at">,
+): { approved_by: string } {
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  const keys = wish.policy.keys?.map((ref) => parts.keys.must(ref).id);
+  const approval = { ...wish, policy: { ...wish.policy, keys }, approved_by: by.id, expires_at: now + ASKED_MS };
+  if (!parts.devices.approve(approval, now)) throw new Problem("conflict", "This device was answered already.");
+  record(parts, by, caller, "device.approve", { subject: wish.name });
+  return { approved_by: by.id };
+}
+
+/** The token of a device that was approved, for the code that it was approved for: once. */
+export function redeemDevice(
+  parts: Parts,
+  code_hash: string,
+  origin: Origin,
+): { token: string; id: string; expires_at: number } {
+  const { tokens, devices, audit, env, vault_id } = parts;
+  const now = Date.now();
+  const approval = devices.take(code_hash, now);
+  if (approval === undefined) throw new Problem("not_found", "This device code was used already, or not approved.");
+  const { token, hash } = mintToken(configOf(env).token_keys, "dev", vault_id);
+  const { name, platform, policy, reveal } = approval;
+  const expires_at = slidingExpiry("dev", now, now);
+  const row = tokens.add({ kind: "dev", hash, name, policy, expires_at, signed_in_at: null }, now);
+  devices.add(row.id, platform, revealUntil(reveal, row.created_at, now));
+  const subject = approval.approved_by;
+  audit.append({ actor: actorOf(row), action: "device.create", outcome: "ok", subject, ...origin }, now);
+  return { token, id: row.id, expires_at };
+}
+
+export function renameDevice(parts: Parts, caller: Caller, id: string, name: string): Device {
+  const by = recognise(parts.tokens, caller, Date.now());
+  device(parts, id);
+  parts.tokens.rename(id, name);
+  record(parts, by, caller, "device.rename", { subject: id });
+  return device(parts, id);
+}
+
+/** A device asks to be shown secrets. A person answers on a page of ours; until then nothing is different. */
+export function askToUnlock(parts: Parts, caller: Caller): { id: string; expires_at: number } {
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  parts.devices.ask(by.id, caller.origin.ip, caller.origin.country, now);
+  record(parts, by, caller, "device.unlock_ask", { subject: by.id });
+  return { id: by.id, expires_at: now + ASKED_MS };
+}
+
+/** A device that has asked within the last ten minutes to be shown secrets. */
+export function askingDevice(parts: Parts, caller: Caller, id: string): Device {
+  const now = Date.now();
+  recognise(parts.tokens, caller, now);
+  const found = device(parts, id);
+  if (found.revoked_at !== null || found.asked_at === null || now - found.asked_at > ASKED_MS)
+    throw new Problem("not_found", "This device does not ask for anything now. Run apilocker unlock on it.");
+  return found;
+}
+
+/** A person's answer to a device that asked. */
+export function answerDevice(parts: Parts, caller: Caller, id: string, reveal: RevealChoice): Device {
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  const { created_at } = askingDevice(parts, caller, id);
+  parts.devices.setReveal(id, revealUntil(reveal, created_at, now));
+  record(parts, by, caller, reveal === "none" ? "device.unlock_deny" : "device.unlock", { subject: id, rule: reveal });
+  return device(parts, id);
+}
+
+/** Shows a device no more secrets. */
+export function lockDevice(parts: Parts, caller: Caller, id: string): Device {
+  const by = recognise(parts.tokens, caller, Date.now());
+  device(parts, id);
+  parts.devices.setReveal(id, null);
+  record(parts, by, caller, "device.lock", { subject: id });
+  return device(parts, id);
+}
+
+/** `always` is as long as the device can live. */
+function revealUntil(reveal: RevealChoice, created_at: number, now: number): number | null {
+  switch (reveal) {
+    case "none":
+      return null;
+    case "15m":
+      return now + 15 * MINUTE_MS;
+    case "8h":
+      return now + 480 * MINUTE_MS;
+    case "always":
+      return lifeEnd("dev", created_at);
+  }
+}

@@ -1,0 +1,63 @@
+import { answer, type Answer } from "../answer.ts";
+import type { Origin } from "../audit.ts";
+import type { Caller } from "../caller.ts";
+import type { Approval, Device, RevealChoice } from "../devices.ts";
+import {
+  answerDevice,
+  approveDevice,
+  askingDevice,
+  askToUnlock,
+  device,
+  listDevices,
+  lockDevice,
+  redeemDevice,
+  renameDevice,
+} from "../manage_devices.ts";
+import { endToken } from "../manage_tokens.ts";
+import type { Receipt } from "../receipt.ts";
+import { change, forCaller, live, read } from "../surface.ts";
+import { GrantSurface } from "./grants.ts";
+
+/** Devices: approved and unlocked by a person in the browser, listed, renamed, revoked. */
+export abstract class DeviceSurface extends GrantSurface {
+  listDevices(caller: Caller, before: string | undefined, limit: number): Answer<Device[]> {
+    return this[read](caller, (parts) => listDevices(parts, before, limit));
+  }
+
+  getDevice(caller: Caller, id: string): Answer<Device> {
+    return this[read](caller, (parts) => device(parts, id));
+  }
+
+  renameDevice(caller: Caller, id: string, name: string): Promise<Answer<Device>> {
+    return this[change](caller, (parts) => renameDevice(parts, caller, id, name));
+  }
+
+  lockDevice(caller: Caller, id: string): Promise<Answer<Device>> {
+    return this[change](caller, (parts) => lockDevice(parts, caller, id));
+  }
+
+  revokeDevice(caller: Caller, id: string): Promise<Answer<Receipt>> {
+    return this[change](caller, (parts) => endToken(parts, caller, "device.revoke", () => device(parts, id)));
+  }
+
+  approveDevice(caller: Caller, wish: Omit<Approval, "approved_by" | "expires_at">): Answer<{ approved_by: string }> {
+    return answer(() => approveDevice(this[forCaller](caller), caller, wish));
+  }
+
+  /** By whoever shows the code: a device has nothing else yet. */
+  redeemDevice(code_hash: string, origin: Origin): Answer<{ token: string; id: string; expires_at: number }> {
+    return answer(() => redeemDevice(this[live](), code_hash, origin));
+  }
+
+  askToUnlock(caller: Caller): Answer<{ id: string; expires_at: number }> {
+    return answer(() => askToUnlock(this[forCaller](caller), caller));
+  }
+
+  askingDevice(caller: Caller, id: string): Answer<Device> {
+    return this[read](caller, (parts) => askingDevice(parts, caller, id));
+  }
+
+  answerDevice(caller: Caller, id: string, reveal: RevealChoice): Answer<Device> {
+    return answer(() => answerDevice(this[forCaller](caller), caller, id, reveal));
+  }
+}

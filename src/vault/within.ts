@@ -1,0 +1,22 @@
+import { Problem } from "../problem.ts";
+import { lifeEnd } from "./caller.ts";
+import type { Policy } from "./policy.ts";
+import type { Token } from "./tokens.ts";
+
+/** What a new token may do, and until when. */
+type Terms = { policy: Policy; expires_at: number | null };
+
+/** What a device mints is never more than the device: its keys are among the device's, and it ends with it at the latest (SECURITY S3). */
+export function withinDevice(by: Token, { policy, expires_at }: Terms): Terms {
+  if (by.kind !== "dev") return { policy, expires_at };
+  const reach = by.policy.keys;
+  const keys = policy.keys ?? reach;
+  const beyond = keys?.findIndex((id) => reach?.includes(id) === false) ?? -1;
+  if (keys?.length === 0 || beyond >= 0) {
+    const detail = "A device mints tokens only for keys that it may use itself; they were chosen when it was approved.";
+    const errors = [{ field: `policy.keys.${Math.max(beyond, 0)}`, rule: "must be a key that this device may use" }];
+    throw new Problem("insufficient_scope", detail, { rule: "parent", errors });
+  }
+  const end = lifeEnd("dev", by.created_at);
+  return { policy: { ...policy, keys }, expires_at: Math.min(expires_at ?? end, end) };
+}
