@@ -5,6 +5,7 @@ import { Problem } from "../problem.ts";
 import { requestDigest } from "../vault/idempotency.ts";
 import { accountHandlers } from "./account.ts";
 import { activityHandlers } from "./activity.ts";
+import { alertHandlers } from "./alerts.ts";
 import { readJson, readText } from "./body.ts";
 import { grantHandlers } from "./grants.ts";
 import { deviceHandlers } from "./devices.ts";
@@ -26,6 +27,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...activityHandlers,
   ...accountHandlers,
   ...liveHandlers,
+  ...alertHandlers,
 };
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;

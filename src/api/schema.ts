@@ -6,6 +6,7 @@ import { ACCOUNT_OPERATIONS } from "./schema/account.ts";
 import { ACTIVITY_OPERATIONS } from "./schema/activity.ts";
 import { GRANT_OPERATIONS } from "./schema/grants.ts";
 import { DEVICE_OPERATIONS } from "./schema/devices.ts";
+import { ALERT_OPERATIONS } from "./schema/alerts.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
@@ -17,6 +18,7 @@ export { Receipt } from "./schema/common.ts";
 export * from "./schema/grants.ts";
 export * from "./schema/devices.ts";
 export * from "./schema/keys.ts";
+export * from "./schema/alerts.ts";
 export * from "./schema/live.ts";
 export * from "./schema/tokens.ts";
 
@@ -29,6 +31,7 @@ export const OPERATIONS = {
   ...ACTIVITY_OPERATIONS,
   ...ACCOUNT_OPERATIONS,
   ...LIVE_OPERATIONS,
+  ...ALERT_OPERATIONS,
 };
 
 export type OperationId = keyof typeof OPERATIONS;

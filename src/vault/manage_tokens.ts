@@ -61,6 +61,8 @@ export async function pauseToken(parts: Parts, caller: Caller, id: string): Prom
 export function resumeToken(parts: Parts, caller: Caller, id: string): Token {
   const by = recognise(parts.tokens, caller, Date.now());
   if (appToken(parts, id).revoked_at !== null) throw new Problem("conflict", "A revoked token cannot be resumed.");
+  if (by.kind !== "ses" && parts.alerts.hasFrozen(id))
+    throw new Problem("insufficient_scope", "An alert has stopped this token: a person resumes it in the browser.");
   parts.tokens.resume(id);
   record(parts, by, caller, "token.resume", { subject: id });
   return appToken(parts, id);

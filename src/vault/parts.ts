@@ -1,5 +1,6 @@
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { Alerts } from "./alerts.ts";
 import { actorOf } from "./actor.ts";
 import { Audit, type Event } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
@@ -37,6 +38,7 @@ export type Parts = {
   turnstile: Turnstile;
   identities: Identities;
   audit: Audit;
+  alerts: Alerts;
   under_way: UnderWay;
   refusals: Refusals;
   sealer: Sealer;
@@ -109,6 +111,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     turnstile: new Turnstile(storage),
     identities: new Identities(sql),
     audit,
+    alerts: new Alerts(sql),
     under_way,
     refusals,
     sealer,

@@ -7,6 +7,7 @@ import { recognise, slidingExpiry, type Caller } from "./caller.ts";
 import type { Identity } from "./identities.ts";
 import { migrate } from "./migrate.ts";
 import { record, type Parts } from "./parts.ts";
+import { raiseAlert } from "./raise.ts";
 import { Sealer, type WrappedDataKey } from "./sealer.ts";
 
 /** Makes the schema, the marker and the data key of a new vault: one synchronous step, after all that awaits. */
@@ -85,4 +86,9 @@ export function linkIdentity(parts: Parts, caller: Caller, identity: Identity): 
   const by = recognise(parts.tokens, caller, now);
   parts.identities.put(identity, now);
   record(parts, by, caller, "identity.link", { subject: identity.issuer });
+  raiseAlert(
+    parts,
+    { kind: "identity_linked", subject: identity.issuer, name: new URL(identity.issuer).host },
+    caller.origin,
+  );
 }

@@ -1,11 +1,11 @@
-import { LiveSurface } from "./surface/live.ts";
+import { SignalSurface } from "./surface/signals.ts";
 import { held } from "./surface.ts";
 
 /**
  * One person's vault. Its RPC surface stands in `surface/`, one class a resource; what happens is in the parts, which
  * `parts.ts` puts together.
  */
-export class UserVault extends LiveSurface {
+export class UserVault extends SignalSurface {
   static override options = { hibernate: true };
 
   override async alarm(): Promise<void> {

@@ -1,0 +1,47 @@
+import type { Actor, Origin } from "./audit.ts";
+import { OFFENCES, type Alert, type AlertKind, type NewAlert } from "./alerts.ts";
+import { tellAlert } from "./alert_told.ts";
+import { tagOf } from "./leashes.ts";
+import type { Parts } from "./parts.ts";
+
+/** The vault itself, where it acts unasked. */
+const VAULT: Actor = { kind: "vault", id: "vault", name: "API Locker" };
+const NOWHERE: Origin = { ip: "", country: "XX", user_agent: "" };
+
+/**
+ * Raises an alert: counted where one of its kind and subject is open, else stored, recorded and told to whoever listens. Where
+ * its owner has said so, what offends is stopped in the same step, so that the very call which showed it is refused.
+ */
+export function raiseAlert(parts: Parts, raised: NewAlert, origin: Origin = NOWHERE): void {
+  const now = Date.now();
+  const { enabled, auto_freeze } = parts.alerts.setting(raised.kind);
+  if (!enabled) return;
+  const { alert, isNew } = parts.alerts.raise(raised, now);
+  if (isNew) {
+    const { kind: rule, subject, key } = alert;
+    const about = { rule, subject, key: key ?? undefined };
+    parts.audit.append({ actor: VAULT, action: "alert.raise", outcome: "ok", ...about, ...origin }, now);
+  }
+  const stops = auto_freeze !== "off" && alert.froze === null && isOffence(alert.kind);
+  tellAlert(parts, stops ? stop(parts, alert, auto_freeze) : alert, isNew);
+}
+
+function isOffence(kind: AlertKind): boolean {
+  return OFFENCES.some((offence) => offence === kind);
+}
+
+/** Stops what offends: nobody is asked, and a session is needed to let it go on (SECURITY S15). */
+function stop(parts: Parts, { id, kind, subject }: Alert, _what: "subject" | "vault"): Alert {
+  const { tokens, grants, gate, alerts, audit, leashes } = parts;
+  const now = Date.now();
+  if (subject.startsWith("grt_")) grants.pause(subject, now);
+  else tokens.pause(subject, now);
+  gate.bump();
+  const action = subject.startsWith("grt_") ? "grant.pause" : "token.pause";
+  audit.append({ actor: VAULT, action, outcome: "ok", rule: kind, subject, ...NOWHERE }, now);
+  const rule = "token_paused";
+  void leashes.cut(tagOf.token(subject), rule, ({ seq, status }) =>
+    audit.settle(seq, { outcome: "cut", rule, status }, Date.now()),
+  );
+  return alerts.noteFrozen(id, "subject");
+}

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ALERT_KINDS } from "../../src/vault/alerts.ts";
+import { AlertKind } from "../../src/api/schema.ts";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { feedOf } from "../support/live.ts";
+import { newPerson, startLocker } from "../support/locker.ts";
+import { signedInLongAgo } from "../support/session.ts";
+
+let locker: LocalLocker;
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+const patch = (person: Person, settings: object) =>
+  person.fetch("/v1/alerts/settings", {
+    method: "PATCH",
+    body: JSON.stringify(settings),
+    headers: { "content-type": "application/json" },
+  });
+
+describe("how alerts behave", () => {
+  it("is told for every kind, and nothing is off or stops anything by default", async () => {
+    const ada = await newPerson(locker);
+    const settings = await ada.api<Record<string, object>>("GET", "/v1/alerts/settings");
+    expect(Object.keys(settings).toSorted()).toEqual([...ALERT_KINDS].toSorted());
+    expect(AlertKind.options.toSorted()).toEqual([...ALERT_KINDS].toSorted());
+    for (const setting of Object.values(settings)) expect(setting).toEqual({ enabled: true, auto_freeze: "off" });
+  });
+
+  it("is changed only by somebody who has just signed in", async () => {
+    const ada = await newPerson(locker);
+    expect((await patch(ada, { volume: { auto_freeze: "subject" } })).status).toBe(200);
+    await signedInLongAgo(locker, ada);
+    const late = await patch(ada, { volume: { enabled: false } });
+    expect(late.status).toBe(403);
+    expect(await ada.api("GET", "/v1/alerts/settings")).toMatchObject({
+      volume: { enabled: true, auto_freeze: "subject" },
+    });
+  });
+
+  it("takes no kind that there is not, and no freeze for what is no offence", async () => {
+    const ada = await newPerson(locker);
+    for (const settings of [
+      { nonsense: { enabled: false } },
+      { volume: { enabled: "no" } },
+      { volume: { auto_freeze: "everything" } },
+      { expiring: { auto_freeze: "vault" } },
+      { identity_linked: { auto_freeze: "subject" } },
+      { volume: { muted: true } },
+    ])
+      expect((await patch(ada, settings)).status, JSON.stringify(settings)).toBe(422);
+  });
+
+  it("tells a listener of what was set", async () => {
+    const ada = await newPerson(locker);
+    const feed = await feedOf(ada);
+    await patch(ada, { volume: { enabled: false } });
+    expect((await feed.next(({ row }) => row?.action === "alert.settings")).row).toMatchObject({ rule: "disabled" });
+  });
+});
