@@ -6,6 +6,7 @@ const SECURITY: Record<string, Record<string, never[]>> = {
   session_recent: { session: [] },
   device: { device: [] },
   app: { app: [] },
+  refresh: { refresh: [] },
 };
 
 type Described = {
@@ -44,6 +45,7 @@ export function openapi(origin: string): Document {
         session: { type: "apiKey", in: "cookie", name: "__Host-apilocker" },
         device: { type: "http", scheme: "bearer", bearerFormat: "alk_dev_…" },
         app: { type: "http", scheme: "bearer", bearerFormat: "alk_app_…" },
+        refresh: { type: "http", scheme: "bearer", bearerFormat: "alk_ref_…" },
       },
       responses: {
         problem: {

@@ -1,21 +1,22 @@
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { TOKEN_OPERATIONS } from "./schema.ts";
-import { wireReceipt, wireToken } from "./wire.ts";
+import { wireIssued, wireReceipt, wireRefreshed, wireToken, wireTokenDetails } from "./wire.ts";
 
 export const tokenHandlers: Handlers<typeof TOKEN_OPERATIONS> = {
   createToken: async ({ vault, who, body }) => {
-    const { name, policy = {} } = body;
+    const { name, rotation, policy = {} } = body;
     const expires_at = policy.expires_at === undefined ? undefined : Date.parse(policy.expires_at);
-    const { token, row } = await ask(vault.createToken(who.caller, name, { ...policy, expires_at }));
-    return { id: row.id, token, expires_at: wireToken(row).expires_at };
+    const created = await ask(vault.createToken(who.caller, name, { ...policy, expires_at }, rotation));
+    return wireIssued(created);
   },
+  refreshToken: async ({ vault, who }) => wireRefreshed(await ask(vault.refreshToken(who.caller))),
   listTokens: async ({ vault, who, query }) => {
     const { limit, cursor } = query;
     const tokens = await ask(vault.listTokens(who.caller, "app", cursor, limit + 1));
     return paged(tokens.map(wireToken), limit, ({ id }) => id);
   },
-  getToken: async ({ vault, who, param }) => wireToken(await ask(vault.getToken(who.caller, param("id")))),
+  getToken: async ({ vault, who, param }) => wireTokenDetails(await ask(vault.getToken(who.caller, param("id")))),
   pauseToken: async ({ vault, who, param }) => wireToken(await ask(vault.pauseToken(who.caller, param("id")))),
   resumeToken: async ({ vault, who, param }) => wireToken(await ask(vault.resumeToken(who.caller, param("id")))),
   revokeToken: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeToken(who.caller, param("id")))),

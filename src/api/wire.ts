@@ -4,12 +4,28 @@ import { activityRow } from "../vault/activity_row.ts";
 import type { AuditRow as StoredRow } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
 import type { Grant as StoredGrant } from "../vault/grants.ts";
+import type { Issued } from "../vault/families.ts";
 import type { LinkedIdentity } from "../vault/identities.ts";
 import type { Device as StoredDevice } from "../vault/devices.ts";
 import type { ApiKey } from "../vault/keys.ts";
+import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/manage_tokens.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import type { AuditRow, Device, Grant, Identity, Key, KeyDetails, Me, Receipt, Session, Token } from "./schema.ts";
+import type {
+  AuditRow,
+  CreatedToken as Created,
+  Device,
+  Grant,
+  Identity,
+  Key,
+  KeyDetails,
+  Me,
+  Receipt,
+  RefreshedToken,
+  Session,
+  Token,
+  TokenDetails,
+} from "./schema.ts";
 
 type StoredMe = {
   account_id: string;
@@ -66,8 +82,29 @@ export function wireKeyDetails({ former_names, versions, ...key }: StoredDetails
   };
 }
 
-export function wireToken(token: StoredToken): z.output<typeof Token> {
-  const { id, name, uses, refused } = token;
+export function wireIssued(issued: CreatedToken): z.output<typeof Created> {
+  const { row, token, expires_at, refresh_token } = issued;
+  return { id: row.id, token, expires_at: optional(expires_at), refresh_token };
+}
+
+export function wireRefreshed({ token_id: id, expires_at, ...tokens }: Issued): z.output<typeof RefreshedToken> {
+  return { id, ...tokens, expires_at: wireTime(expires_at) };
+}
+
+export function wireTokenDetails({ generations, ...token }: StoredTokenDetails): z.output<typeof TokenDetails> {
+  return {
+    ...wireToken(token),
+    generations: generations?.map(({ n, issued_at, superseded_at, ...rest }) => ({
+      generation: n,
+      issued_at: wireTime(issued_at),
+      replaced_at: optional(superseded_at),
+      ...rest,
+    })),
+  };
+}
+
+export function wireToken(token: AppToken): z.output<typeof Token> {
+  const { id, name, uses, refused, rotation } = token;
   const { keys, methods, paths, allow_credential_endpoints } = token.policy;
   return {
     id,
@@ -86,6 +123,10 @@ export function wireToken(token: StoredToken): z.output<typeof Token> {
     last_used_at: optional(token.last_used_at),
     uses,
     refused,
+    rotation: rotation?.cadence ?? "static",
+    rotations: rotation?.head,
+    refreshed_at: optional(rotation?.answered_at ?? null),
+    refresh_by: optional(rotation?.refresh_by ?? null),
   };
 }
 

@@ -17,6 +17,7 @@ const KIND_OF: Record<Authority, TokenKind> = {
   "oauth:vault:proxy": "oat",
   "oauth:vault:write": "oat",
   "oauth:vault:reveal": "oat",
+  refresh: "ref",
 };
 
 /**
@@ -31,8 +32,10 @@ export function identify(request: Request, config: Config, may: readonly Authori
   return identified(token, request, may);
 }
 
-function identified({ vault_id, hash, kind }: VerifiedToken, request: Request, may: readonly Authority[]): Identified {
-  return { vault_id, caller: { hash, kind, may, origin: originOf(request) } };
+function identified(token: VerifiedToken, request: Request, may: readonly Authority[]): Identified {
+  const { vault_id, hash, kind } = token;
+  const secret = kind === "ref" ? token.secret : undefined;
+  return { vault_id, caller: { hash, secret, kind, may, origin: originOf(request) } };
 }
 
 function tokenOf(request: Request, config: Config): VerifiedToken {

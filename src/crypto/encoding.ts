@@ -18,6 +18,20 @@ export function base62(bytes: Uint8Array): string {
   return text;
 }
 
+/** The bytes that {@link base62} spelled so; undefined where it spells no number of that many bytes. */
+export function fromBase62(text: string, bytes: number): Uint8Array<ArrayBuffer> | undefined {
+  let value = 0n;
+  for (const character of text) {
+    const digit = ALPHABET.indexOf(character);
+    if (digit < 0) return undefined;
+    value = value * 62n + BigInt(digit);
+  }
+  const hex = value.toString(16).padStart(bytes * 2, "0");
+  return text.length === base62Width(bytes) && hex.length === bytes * 2
+    ? new Uint8Array(Buffer.from(hex, "hex"))
+    : undefined;
+}
+
 /** The last six characters of a token: base62 of the CRC-32 of all before, for secret scanners. */
 export function checksum(text: string): string {
   let rest = crc32(text);

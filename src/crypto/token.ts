@@ -6,8 +6,18 @@ import type { KeyRing } from "../config.ts";
 /** What a token is for; the second word of its spelling (CONTRACT §3). */
 export type TokenKind = "app" | "ref" | "dev" | "ses" | "oac" | "oat" | "ort" | "dc";
 
-/** A token whose signature was verified. `hash` is all that a vault stores of it. */
-export type VerifiedToken = { kind: TokenKind; vault_id: string; hash: string; mac: string; weak: boolean };
+/**
+ * A token whose signature was verified. `hash` is all that a vault stores of it; `secret`, as it is spelled, is what the
+ * successors of a refresh token are derived from.
+ */
+export type VerifiedToken = {
+  kind: TokenKind;
+  vault_id: string;
+  hash: string;
+  secret: string;
+  mac: string;
+  weak: boolean;
+};
 
 /**
  * `alk_<kind>_` + key id (2) + vault id (24: cell 2, 128 random bits 22) + secret (43) + MAC (22) + checksum (6).
@@ -63,14 +73,15 @@ export function verifyToken(ring: KeyRing, token: string): VerifiedToken {
   if (!timingSafeEqual(Buffer.from(given), Buffer.from(wanted))) throw malformed();
   const vault_id = body.slice(2, 2 + VAULT);
   const secret = body.slice(2 + VAULT, 2 + VAULT + SECRET);
-  return { kind, vault_id, hash: hashOf(kind, secret), mac: given, weak: key.weak };
+  return { kind, vault_id, hash: hashOf(kind, secret), secret, mac: given, weak: key.weak };
 }
 
 function mac(key: Uint8Array, text: string): string {
   return base62(createHmac("sha256", key).update(text).digest().subarray(0, 16));
 }
 
-function hashOf(kind: TokenKind, secret: string): string {
+/** What a vault knows a token by: its kind and its secret as it is spelled. */
+export function hashOf(kind: TokenKind, secret: string): string {
   return createHash("sha256").update(`${kind}.${secret}`).digest("base64url");
 }
 

@@ -20,6 +20,7 @@ const CUT_CODES: Record<string, ProblemCode> = {
   leash_limit: "rate_limited",
   first_byte: "upstream_timeout",
   revoked: "invalid_token",
+  superseded: "invalid_token",
   expired: "invalid_token",
 };
 

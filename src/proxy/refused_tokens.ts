@@ -35,7 +35,7 @@ export class RefusedTokens {
     const memory =
       known !== undefined && now - known.since < WINDOW_MS ? known : { since: now, refusals: 0, dead: undefined };
     memory.refusals++;
-    if (refusal.extras.rule === "revoked") {
+    if (refusal.extras.rule === "revoked" || refusal.extras.rule === "superseded") {
       const { code, message, extras } = refusal;
       memory.dead = new Problem(code, message, { rule: extras.rule });
       memory.since = now;

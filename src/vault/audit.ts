@@ -3,7 +3,11 @@ import { ulid } from "ulid";
 import { filterSql, tallySql, type ActivityFilter, type Tally } from "./activity_filter.ts";
 
 /** Who did it. */
-export type Actor = { kind: "app" | "session" | "device" | "oauth" | "vault"; id: string; name: string };
+export type Actor = {
+  kind: "app" | "session" | "device" | "oauth" | "vault";
+  id: string;
+  name: string;
+};
 
 /** Where a call came from, as the router saw it. */
 export type Origin = { ip: string; country: string; user_agent: string };
@@ -13,6 +17,8 @@ export type Event = {
   actor: Actor;
   /** The access token that was shown, where the actor is its grant. */
   token?: string | undefined;
+  /** Of a token that rotates: the generation that its access token belongs to. */
+  generation?: number | undefined;
   action: string;
   /** Absent while the outcome is still to come. */
   outcome?: "ok" | "refused" | undefined;

@@ -7,14 +7,17 @@ import { grantsScope, type Scope } from "./scopes.ts";
 import type { Token, Tokens } from "./tokens.ts";
 
 /**
- * Who may call an operation. `session_recent`: a person who signed in at most ten minutes ago (SECURITY S3); `oauth:…`: a client
- * whose grant has that scope.
+/**
+ * Who may call an operation. `session_recent`: a person who signed in at most ten minutes ago (SECURITY S3); `refresh`: whoever
+ * holds an app token's refresh token; `oauth:…`: a client whose grant has that scope.
  */
-export type Authority = "session" | "session_recent" | "device" | "app" | `oauth:${Scope}`;
+export type Authority = "session" | "session_recent" | "device" | "app" | "refresh" | `oauth:${Scope}`;
 
 /** Somebody who asks the vault to manage something: a verified token, and what the operation's row in the authority table says. */
 export type Caller = {
   hash: string;
+  /** As the token spells it; only of a refresh token, whose successor is derived from it. */
+  secret?: string | undefined;
   kind: TokenKind;
   may: readonly Authority[];
   origin: Origin;
@@ -82,5 +85,8 @@ function grants(authority: Authority, token: Token, now: number): boolean {
     case "oauth:vault:write":
     case "oauth:vault:reveal":
       return token.kind === "oat" && grantsScope(token.policy.scopes ?? [], authority.slice("oauth:".length) as Scope);
+    // A refresh token can only be exchanged, and that is not asked here.
+    case "refresh":
+      return false;
   }
 }

@@ -112,7 +112,7 @@ export class Gate {
     const opened = remembered === undefined ? await this.#open(key) : { secret: remembered };
     const { method, overridden } = ask;
     const overtaken =
-      epoch === this.#epoch ? undefined : this.#judge(token.id, key.id, { method, path: path.raw, overridden });
+      epoch === this.#epoch ? undefined : this.#judge(token, key.id, { method, path: path.raw, overridden });
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
       audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
@@ -143,7 +143,8 @@ export class Gate {
   /** Does a recorded decision still stand? What a leash asks, with the same judgement. */
   stands(decision: Decision): Denial | undefined {
     const { method = "GET", path = "/", key = "" } = decision;
-    return this.#judge(decision.token ?? decision.actor.id, key, { method, path, overridden: false });
+    const { actor, token = actor.id, generation } = decision;
+    return this.#judge({ id: token, generation }, key, { method, path, overridden: false });
   }
 
   settle(settlements: readonly Settlement[]): void {
@@ -162,12 +163,12 @@ export class Gate {
   }
 
   #judge(
-    token_id: string,
+    { id, generation }: Pick<Token, "id" | "generation">,
     key_id: string,
     call: { method: string; path: string; overridden: boolean },
   ): Denial | undefined {
     const { tokens, keys } = this.#parts;
-    const token = tokens.find(token_id);
+    const token = tokens.at(id, generation);
     if (token === undefined) return NO_KEY;
     const path = { raw: call.path, segments: call.path.slice(1).split("/").map(decodeURIComponentLoosely) };
     return judgeCall({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
@@ -238,6 +239,7 @@ function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, 
   return {
     actor: actorOf(token),
     token: token.kind === "oat" ? token.id : undefined,
+    generation: token.generation,
     action,
     rule: ask.overlap === true ? "overlap" : undefined,
     key: key?.id,

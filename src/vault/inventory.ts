@@ -1,5 +1,5 @@
-import { withUses } from "./manage_tokens.ts";
 import type { Device } from "./devices.ts";
+import { withRotation, withUses, type AppToken } from "./manage_tokens.ts";
 import type { LinkedIdentity } from "./identities.ts";
 import type { ApiKey } from "./keys.ts";
 import { listDevices } from "./manage_devices.ts";
@@ -10,7 +10,7 @@ import type { Token } from "./tokens.ts";
 export type Inventory = {
   identities: LinkedIdentity[];
   keys: (ApiKey & { version_created_at: number })[];
-  tokens: Token[];
+  tokens: AppToken[];
   sessions: Token[];
   devices: Device[];
 };
@@ -25,7 +25,7 @@ export function inventory(parts: Parts): Inventory {
     keys: keys
       .list(undefined, EVERYTHING, {})
       .map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
-    tokens: withUses(parts, tokens.list("app", undefined, EVERYTHING)),
+    tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING))),
     sessions: tokens.list("ses", undefined, EVERYTHING),
     devices: listDevices(parts, undefined, EVERYTHING),
   };

@@ -27,6 +27,7 @@ export const tagOf = {
   all: "open",
   live: "live",
   token: (id: string) => `t:${id}`,
+  generation: (id: string, generation: number) => `g:${id}:${generation}`,
   key: (id: string) => `k:${id}`,
   seq: (seq: number) => `s:${seq}`,
 } as const;

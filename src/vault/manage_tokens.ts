@@ -2,42 +2,82 @@ import { configOf } from "../config.ts";
 import { mintToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
+import type { Family, Generation } from "./families.ts";
 import { tagOf } from "./leashes.ts";
 import { usesOf } from "./outbox.ts";
 import { cut, record, type Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 import type { Receipt } from "./receipt.ts";
+import { CADENCES_MS, type Cadence } from "./rotation.ts";
 import type { Token } from "./tokens.ts";
 import { withinDevice } from "./within.ts";
 
 /** Policy as a person writes it: `keys` are names, ids or `tag:x`; `expires_at` in epoch milliseconds. */
 export type PolicyInput = Policy & { expires_at?: number | undefined };
 
+/** A new app token: its row, and its texts, which are answered once and not kept. `expires_at` is the access token's. */
+export type CreatedToken = { row: Token; token: string; expires_at: number | null; refresh_token?: string | undefined };
+
+export type Rotation = Cadence | "static";
+
+/** An app token, and how it rotates if it does: `refresh_by` is when it ends without a refresh. */
+export type AppToken = Token & { rotation?: (Family & { refresh_by: number }) | undefined };
+export type AppTokenDetails = AppToken & { generations?: Generation[] | undefined };
+
 const OUTBOX_SCAN = 10_000;
 
-/** A new app token. Its text is answered once and not kept. */
-export function createToken(
+/** A new app token. */
+export async function createToken(
   parts: Parts,
   caller: Caller,
   name: string,
   input: PolicyInput,
-): { token: string; row: Token } {
-  const by = recognise(parts.tokens, caller, Date.now());
+  rotation: Rotation = "static",
+): Promise<CreatedToken> {
+  const { tokens, families, env, vault_id } = parts;
+  const prepared = rotation === "static" ? undefined : await families.prepare();
+  const now = Date.now();
+  const by = recognise(tokens, caller, now);
   const { expires_at = null, ...policy } = input;
   const keys = policy.keys && resolveKeys(parts, policy.keys, "policy.keys");
   const terms = withinDevice(by, { policy: { ...policy, keys }, expires_at });
-  const { token, hash } = mintToken(configOf(parts.env).token_keys, "app", parts.vault_id);
   const parent_id = by.kind === "ses" ? undefined : by.id;
-  const row = parts.tokens.add({ kind: "app", hash, parent_id, name, ...terms, signed_in_at: null }, Date.now());
+  const fresh = { kind: "app" as const, parent_id, name, ...terms, signed_in_at: null };
+  if (prepared === undefined || rotation === "static") {
+    const { token, hash } = mintToken(configOf(env).token_keys, "app", vault_id);
+    const row = tokens.add({ ...fresh, hash }, now);
+    record(parts, by, caller, "token.create", { subject: row.id });
+    return { row, token, expires_at: row.expires_at };
+  }
+  const row = tokens.add({ ...fresh, hash: null }, now);
+  const access_ms = CADENCES_MS[rotation];
+  const rhythm = { refresh_kind: "ref" as const, cadence: rotation, access_ms, idle_ms: 2 * access_ms };
   record(parts, by, caller, "token.create", { subject: row.id });
-  return { token, row };
+  const { token, expires_at: access_ends, refresh_token } = families.open(prepared, row, rhythm, caller.origin, now);
+  return { row, token, expires_at: access_ends, refresh_token };
 }
 
 /** The app token of that id, with its uses up to this moment. */
-export function appToken(parts: Parts, id: string): Token {
+export function appToken(parts: Parts, id: string): AppToken {
   const token = parts.tokens.find(id);
   if (token?.kind !== "app") throw new Problem("not_found", "There is no such token.");
-  return withUses(parts, [token])[0] as Token;
+  return withRotation(parts, withUses(parts, [token]))[0] as AppToken;
+}
+
+/** The app token of that id, with the generations that are remembered. */
+export function appTokenDetails(parts: Parts, id: string): AppTokenDetails {
+  const token = appToken(parts, id);
+  return { ...token, generations: token.rotation && parts.families.history(token.rotation) };
+}
+
+/** Tokens with how they rotate. */
+export function withRotation({ families }: Parts, tokens: readonly Token[]): AppToken[] {
+  return tokens.map((token) => {
+    const family = families.of(token.id);
+    return family === undefined
+      ? token
+      : { ...token, rotation: { ...family, refresh_by: family.answered_at + family.idle_ms } };
+  });
 }
 
 /** The browser session of that id. */
@@ -48,7 +88,7 @@ export function session(parts: Parts, id: string): Token {
 }
 
 /** Pausing cuts what the token has open. */
-export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<Token> {
+export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<AppToken> {
   const by = recognise(parts.tokens, caller, Date.now());
   appToken(parts, id);
   parts.tokens.pause(id, Date.now());
@@ -58,7 +98,7 @@ export async function pauseToken(parts: Parts, caller: Caller, id: string): Prom
   return appToken(parts, id);
 }
 
-export function resumeToken(parts: Parts, caller: Caller, id: string): Token {
+export function resumeToken(parts: Parts, caller: Caller, id: string): AppToken {
   const by = recognise(parts.tokens, caller, Date.now());
   if (appToken(parts, id).revoked_at !== null) throw new Problem("conflict", "A revoked token cannot be resumed.");
   if (by.kind !== "ses" && parts.alerts.hasFrozen(id))

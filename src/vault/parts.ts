@@ -5,6 +5,7 @@ import { actorOf } from "./actor.ts";
 import { Audit, type Event } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { Devices } from "./devices.ts";
+import { Families } from "./families.ts";
 import { Gate } from "./gate.ts";
 import { Grants } from "./grants.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -32,6 +33,7 @@ export type Parts = {
   tokens: Tokens;
   grants: Grants;
   devices: Devices;
+  families: Families;
   keys: Keys;
   versions: Versions;
   idempotency: Idempotency;
@@ -62,7 +64,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const under_way = new UnderWay(sql);
   const grants = new Grants(sql);
   const tokens = new Tokens(sql, grants);
-  const { root_keys, limits } = configOf(env);
+  const { root_keys, token_keys, limits } = configOf(env);
   const keys = new Keys(sql, limits);
   const versions = new Versions(sql);
   const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
@@ -105,6 +107,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     tokens,
     grants,
     devices: new Devices(sql),
+    families: new Families(sql, tokens, sealer, token_keys, vault_id),
     keys,
     versions,
     idempotency,

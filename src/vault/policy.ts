@@ -16,7 +16,13 @@ export type Policy = {
 
 /** What a decision is made on. Times are epoch milliseconds. */
 export type Standing = {
-  token: { expires_at: number | null; paused_at: number | null; revoked_at: number | null; policy: Policy };
+  token: {
+    expires_at: number | null;
+    paused_at: number | null;
+    revoked_at: number | null;
+    superseded?: boolean | undefined;
+    policy: Policy;
+  };
   key:
     | {
         id: string;
@@ -41,6 +47,7 @@ export type Denial = { rule: string; code: ProblemCode; detail: string };
 /** May this token be used at all? */
 export function judgeToken({ token, now }: Pick<Standing, "token" | "now">): Denial | undefined {
   if (token.revoked_at !== null) return deny("revoked", "invalid_token", "This token was revoked.");
+  if (token.superseded === true) return deny("superseded", "invalid_token", "This token was replaced by later ones.");
   if (token.expires_at !== null && token.expires_at <= now)
     return deny("expired", "invalid_token", "This token has expired.");
   if (token.paused_at !== null) return deny("token_paused", "paused", "This token is paused. Its owner can resume it.");

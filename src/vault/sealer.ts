@@ -69,6 +69,15 @@ export class Sealer {
     return blob;
   }
 
+  /** Seals what a part of the vault keeps in a table of its own; `name` says what it is, and nothing else opens it. */
+  async sealValue(name: string, value: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    return seal(await this.#dataKey(), value, this.#valueContext(name));
+  }
+
+  openValue(name: string, sealed: Uint8Array): Promise<Uint8Array> {
+    return this.#openBlob(sealed, this.#valueContext(name));
+  }
+
   /** The opened secret, if it is still in memory: then nothing needs to be awaited. */
   remembered(key: ApiKey): Secret | undefined {
     return this.#opened.get(this.blobName(key.id, key.version))?.secret;
@@ -91,7 +100,7 @@ export class Sealer {
     } catch (fault) {
       if (fault instanceof Problem) throw fault;
       logFault("blob_not_opened", fault, { key: context.key_id, version: context.version });
-      throw new Problem("unavailable", "The sealed secret cannot be opened here.", { retry_after_s: 60, cause: fault });
+      throw new Problem("unavailable", "What is sealed cannot be opened here.", { retry_after_s: 60, cause: fault });
     }
   }
 
@@ -114,6 +123,10 @@ export class Sealer {
 
   blobName(key_id: string, version: number): string {
     return `${this.#vault_id}/${key_id}/${version}`;
+  }
+
+  #valueContext(name: string): SealContext {
+    return { vault_id: this.#vault_id, key_id: name, version: 0, field: "value", destination: "" };
   }
 
   #context(key_id: string, version: number, destination: string): SealContext {

@@ -3,6 +3,7 @@ import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { policyUnder, type Grants } from "./grants.ts";
 import type { Policy } from "./policy.ts";
+import type { Scope } from "./scopes.ts";
 
 /** A token of this vault. Times are epoch milliseconds. */
 export type Token = {
@@ -23,11 +24,25 @@ export type Token = {
   uses: number;
   refused: number;
   last_used_at: number | null;
+  /** Of a token that rotates: the generation that the caller's access token belongs to, whose expiry `expires_at` then is. */
+  generation?: number | undefined;
+  /** That access token is older than the generation before the newest: it is dead (SECURITY S7). */
+  superseded?: boolean | undefined;
 };
 
-/** What a new token starts with. */
-export type NewToken = Pick<Token, "kind" | "hash" | "name" | "policy" | "expires_at" | "signed_in_at"> & {
+/** What a new token starts with. One that rotates has no hash of its own: it is known by its access tokens. */
+export type NewToken = Pick<Token, "kind" | "name" | "policy" | "expires_at" | "signed_in_at"> & {
+  hash: string | null;
   parent_id?: string | undefined;
+};
+
+/** An access token of a token that rotates. */
+export type Access = {
+  hash: string;
+  generation: number;
+  expires_at: number;
+  /** Where an OAuth client asked for fewer than its grant has. */
+  scopes?: readonly Scope[] | undefined;
 };
 
 const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
@@ -37,33 +52,90 @@ const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
 const REMEMBERED = 2_000;
 
-type Row = Omit<Token, "policy"> & { policy: string };
+type Row = Omit<Token, "policy" | "generation" | "superseded"> & { policy: string };
+type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
 
-/** Table `token`. Only hashes are stored; what is remembered in memory is dropped with every write to its row. */
+/**
+ * Tables `token` and `access`. Only hashes are stored; what is remembered in memory is dropped with every write to its row.
+ * A token that rotates keeps its row, its id and its policy: what changes is the hashes by which it is known.
+ */
 export class Tokens {
   readonly #sql: SqlStorage;
   readonly #grants: Grants;
   readonly #by_hash = new Map<string, Token>();
+  /** Hashes that are remembered, by token. */
+  readonly #remembered = new Map<string, string[]>();
 
   constructor(sql: SqlStorage, grants: Grants) {
     this.#sql = sql;
     this.#grants = grants;
   }
 
-  /** The token of that hash, dead or alive, as its grant lets it be. */
+  /**
+   * The token of that hash, dead or alive, as its grant lets it be. Being asked by an access token of one that rotates is its
+   * use: its answer has arrived.
+   */
   byHash(hash: string): Token | undefined {
     const known = this.#by_hash.get(hash);
     if (known !== undefined) return this.#standing(known);
-    const token = this.#select("hash = ?", hash)[0];
+    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash);
     if (token === undefined) return undefined;
-    if (this.#by_hash.size >= REMEMBERED) this.#by_hash.clear();
+    if (this.#by_hash.size >= REMEMBERED) {
+      this.#by_hash.clear();
+      this.#remembered.clear();
+    }
     this.#by_hash.set(hash, token);
+    this.#remembered.set(token.id, [...(this.#remembered.get(token.id) ?? []), hash]);
     return this.#standing(token);
   }
 
   find(id: string): Token | undefined {
     const token = this.#select("id = ?", id)[0];
     return token && this.#standing(token);
+  }
+
+  /** The token as it is now for whoever came with an access token of that generation. */
+  at(id: string, generation: number | undefined): Token | undefined {
+    if (generation === undefined) return this.find(id);
+    const [access] = this.#sql
+      .exec<AccessRow>(
+        "SELECT * FROM access WHERE token_id = ? AND generation = ? ORDER BY expires_at DESC LIMIT 1",
+        id,
+        generation,
+      )
+      .toArray();
+    return access && this.#standing(this.#through(access));
+  }
+
+  /** Makes a rotating token known by one more hash. In one slot of time it is the same one, and goes on expiring when it did. */
+  addAccess(id: string, { hash, generation, expires_at, scopes }: Access): number {
+    this.#sql.exec(
+      "INSERT INTO access (hash, token_id, generation, expires_at, scopes) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      hash,
+      id,
+      generation,
+      expires_at,
+      scopes === undefined ? null : JSON.stringify(scopes),
+    );
+    return this.#sql.exec<{ expires_at: number }>("SELECT expires_at FROM access WHERE hash = ?", hash).one()
+      .expires_at;
+  }
+
+  /** Ends the access tokens of generations up to `last`, and forgets those of generations below `kept`. */
+  supersede(id: string, last: number, kept: number): void {
+    this.#sql.exec(
+      "UPDATE access SET superseded = 1 WHERE token_id = ? AND generation <= ? AND superseded = 0",
+      id,
+      last,
+    );
+    this.#sql.exec("DELETE FROM access WHERE token_id = ? AND generation < ?", id, kept);
+    this.#forget(id);
+  }
+
+  /** Has anybody come with an access token of that generation? */
+  wasUsed(id: string, generation: number): boolean {
+    const used = "SELECT 1 FROM access WHERE token_id = ? AND generation = ? AND used = 1";
+    return this.#sql.exec(used, id, generation).toArray().length > 0;
   }
 
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
@@ -82,7 +154,8 @@ export class Tokens {
     return this.#sql
       .exec<{ id: string }>(
         `SELECT id FROM token WHERE kind = ?1 AND (?3 IS NULL OR parent_id = ?3) AND revoked_at IS NULL
-         AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id`,
+         AND (expires_at IS NULL OR expires_at > ?2)
+         AND NOT EXISTS (SELECT 1 FROM family WHERE token_id = token.id AND answered_at + idle_ms < ?2) ORDER BY id`,
         kind,
         now,
         parent_id ?? null,
@@ -103,7 +176,7 @@ export class Tokens {
       `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       token.kind,
-      token.hash,
+      token.hash ?? id,
       token.parent_id ?? null,
       token.name,
       JSON.stringify(token.policy),
@@ -165,13 +238,32 @@ export class Tokens {
   }
 
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
-    for (const { hash } of this.#sql.exec<{ hash: string }>(
-      `UPDATE token SET ${set} WHERE id = ? RETURNING hash`,
-      ...values,
-      id,
-    )) {
-      this.#by_hash.delete(hash);
-    }
+    this.#sql.exec(`UPDATE token SET ${set} WHERE id = ?`, ...values, id);
+    this.#forget(id);
+  }
+
+  #forget(id: string): void {
+    for (const hash of this.#remembered.get(id) ?? []) this.#by_hash.delete(hash);
+    this.#remembered.delete(id);
+  }
+
+  #byAccess(hash: string): Token | undefined {
+    const [access] = this.#sql.exec<AccessRow>("SELECT * FROM access WHERE hash = ?", hash).toArray();
+    if (access === undefined) return undefined;
+    if (access.used === 0) this.#sql.exec("UPDATE access SET used = 1 WHERE hash = ?", hash);
+    return this.#through(access);
+  }
+
+  #through({ token_id, hash, generation, expires_at, scopes, superseded }: AccessRow): Token {
+    const token = this.#select("id = ?", token_id)[0] as Token;
+    return {
+      ...token,
+      hash,
+      generation,
+      policy: scopes === null ? token.policy : { ...token.policy, scopes: JSON.parse(scopes) as Scope[] },
+      expires_at: earlier(expires_at, token.expires_at),
+      superseded: superseded === 1,
+    };
   }
 
   /** An access token is what its grant lets it be now: narrowing, pausing or ending the grant does the same to all of them. */

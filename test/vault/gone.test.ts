@@ -1,6 +1,7 @@
 import { listDurableObjectIds, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { DurableObject, env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { base62 } from "../../src/crypto/encoding.ts";
 import { newVaultId } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Caller } from "../../src/vault/caller.ts";
@@ -45,7 +46,8 @@ const WAYS: Record<string, (stub: DurableObjectStub<UserVault>) => Promise<unkno
   pauseKey: (stub) => stub.pauseKey(CALLER, "k"),
   resumeKey: (stub) => stub.resumeKey(CALLER, "k"),
   deleteKey: (stub) => stub.deleteKey(CALLER, "k"),
-  createToken: (stub) => stub.createToken(CALLER, "t", {}),
+  createToken: (stub) => stub.createToken(CALLER, "t", {}, "hourly"),
+  refreshToken: (stub) => stub.refreshToken({ ...CALLER, kind: "ref", secret: base62(new Uint8Array(32)) }),
   listTokens: (stub) => stub.listTokens(CALLER, "app", undefined, 10),
   getToken: (stub) => stub.getToken(CALLER, "t"),
   pauseToken: (stub) => stub.pauseToken(CALLER, "t"),

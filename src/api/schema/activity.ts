@@ -6,6 +6,7 @@ export const AuditRow = z.object({
   at: time,
   actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
   token: z.string().optional(),
+  generation: z.int().optional(),
   action: z.string(),
   outcome: z.string(),
   rule: z.string().optional(),

@@ -3,8 +3,11 @@ import * as z from "zod";
 /** What an OAuth client may be granted. */
 export const Scope = z.enum(["vault:read", "vault:proxy", "vault:write", "vault:reveal"]);
 
-/** Who may call an operation; what is absent is refused. `session_recent`: signed in at most ten minutes ago (SECURITY S3). */
-export type Authority = "session" | "session_recent" | "device" | "app" | `oauth:${z.output<typeof Scope>}`;
+/**
+ * Who may call an operation; what is absent is refused. `session_recent`: signed in at most ten minutes ago (SECURITY S3);
+ * `refresh`: whoever holds an app token's refresh token.
+ */
+export type Authority = "session" | "session_recent" | "device" | "app" | "refresh" | `oauth:${z.output<typeof Scope>}`;
 
 export const time = z.iso.datetime({ offset: true }).meta({ description: "RFC 3339" });
 /** A time in a query, in the one spelling that audit rows use, so that texts compare as times do. */

@@ -30,9 +30,14 @@ export const Policy = z.strictObject({
   allow_credential_endpoints: z.boolean().optional().meta({ description: "Allow calls that mint or show credentials" }),
 });
 
+export const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
+
 export const NewToken = z.strictObject({
   name: text(100),
-  rotation: z.literal("static").optional(),
+  rotation: z
+    .enum(ROTATIONS)
+    .default("static")
+    .meta({ description: "How long an access token lives; all but static come with a refresh token" }),
   policy: Policy.optional(),
 });
 
@@ -53,12 +58,38 @@ export const Token = z.object({
   last_used_at: time.optional(),
   uses: z.int(),
   refused: z.int(),
+  rotation: z.enum(ROTATIONS),
+  /** Of one that rotates. */
+  rotations: z.int().optional(),
+  refreshed_at: time.optional(),
+  refresh_by: time.optional().meta({ description: "Without a refresh it ends then" }),
 });
+
+export const Generation = z.object({
+  generation: z.int(),
+  issued_at: time,
+  replaced_at: time.optional(),
+  ip: z.string(),
+  country: z.string(),
+  user_agent: z.string(),
+  repeats: z.int().meta({ description: "How often it was given again: lost answers, retries, parallel processes" }),
+  shared: z.int().meta({ description: "How often of these because several hold the same token" }),
+});
+
+export const TokenDetails = Token.extend({ generations: z.array(Generation).optional() });
 
 export const CreatedToken = z.object({
   id: z.string(),
   token: z.string().meta({ description: "Shown once" }),
   expires_at: time.optional(),
+  refresh_token: z.string().optional().meta({ description: "Shown once" }),
+});
+
+export const RefreshedToken = z.object({
+  id: z.string(),
+  token: z.string(),
+  expires_at: time,
+  refresh_token: z.string(),
 });
 
 /** App tokens: what apps call the proxy with. */
@@ -71,6 +102,14 @@ export const TOKEN_OPERATIONS = {
     body: NewToken,
     answer: CreatedToken,
     status: 201,
+  },
+  refreshToken: {
+    method: "post",
+    path: "/tokens/refresh",
+    summary: "Exchange a refresh token for the next access token",
+    may: ["refresh"],
+    answer: RefreshedToken,
+    status: 200,
   },
   listTokens: {
     method: "get",
@@ -86,7 +125,7 @@ export const TOKEN_OPERATIONS = {
     path: "/tokens/{id}",
     summary: "Get an app token",
     may: PEOPLE,
-    answer: Token,
+    answer: TokenDetails,
     status: 200,
   },
   pauseToken: {

@@ -44,8 +44,10 @@ export abstract class CallSurface extends AccountSurface {
     const { seq, lease } = leaseOf(request);
     const decision = this[live]().under_way.leased(seq, lease);
     if (decision === undefined) return [];
-    const { actor, token = actor.id, key = "" } = decision;
-    return [...new Set([tagOf.all, tagOf.seq(seq), tagOf.token(actor.id), tagOf.token(token), tagOf.key(key)])];
+    const { actor, token = actor.id, generation, key = "" } = decision;
+    const tags = [tagOf.all, tagOf.seq(seq), tagOf.token(actor.id), tagOf.token(token), tagOf.key(key)];
+    if (generation !== undefined) tags.push(tagOf.generation(token, generation));
+    return [...new Set(tags)];
   }
 
   /** Accepting a leash and asking whether its decision still stands is one synchronous step. */

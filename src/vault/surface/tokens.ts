@@ -1,43 +1,55 @@
-import type { Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../caller.ts";
 import {
   appToken,
+  appTokenDetails,
   createToken,
   endToken,
   pauseToken,
   resumeToken,
   session,
+  withRotation,
   withUses,
+  type AppToken,
+  type AppTokenDetails,
+  type CreatedToken,
   type PolicyInput,
+  type Rotation,
 } from "../manage_tokens.ts";
+import type { Issued } from "../families.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, read } from "../surface.ts";
-import type { Token } from "../tokens.ts";
+import { refresh } from "../refresh.ts";
+import { change, live, read } from "../surface.ts";
 import { KeySurface } from "./keys.ts";
 
 /** App tokens and sessions. */
 export abstract class TokenSurface extends KeySurface {
-  createToken(caller: Caller, name: string, policy: PolicyInput): Promise<Answer<{ token: string; row: Token }>> {
-    return this[change](caller, (parts) => createToken(parts, caller, name, policy));
+  createToken(caller: Caller, name: string, policy: PolicyInput, rotation?: Rotation): Promise<Answer<CreatedToken>> {
+    return this[change](caller, (parts) => createToken(parts, caller, name, policy, rotation));
+  }
+
+  /** The next tokens of an app token that rotates. Asking again is harmless by itself: no answer is remembered. */
+  refreshToken({ kind, secret = "", origin }: Caller): Promise<Answer<Issued>> {
+    return answerAsync(() => refresh(this[live](), { kind, secret, origin }));
   }
 
   revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {
     return this[change](caller, (parts) => endToken(parts, caller, "session.revoke", () => session(parts, id)));
   }
 
-  listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<Token[]> {
-    return this[read](caller, (parts) => withUses(parts, parts.tokens.list(kind, before, limit)));
+  listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<AppToken[]> {
+    return this[read](caller, (parts) => withRotation(parts, withUses(parts, parts.tokens.list(kind, before, limit))));
   }
 
-  getToken(caller: Caller, id: string): Answer<Token> {
-    return this[read](caller, (parts) => appToken(parts, id));
+  getToken(caller: Caller, id: string): Answer<AppTokenDetails> {
+    return this[read](caller, (parts) => appTokenDetails(parts, id));
   }
 
-  pauseToken(caller: Caller, id: string): Promise<Answer<Token>> {
+  pauseToken(caller: Caller, id: string): Promise<Answer<AppToken>> {
     return this[change](caller, (parts) => pauseToken(parts, caller, id));
   }
 
-  resumeToken(caller: Caller, id: string): Promise<Answer<Token>> {
+  resumeToken(caller: Caller, id: string): Promise<Answer<AppToken>> {
     return this[change](caller, (parts) => resumeToken(parts, caller, id));
   }
 
