@@ -24,6 +24,21 @@ const PROBLEMS = {
   paused: { status: 423, title: "It is paused", oauth: "access_denied" },
   frozen: { status: 423, title: "The vault is frozen", oauth: "access_denied" },
   reconnect_required: { status: 424, title: "The credential must be connected first", oauth: "access_denied" },
+  // What only an OAuth endpoint says (RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 8707 §2).
+  access_denied: { status: 403, title: "It was not allowed", oauth: "access_denied" },
+  invalid_grant: { status: 400, title: "The grant is not valid any more", oauth: "invalid_grant" },
+  invalid_client: { status: 401, title: "The client is not known or did not prove itself", oauth: "invalid_client" },
+  invalid_scope: { status: 400, title: "The scope cannot be granted", oauth: "invalid_scope" },
+  invalid_target: { status: 400, title: "There is no such resource here", oauth: "invalid_target" },
+  unauthorized_client: { status: 400, title: "The client may not do this", oauth: "unauthorized_client" },
+  unsupported_grant_type: { status: 400, title: "That grant type is not served", oauth: "unsupported_grant_type" },
+  unsupported_response_type: { status: 400, title: "Only codes are given", oauth: "unsupported_response_type" },
+  invalid_redirect_uri: { status: 400, title: "The redirect URI cannot be used", oauth: "invalid_redirect_uri" },
+  invalid_client_metadata: {
+    status: 400,
+    title: "What the client says of itself is not valid",
+    oauth: "invalid_client_metadata",
+  },
   rate_limited: { status: 429, title: "Too many requests", oauth: "temporarily_unavailable" },
   upstream_unreachable: { status: 502, title: "The upstream could not be reached", oauth: "server_error" },
   upstream_refused: { status: 502, title: "The upstream's answer cannot be passed on safely", oauth: "server_error" },
@@ -67,6 +82,11 @@ export class Problem extends Error {
 
   get title(): string {
     return PROBLEMS[this.code].title;
+  }
+
+  /** How OAuth calls it. */
+  get oauth(): string {
+    return PROBLEMS[this.code].oauth;
   }
 
   toRefusal(): Refusal {

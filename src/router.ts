@@ -2,10 +2,13 @@ import { Hono } from "hono";
 import { openapi } from "./api/openapi.ts";
 import { api } from "./api/routes.ts";
 import { configOf, type Config } from "./config.ts";
+import { oauth } from "./oauth/routes.ts";
+import { consentPage, refusedRequestPage } from "./pages/consent.ts";
 import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
 import { asProblem, Problem, problemResponse } from "./problem.ts";
+import { signInPage } from "./pages/sign_in.ts";
 import { guard } from "./proxy/headers.ts";
 import { proxy } from "./proxy/send.ts";
 import { signin } from "./signin/routes.ts";
@@ -13,6 +16,7 @@ import { signin } from "./signin/routes.ts";
 /** Everything that PUBLIC_ORIGIN serves. What PROXY_ORIGIN serves is one function, `proxy`. */
 const app = new Hono<{ Bindings: Env }>()
   .route("/", signin)
+  .route("/", oauth({ signIn: signInPage, consent: consentPage, refusal: refusedRequestPage }))
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))

@@ -4,7 +4,7 @@ import type { Policy } from "./policy.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
 
 /** How a client presented itself when the person said yes. `registration` tells how we came to know it. */
-type ClientSnapshot = {
+export type ClientSnapshot = {
   registration: "document" | "registered" | "first_party";
   name: string;
   homepage: string | null;

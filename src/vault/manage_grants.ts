@@ -44,7 +44,7 @@ export function revokeGrant(parts: Parts, caller: Caller, id: string): Promise<R
 }
 
 /** Ends a grant for whatever reason. It is dead before this returns; the receipt comes once what it had open is cut. */
-async function endGrant(parts: Parts, id: string): Promise<Receipt> {
+export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
   const { grants, tokens, gate, under_way } = parts;
   const now = Date.now();
   const { revoked_at, last_used_at } = getGrant(parts, id);

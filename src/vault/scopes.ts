@@ -1,5 +1,5 @@
 /** What an OAuth grant may be for (CONTRACT §6), from harmless to grave. */
-const SCOPES = ["vault:read", "vault:proxy", "vault:write", "vault:reveal"] as const;
+export const SCOPES = ["vault:read", "vault:proxy", "vault:write", "vault:reveal"] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

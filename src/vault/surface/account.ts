@@ -22,7 +22,7 @@ import {
 } from "../sign_in.ts";
 import { change, forCaller, live, held, read } from "../surface.ts";
 import type { Token } from "../tokens.ts";
-import { DeviceSurface } from "./devices.ts";
+import { AuthorizationSurface } from "./authorizations.ts";
 
 /** Whose vault it is, and as whom the caller is signed in. */
 type Me = {
@@ -34,7 +34,7 @@ type Me = {
 };
 
 /** The person: signing in and out, what they look at. */
-export abstract class AccountSurface extends DeviceSurface {
+export abstract class AccountSurface extends AuthorizationSurface {
   /** Makes this vault for its first identity. Doing it again changes nothing; for another account it is refused. */
   create(account_id: string, identity: Identity): Promise<Answer<void>> {
     return answerAsync(async () => {

@@ -1,0 +1,7 @@
+import { authorizationCode } from "./authorization_code.ts";
+import type { GrantType } from "./grant_type.ts";
+
+/** Every grant type that `/token` serves, by its name on the wire: one file each. */
+export const GRANT_TYPES: Readonly<Record<string, GrantType>> = {
+  authorization_code: authorizationCode,
+};

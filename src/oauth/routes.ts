@@ -1,0 +1,14 @@
+import { Hono } from "hono";
+import { authorization, type AuthorizationPages } from "./authorize.ts";
+import { discovery } from "./metadata.ts";
+import { registration } from "./register.ts";
+import { token } from "./token.ts";
+
+/** The authorization server (OAuth 2.1): one file an endpoint. */
+export function oauth(pages: AuthorizationPages) {
+  return new Hono<{ Bindings: Env }>()
+    .route("/", discovery)
+    .route("/", registration)
+    .route("/", token)
+    .route("/", authorization(pages));
+}

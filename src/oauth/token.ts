@@ -1,0 +1,32 @@
+import { Hono } from "hono";
+import { originOf } from "../auth/origin.ts";
+import { configOf } from "../config.ts";
+import { noteClientUse } from "../directory/clients.ts";
+import { Problem } from "../problem.ts";
+import { authenticate } from "./authenticate.ts";
+import { readForm } from "./form.ts";
+import { GRANT_TYPES } from "./grants/table.ts";
+import { CORS, json, oauthRefusal } from "./wording.ts";
+
+/** The token endpoint (RFC 6749 §3.2): who asks, then the grant type's own file. */
+export const token = new Hono<{ Bindings: Env }>()
+  .options("/token", () => new Response(null, { status: 204, headers: CORS }))
+  .post("/token", async ({ env, req, executionCtx }) => {
+    const config = configOf(env);
+    const form = await readForm(req.raw);
+    const client = await authenticate(env, config, req.raw, form);
+    const name = form.must("grant_type");
+    const grantType = Object.hasOwn(GRANT_TYPES, name) ? GRANT_TYPES[name] : undefined;
+    if (grantType === undefined) throw new Problem("unsupported_grant_type", "That grant type is not served.");
+    if (!client.metadata.grant_types.includes(name) && name !== "authorization_code")
+      throw new Problem("unauthorized_client", "The client did not register for this grant type.");
+    const issued = await grantType({ env, config, client, form, origin: originOf(req.raw) });
+    if (client.registration === "registered")
+      executionCtx.waitUntil(noteClientUse(env.DB, client.stored, Date.now()).catch(() => {}));
+    return json(issued);
+  })
+  .all("/token", () => json({ error: "invalid_request", error_description: "Use POST." }, 405, { allow: "POST" }))
+  .onError((thrown, { req }) => {
+    const [scheme] = (req.header("authorization") ?? "").split(" ");
+    return oauthRefusal(thrown, scheme === "" ? undefined : "Basic");
+  });
