@@ -23,6 +23,8 @@ export type ServeOptions = {
   vars?: Record<string, string>;
   /** The internet as far as a test needs one: who answers for a host. Everything else is really called. */
   internet?: Internet;
+  /** How often a minute something may be asked for, by the limit's binding; otherwise generously. */
+  limits?: Record<string, number>;
   /** Lets a test look into the objects' storage. */
   inspect?: boolean;
   /** Hears what there is to say and what the Worker logs. */
@@ -109,7 +111,7 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
       compatibilityDate: settings.compatibility_date,
       compatibilityFlags: settings.compatibility_flags,
       bindings,
-      ...namespacesOf(settings),
+      ...namespacesOf(settings, options.limits),
       unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
       resourcePersistencePath: join(state.folder, "data"),
       unsafeRuntimeEnv: runtimeMark(state.folder),
@@ -139,12 +141,13 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
 }
 
 /** What wrangler.jsonc binds, on this machine. */
-function namespacesOf(settings: Settings) {
+function namespacesOf(settings: Settings, wished: Record<string, number> = {}) {
   const objects = settings.durable_objects.bindings.map(({ name, class_name: className }) => {
     return [name, { className, useSQLite: settings.exports[className]?.storage === "sqlite" }] as const;
   });
   const limits = settings.ratelimits.map(({ name, namespace_id, simple }) => {
-    return [name, { namespace_id, simple: { ...simple, limit: Math.max(simple.limit, GENEROUS_LIMIT) } }] as const;
+    const limit = wished[name] ?? Math.max(simple.limit, GENEROUS_LIMIT);
+    return [name, { namespace_id, simple: { ...simple, limit } }] as const;
   });
   return {
     durableObjects: Object.fromEntries(objects),

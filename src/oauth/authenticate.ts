@@ -47,7 +47,8 @@ function basicOf(authorization: string): Proof {
   const [, encoded] = /^basic +([A-Za-z0-9+/_=-]+)$/i.exec(authorization) ?? [];
   const text = encoded === undefined ? "" : Buffer.from(encoded, "base64").toString("utf8");
   const colon = text.indexOf(":");
-  if (colon < 1) throw new Problem("invalid_client", "The authorization header is not Basic with a client and a secret.");
+  if (colon < 1)
+    throw new Problem("invalid_client", "The authorization header is not Basic with a client and a secret.");
   return { client_id: decode(text.slice(0, colon)), secret: decode(text.slice(colon + 1)) || undefined };
 }
 

@@ -48,7 +48,8 @@ export function readAuthorizationRequest(
   const code_challenge = form.must("code_challenge");
   if (!S256.test(code_challenge)) throw new Problem("invalid_request", "code_challenge is not a SHA-256 in base64url.");
   const state = form.get("state") ?? null;
-  if ((state ?? "").length > STATE_LENGTH) throw new Problem("invalid_request", "state is longer than 2,048 characters.");
+  if ((state ?? "").length > STATE_LENGTH)
+    throw new Problem("invalid_request", "state is longer than 2,048 characters.");
   return {
     client_id: client.id,
     client: snapshotOf(client, redirect_uri),

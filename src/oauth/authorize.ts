@@ -69,7 +69,8 @@ export function authorization(pages: AuthorizationPages) {
       const { redirect_uri, state, code } = await ask(
         vaultOf(env, who).decideConsent(who.caller, form.must("handle"), decision),
       );
-      const answer = code === undefined ? { error: "access_denied", error_description: "The person said no." } : { code };
+      const answer =
+        code === undefined ? { error: "access_denied", error_description: "The person said no." } : { code };
       return redirect(answerTo(config, redirect_uri, state, answer));
     });
 

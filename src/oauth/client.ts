@@ -26,7 +26,8 @@ export async function mustFindClient(env: Env, config: Config, id: string): Prom
     return { id, registration: "first_party", metadata: first_party, auth_methods: ["none"] };
   }
   const stored = await findRegistered(env.DB, id, Date.now());
-  if (stored === undefined) throw new Problem("invalid_client", "This client is not registered here. Register it again.");
+  if (stored === undefined)
+    throw new Problem("invalid_client", "This client is not registered here. Register it again.");
   const metadata = readMetadata(Stored.parse(JSON.parse(stored.metadata)), config);
   return { id, registration: "registered", stored, metadata, auth_methods: [metadata.token_endpoint_auth_method] };
 }

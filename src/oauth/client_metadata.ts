@@ -61,7 +61,7 @@ const Metadata = z.object({
 
 const CODE = "authorization_code";
 const DEVICE = "urn:ietf:params:oauth:grant-type:device_code";
-const SERVED = [CODE, "refresh_token", DEVICE];
+const SERVED = new Set([CODE, "refresh_token", DEVICE]);
 
 /** Reads what a client says of itself (RFC 7591 §2); what it must not say is refused with that page's error codes. */
 export function readMetadata(said: unknown, config: Config): ClientMetadata {
@@ -69,7 +69,11 @@ export function readMetadata(said: unknown, config: Config): ClientMetadata {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const field = issue?.path.join(".") ?? "";
-    throw refused(field.startsWith("redirect_uris") ? "invalid_redirect_uri" : "invalid_client_metadata", field, issue?.message ?? "is not valid");
+    throw refused(
+      field.startsWith("redirect_uris") ? "invalid_redirect_uri" : "invalid_client_metadata",
+      field,
+      issue?.message ?? "is not valid",
+    );
   }
   const { redirect_uris, token_endpoint_auth_method = "client_secret_basic", ...rest } = parsed.data;
   const auth_method = AUTH_METHODS.find((one) => one === token_endpoint_auth_method);
@@ -80,7 +84,7 @@ export function readMetadata(said: unknown, config: Config): ClientMetadata {
   for (const key of rest.jwks?.keys ?? [])
     if (key.kty === "oct" || "d" in key) throw refused("invalid_client_metadata", "jwks", "must hold public keys only");
   // Refresh tokens are what every client wants and some forget to say; only who lists others does without.
-  const grant_types = (rest.grant_types ?? [CODE, "refresh_token"]).filter((one) => SERVED.includes(one));
+  const grant_types = (rest.grant_types ?? [CODE, "refresh_token"]).filter((one) => SERVED.has(one));
   if (!grant_types.includes(CODE) && !grant_types.includes(DEVICE))
     throw refused("invalid_client_metadata", "grant_types", `must include ${CODE} or ${DEVICE}`);
   const response_types = rest.response_types ?? ["code"];
@@ -102,10 +106,18 @@ export function readMetadata(said: unknown, config: Config): ClientMetadata {
 function assertRedirects(uris: readonly string[], needed: boolean, config: Config): void {
   for (const [index, uri] of uris.entries()) {
     if (kindOf(uri, config) === undefined)
-      throw refused("invalid_redirect_uri", `redirect_uris.${index}`, "must be https, or http on a loopback address, without user or fragment");
+      throw refused(
+        "invalid_redirect_uri",
+        `redirect_uris.${index}`,
+        "must be https, or http on a loopback address, without user or fragment",
+      );
   }
   if (needed && !uris.some((uri) => isUsable(uri, config)))
-    throw refused("invalid_redirect_uri", "redirect_uris", "must hold one that is https, or http on a loopback address");
+    throw refused(
+      "invalid_redirect_uri",
+      "redirect_uris",
+      "must hold one that is https, or http on a loopback address",
+    );
 }
 
 function nameFrom(uris: readonly string[]): string {

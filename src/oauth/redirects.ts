@@ -17,7 +17,8 @@ export function kindOf(uri: string, config: Pick<Config, "public_origin" | "prox
   // Printable ASCII without what parsers disagree about: what is matched as text must mean one thing to every browser.
   if (uri.length > LENGTH || !/^[\x21-\x7e]+$/.test(uri) || /[#\\<>"`{}|^]/.test(uri)) return undefined;
   const url = URL.parse(uri);
-  if (url === null || url.username !== "" || url.password !== "" || /^[a-z0-9+.-]+:\/\/[^/?]*@/i.test(uri)) return undefined;
+  if (url === null || url.username !== "" || url.password !== "" || /^[a-z0-9+.-]+:\/\/[^/?]*@/i.test(uri))
+    return undefined;
   if (LOOPBACK.test(uri)) return url.port === "0" ? undefined : "loopback";
   if (url.protocol === "https:" && !uri.startsWith("https://")) return undefined;
   if (url.protocol === "https:") return url.hostname === "" || isOurs(url, config) ? undefined : "https";
@@ -48,6 +49,9 @@ function portless(uri: string): string {
 }
 
 /** A code that is sent to ourselves would be shown on a page of ours, or lost; on one machine our own port is just a port. */
-function isOurs({ origin }: URL, { public_origin, proxy_origin }: Pick<Config, "public_origin" | "proxy_origin">): boolean {
+function isOurs(
+  { origin }: URL,
+  { public_origin, proxy_origin }: Pick<Config, "public_origin" | "proxy_origin">,
+): boolean {
   return origin === public_origin || origin === proxy_origin;
 }

@@ -8,7 +8,7 @@ import { Problem } from "../problem.ts";
 import { hashOfSecret, sameText } from "./authenticate.ts";
 import { readMetadata, type ClientMetadata } from "./client_metadata.ts";
 import { readText } from "./form.ts";
-import { CORS, json, oauthRefusal } from "./wording.ts";
+import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
 
 /** What a registration answers once, and what a client's own page answers any time. */
 type Shown = { client_secret?: string; registration_access_token: string };
@@ -63,6 +63,7 @@ export const registration = new Hono<{ Bindings: Env }>()
     await removeClient(env.DB, client.id);
     return new Response(null, { status: 204, headers: { "cache-control": "no-store", ...CORS } });
   })
+  .all("/register", () => methodNotAllowed("POST"))
   .onError((thrown) => oauthRefusal(thrown, "Bearer"));
 
 /** The client whose registration token this is; for a client that is not there the answer is the same (RFC 7592 §2). */
@@ -78,7 +79,8 @@ async function readMetadataText(request: Request): Promise<unknown> {
   const text = await readText(request);
   if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
     throw new Problem("invalid_client_metadata", "Send the metadata as application/json.");
-  if (text.length > METADATA_LENGTH) throw new Problem("invalid_client_metadata", "The metadata is longer than 16 KiB.");
+  if (text.length > METADATA_LENGTH)
+    throw new Problem("invalid_client_metadata", "The metadata is longer than 16 KiB.");
   try {
     return JSON.parse(text);
   } catch {
@@ -87,7 +89,12 @@ async function readMetadataText(request: Request): Promise<unknown> {
 }
 
 /** RFC 7591 §3.2.1: what was registered, which is not all that was said. */
-function informationOf(config: Config, client: Pick<RegisteredClient, "id" | "created_at">, metadata: ClientMetadata, shown: Shown) {
+function informationOf(
+  config: Config,
+  client: Pick<RegisteredClient, "id" | "created_at">,
+  metadata: ClientMetadata,
+  shown: Shown,
+) {
   return {
     client_id: client.id,
     client_id_issued_at: Math.floor(client.created_at / 1_000),

@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { authenticate } from "./authenticate.ts";
 import { readForm } from "./form.ts";
 import { GRANT_TYPES } from "./grants/table.ts";
-import { CORS, json, oauthRefusal } from "./wording.ts";
+import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
 
 /** The token endpoint (RFC 6749 §3.2): who asks, then the grant type's own file. */
 export const token = new Hono<{ Bindings: Env }>()
@@ -25,7 +25,7 @@ export const token = new Hono<{ Bindings: Env }>()
       executionCtx.waitUntil(noteClientUse(env.DB, client.stored, Date.now()).catch(() => {}));
     return json(issued);
   })
-  .all("/token", () => json({ error: "invalid_request", error_description: "Use POST." }, 405, { allow: "POST" }))
+  .all("/token", () => methodNotAllowed("POST"))
   .onError((thrown, { req }) => {
     const [scheme] = (req.header("authorization") ?? "").split(" ");
     return oauthRefusal(thrown, scheme === "" ? undefined : "Basic");

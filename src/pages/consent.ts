@@ -50,8 +50,12 @@ export async function consentPage(request: AuthorizationRequest, shown: ConsentP
         </fieldset>
         <fieldset>
           <legend>With</legend>
-          <p><label><input type="radio" name="reach" value="all" checked /> every key, also those stored later</label></p>
-          <p><label><input type="radio" name="reach" value="chosen" /> only these:</label></p>
+          <p>
+            <label><input type="radio" name="reach" value="all" checked /> every key, also those stored later</label>
+          </p>
+          <p>
+            <label><input type="radio" name="reach" value="chosen" /> only these:</label>
+          </p>
           ${shown.keys.map(
             ({ id, name, provider }) =>
               html`<p class="choice">
@@ -82,10 +86,7 @@ export async function consentPage(request: AuthorizationRequest, shown: ConsentP
   // The answer to this form is a redirect, which browsers hold against form-action too. It knows no IPv6 addresses.
   const target = hostname.startsWith("[") ? "http:" : origin;
   const policy = response.headers.get("content-security-policy") ?? "";
-  response.headers.set(
-    "content-security-policy",
-    policy.replace("form-action 'self'", `form-action 'self' ${target}`),
-  );
+  response.headers.set("content-security-policy", policy.replace("form-action 'self'", `form-action 'self' ${target}`));
   return response;
 }
 

@@ -86,20 +86,13 @@ export function beginConsent(parts: Parts, caller: Caller, request: Authorizatio
   return {
     handle,
     account: by.name,
-    keys: shown
-      .slice(0, KEYS_SHOWN)
-      .map(({ id, name, destination }) => ({ id, name, provider: destination.provider })),
+    keys: shown.slice(0, KEYS_SHOWN).map(({ id, name, destination }) => ({ id, name, provider: destination.provider })),
     more_keys: shown.length > KEYS_SHOWN,
   };
 }
 
 /** Takes the person's decision. The handle is used up by it, whatever it is. */
-export function decideConsent(
-  parts: Parts,
-  caller: Caller,
-  handle: string,
-  decision: ConsentDecision,
-): ConsentAnswer {
+export function decideConsent(parts: Parts, caller: Caller, handle: string, decision: ConsentDecision): ConsentAnswer {
   const { sql, tokens, env, vault_id } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now);
@@ -157,9 +150,13 @@ export function redeemCode(parts: Parts, exchange: CodeExchange, origin: Origin)
     throw refused("This code was used already. What came of it has been revoked.");
   }
   if (row.expires_at <= now) throw refused("This code has expired.");
-  const { redirect_uri, code_challenge, resource, refreshable: _refreshable, ...approved } = JSON.parse(
-    row.approved,
-  ) as Approved;
+  const {
+    redirect_uri,
+    code_challenge,
+    resource,
+    refreshable: _refreshable,
+    ...approved
+  } = JSON.parse(row.approved) as Approved;
   if (exchange.client_id !== approved.client_id) throw refused("This code was given to another client.");
   if (exchange.redirect_uri !== null && exchange.redirect_uri !== redirect_uri)
     throw refused("redirect_uri is not the one that the code was sent to.");
