@@ -19,7 +19,7 @@ const ORDER = [
 ];
 
 /** Separate programs: nothing of the Worker imports them. */
-const PROGRAMS = ["local"];
+const PROGRAMS = ["local", "dashboard"];
 
 const layers = ORDER.flatMap((neighbours, index) =>
   neighbours.map((name) => ({

@@ -1,3 +1,5 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
@@ -13,6 +15,9 @@ const bindings = {
 // wrangler asks for required secrets by their names in the environment, whatever is bound here.
 process.env.ROOT_KEYS ??= bindings.ROOT_KEYS;
 process.env.TOKEN_KEYS ??= bindings.TOKEN_KEYS;
+
+// wrangler.jsonc names the folder of the dashboard's builds, and whoever reads that file wants it to be there.
+mkdirSync(join(import.meta.dirname, ".build", "dashboard"), { recursive: true });
 
 export default defineConfig({
   test: {

@@ -7,6 +7,13 @@ const TOOLS = [
     command: ["typescript", "tsc"],
     args: ["--incremental", "--tsBuildInfoFile", ".build/tsc.tsbuildinfo"],
   },
+  {
+    // A program for browsers: other globals, and JSX.
+    name: "tsc",
+    finds: "types of the dashboard",
+    command: ["typescript", "tsc"],
+    args: ["-p", "src/dashboard", "--incremental", "--tsBuildInfoFile", ".build/tsc.dashboard.tsbuildinfo"],
+  },
   { name: "oxlint", finds: "lint", command: ["oxlint"], args: ["--type-aware", "--deny-warnings"] },
   { name: "oxfmt", finds: "format", command: ["oxfmt"], args: ["--check"] },
   { name: "knip", finds: "dead code", command: ["knip"], args: ["--no-progress"] },
@@ -29,7 +36,7 @@ async function checkWith(node, { name, finds, command, args }) {
   const started = performance.now();
   const { code, output } = await capture(node, [commandOf(...command), ...args]);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const verdict = `${code === 0 ? "✓" : "✗"} ${name.padEnd(6)} ${finds.padEnd(9)} ${seconds} s`;
+  const verdict = `${code === 0 ? "✓" : "✗"} ${name.padEnd(6)} ${finds.padEnd(22)} ${seconds} s`;
   console.log(code === 0 ? verdict : `${verdict}\n${output.trimEnd()}\n`);
   return code === 0;
 }

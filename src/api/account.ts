@@ -1,4 +1,5 @@
 import { listProviders } from "../catalog/catalog.ts";
+import { configOf } from "../config.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
@@ -35,10 +36,10 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
       devices: devices.map((device) => wireDevice(device, false)),
     };
   },
-  me: async ({ vault, who }) => wireMe(await ask(vault.me(who.caller))),
-  changeMe: async ({ vault, who, body }) => {
+  me: async ({ env, vault, who }) => wireMe(await ask(vault.me(who.caller)), configOf(env)),
+  changeMe: async ({ env, vault, who, body }) => {
     const { name } = body;
     await ask(vault.nameAccount(who.caller, name));
-    return wireMe(await ask(vault.me(who.caller)));
+    return wireMe(await ask(vault.me(who.caller)), configOf(env));
   },
 };

@@ -1,5 +1,6 @@
 /** Our rows as the wire wants them: snake_case, RFC 3339 times, nothing that is null. */
 import type * as z from "zod";
+import type { Config } from "../config.ts";
 import { activityRow } from "../vault/activity_row.ts";
 import type { AuditRow as StoredRow } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
@@ -181,8 +182,10 @@ export function wireIdentity({ issuer, subject, email, name, linked_at }: Linked
   return { issuer, subject, email: email ?? undefined, name: name ?? undefined, linked_at: wireTime(linked_at) };
 }
 
-export function wireMe(me: StoredMe): z.output<typeof Me> {
+export function wireMe(me: StoredMe, { proxy_origin, sign_in }: Config): z.output<typeof Me> {
   return {
+    proxy_origin,
+    sign_in: sign_in.map(({ id, name }) => ({ id, name })),
     account_id: me.account_id,
     name: me.name ?? undefined,
     identities: me.identities.map(wireIdentity),

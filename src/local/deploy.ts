@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { readConfig } from "../config.ts";
+import { buildDashboard } from "./build.ts";
 import { readSettings, ROOT, wrangler, type Settings } from "./project.ts";
 
 const CONFIG = join(ROOT, ".build", "wrangler.deploy.json");
@@ -22,6 +23,7 @@ async function deploy(): Promise<void> {
   const deployed = {
     ...settings,
     main: "../src/index.ts",
+    assets: { ...settings.assets, directory: await buildDashboard() },
     routes: settings.routes ?? routesOf(settings),
     kv_namespaces: await Promise.all(settings.kv_namespaces.map((one) => withNamespace(settings.name, one))),
     d1_databases: await Promise.all(settings.d1_databases.map(withDatabase)),

@@ -34,6 +34,7 @@ const Settings = z.looseObject({
       }),
     )
     .default([]),
+  assets: z.looseObject({ directory: z.string(), binding: z.string(), html_handling: z.literal("none") }),
   routes: z.array(z.unknown()).optional(),
   vars: z.record(z.string(), z.string()).default({}),
   secrets: z.object({ required: z.array(z.string()) }),
@@ -47,11 +48,17 @@ export function readSettings(): Settings {
 }
 
 /** Runs wrangler to its end; what it prints comes back, unless it is to be seen (`show`). */
-export function wrangler(
-  args: readonly string[],
-  show = false,
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const entry = join(dirname(createRequire(import.meta.url).resolve("wrangler/package.json")), "bin", "wrangler.js");
+export function wrangler(args: readonly string[], show = false): Promise<Ended> {
+  return run("wrangler", args, show);
+}
+
+/** How a program ended, and what it printed. */
+export type Ended = { code: number; stdout: string; stderr: string };
+
+/** Runs an installed package's command to its end. */
+export function run(name: string, args: readonly string[], show = false): Promise<Ended> {
+  const home = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+  const entry = join(home, "bin", `${name}.js`);
   const out = show ? "inherit" : "pipe";
   const child = spawn(process.execPath, [entry, ...args], { cwd: ROOT, stdio: ["ignore", out, out] });
   let [stdout, stderr] = ["", ""];

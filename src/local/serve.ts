@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { readConfig } from "../config.ts";
-import { buildWorker } from "./build.ts";
+import { buildDashboard, buildWorker } from "./build.ts";
 import { DOORS, portOf } from "./doors.ts";
 import { startIdentityProvider } from "./identity_provider.ts";
 import { outboundOf, type Internet } from "./internet.ts";
@@ -44,6 +44,7 @@ const CLIENT_ID = "apilocker";
 // Tests, and a person at work, sign in more often than a stranger may.
 const GENEROUS_LIMIT = 1_000;
 const ATTEMPTS = 5;
+const ASSETS_WORKER = "assets";
 const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
 
 /**
@@ -51,12 +52,12 @@ const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm
  * development proxy in front. `npm start`, the demo, the tests and the bench all drive this one thing.
  */
 export async function serve(options: ServeOptions = {}): Promise<LocalLocker> {
-  const bundle = await buildWorker();
+  const built = await Promise.all([buildWorker(), buildDashboard()]);
   const state = await State.open(options.stateDir ?? "");
   try {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await boot(bundle, state, options);
+        return await boot(built, state, options);
       } catch (fault) {
         // Between our looking and our listening somebody else may have taken a port.
         if (attempt === ATTEMPTS || !isAboutPort(fault)) throw fault;
@@ -73,7 +74,7 @@ function isAboutPort(fault: unknown): boolean {
   return code === "EADDRINUSE" || code === "ERR_ADDRESS_IN_USE";
 }
 
-async function boot(bundle: string, state: State, options: ServeOptions): Promise<LocalLocker> {
+async function boot([bundle, dashboard]: [string, string], state: State, options: ServeOptions): Promise<LocalLocker> {
   const log = options.log ?? console.error;
   const settings = readSettings();
   const secrets = await state.secrets();
@@ -105,18 +106,24 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
   const hosts = await loopbackHosts();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      name: settings.name,
-      modules: modulesOf(bundle),
-      modulesRoot: bundle,
-      compatibilityDate: settings.compatibility_date,
-      compatibilityFlags: settings.compatibility_flags,
-      bindings,
-      ...namespacesOf(settings, options.limits),
-      unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
+      workers: [
+        {
+          name: settings.name,
+          modules: modulesOf(bundle),
+          modulesRoot: bundle,
+          compatibilityDate: settings.compatibility_date,
+          compatibilityFlags: settings.compatibility_flags,
+          bindings,
+          ...namespacesOf(settings, options.limits),
+          serviceBindings: { [settings.assets.binding]: ASSETS_WORKER },
+          unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
+          ...(options.internet === undefined ? {} : { outboundService: outboundOf(options.internet) }),
+        },
+        assetsWorker(dashboard, settings),
+      ],
       resourcePersistencePath: join(state.folder, "data"),
       unsafeRuntimeEnv: runtimeMark(state.folder),
       cf: false,
-      ...(options.internet === undefined ? {} : { outboundService: outboundOf(options.internet) }),
       unsafeInspectDurableObjects: options.inspect ?? false,
       log: new NoOpLog(),
       handleStructuredLogs: ({ message }) => log(message),
@@ -138,6 +145,20 @@ async function boot(bundle: string, state: State, options: ServeOptions): Promis
     state.end();
   };
   return { publicOrigin, proxyOrigin, oidcOrigin, miniflare, state, stop };
+}
+
+/**
+ * The platform's asset layer as a worker of its own. Beside the Worker itself it would stand in front of it, and every proxied
+ * call would go through it.
+ */
+function assetsWorker(directory: string, { assets, compatibility_date: compatibilityDate }: Settings) {
+  return {
+    name: ASSETS_WORKER,
+    modules: true,
+    script: "export default {}",
+    compatibilityDate,
+    assets: { directory, assetConfig: { html_handling: assets.html_handling } },
+  } as const;
 }
 
 /** What wrangler.jsonc binds, on this machine. */

@@ -42,8 +42,10 @@ export function docsPage({ paths }: Documented): Promise<Response> {
             <h2><code>${method} ${path}</code></h2>
             <p>${summary}. By ${may.map((authority) => CALLERS[authority] ?? authority).join(" or ")}.</p>
             ${parameters.length > 0 ? html`<p>Parameters: <code>${parameters.map(({ name }) => name).join(", ")}</code></p>` : ""}
-            ${requestBody === undefined ? "" : html`<pre>${JSON.stringify(requestBody, null, 2)}</pre>`}
+            ${requestBody === undefined ? "" : html`<pre tabindex="0">${JSON.stringify(requestBody, null, 2)}</pre>`}
           </section>`,
       )}`,
+    200,
+    "wide",
   );
 }

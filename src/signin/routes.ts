@@ -31,9 +31,12 @@ export const signin = new Hono<{ Bindings: Env }>()
     const provider = providerOf(config, req.param("provider"));
     const { vault_id, caller } = identify(req.raw, config, ["session_recent"]);
     await ask(env.USER_VAULT.getByName(vault_id).me(caller));
-    const wish = { return_to: "/", login_hint: req.query("login_hint"), link: caller.hash };
+    const wish = { return_to: "/settings", login_hint: req.query("login_hint"), link: caller.hash };
     const { location, pending } = await beginSignIn(config, provider, wish);
-    return redirect(location.href, [await keepPending(config, pending)], 303);
+    const cookies = [await keepPending(config, pending)];
+    if (req.header("accept") !== "application/json") return redirect(location.href, cookies, 303);
+    // The dashboard goes there by itself: a form's redirect to another origin is what its form-action forbids (SECURITY S25).
+    return Response.json({ location: location.href }, { headers: headersOf(cookies) });
   })
   .get("/auth/:provider/callback", async ({ env, req }) => {
     const config = configOf(env);
@@ -97,7 +100,13 @@ function localPath(return_to: string | undefined): string {
 }
 
 function redirect(location: string, cookies: readonly string[], status = 302): Response {
-  const headers = new Headers({ location, "cache-control": "no-store" });
-  for (const value of cookies) headers.append("set-cookie", value);
+  const headers = headersOf(cookies);
+  headers.set("location", location);
   return new Response(null, { status, headers });
+}
+
+function headersOf(cookies: readonly string[]): Headers {
+  const headers = new Headers({ "cache-control": "no-store" });
+  for (const value of cookies) headers.append("set-cookie", value);
+  return headers;
 }

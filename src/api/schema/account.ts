@@ -48,6 +48,10 @@ export const Me = z.object({
   identities: z.array(Identity),
   session: Session.optional(),
   device: Device.optional(),
+  /** Where apps call, whatever address the caller of this knows. */
+  proxy_origin: z.string(),
+  /** Whom people can sign in with here, and link. */
+  sign_in: z.array(z.object({ id: z.string(), name: z.string() })),
 });
 
 export const Export = z.object({

@@ -1,0 +1,59 @@
+import { Toasty } from "@cloudflare/kumo/components/toast";
+import { CSPProvider } from "@cloudflare/kumo/primitives/csp-provider";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { lazy, Suspense, type ReactNode } from "react";
+import { Route, Switch } from "wouter";
+import { queries } from "./data/queries.ts";
+import { Overview } from "./pages/overview.tsx";
+import { Crash } from "./shell/crash.tsx";
+import { Frame } from "./shell/frame.tsx";
+import { Page } from "./ui/page.tsx";
+import { Empty, Loading } from "./ui/states.tsx";
+
+// Every page but the first comes when it is first looked at.
+const Keys = lazy(async () => ({ default: (await import("./pages/keys/list.tsx")).Keys }));
+const KeyPage = lazy(async () => ({ default: (await import("./pages/keys/key.tsx")).KeyPage }));
+const NewKey = lazy(async () => ({ default: (await import("./pages/keys/new.tsx")).NewKey }));
+const Tokens = lazy(async () => ({ default: (await import("./pages/tokens/list.tsx")).Tokens }));
+const TokenPage = lazy(async () => ({ default: (await import("./pages/tokens/token.tsx")).TokenPage }));
+const NewToken = lazy(async () => ({ default: (await import("./pages/tokens/new.tsx")).NewToken }));
+const Activity = lazy(async () => ({ default: (await import("./pages/activity/activity.tsx")).Activity }));
+const Devices = lazy(async () => ({ default: (await import("./pages/devices.tsx")).Devices }));
+const Settings = lazy(async () => ({ default: (await import("./pages/settings/settings.tsx")).Settings }));
+
+/** The whole app. Nothing in it makes a style element or a script, so that the page's policy need allow neither. */
+export function App(): ReactNode {
+  return (
+    <CSPProvider disableStyleElements>
+      <QueryClientProvider client={queries}>
+        <Toasty>
+          <Frame>
+            <Crash>
+              <Suspense fallback={<Loading lines={8} />}>
+                <Switch>
+                  <Route path="/" component={Overview} />
+                  <Route path="/keys" component={Keys} />
+                  <Route path="/keys/new" component={NewKey} />
+                  <Route path="/keys/:key">{({ key }) => <KeyPage id={key} />}</Route>
+                  <Route path="/tokens" component={Tokens} />
+                  <Route path="/tokens/new" component={NewToken} />
+                  <Route path="/tokens/:id">{({ id }) => <TokenPage id={id} />}</Route>
+                  <Route path="/activity" component={Activity} />
+                  <Route path="/devices" component={Devices} />
+                  <Route path="/settings" component={Settings} />
+                  <Route>
+                    <Page title="Not found">
+                      <Empty icon="search" title="There is no such page">
+                        It may have moved. The menu shows all there is.
+                      </Empty>
+                    </Page>
+                  </Route>
+                </Switch>
+              </Suspense>
+            </Crash>
+          </Frame>
+        </Toasty>
+      </QueryClientProvider>
+    </CSPProvider>
+  );
+}

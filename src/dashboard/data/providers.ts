@@ -1,0 +1,60 @@
+import { call, type Answer } from "./api.ts";
+import { useQuery } from "@tanstack/react-query";
+
+export type Provider = Answer<"GET /providers">["items"][number];
+
+/** Every provider we know. They change with a release only. */
+export function useProviders() {
+  return useQuery({
+    queryKey: ["all providers"],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }) => {
+      const all: Provider[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await call("GET /providers", { query: { limit: 200, cursor } }, signal);
+        all.push(...page.items);
+        cursor = page.next_cursor;
+      } while (cursor !== undefined);
+      return all;
+    },
+  });
+}
+
+/** The fields of a secret, as its placement wants them. */
+export function fieldsOf({ placement }: { placement: Provider["placement"] }): readonly string[] {
+  switch (placement.in) {
+    case "basic":
+      return ["username", "password"];
+    case "headers":
+      return [...new Set(Object.values(placement.headers).flatMap(namesIn))];
+    case "oauth":
+      return ["client_id", "client_secret", "refresh_token"];
+    case "bearer":
+    case "header":
+    case "query":
+      return ["secret"];
+  }
+}
+
+function namesIn(template: string): string[] {
+  return Array.from(template.matchAll(/\{([a-z_]+)\}/g), ([, name]) => name as string);
+}
+
+/** How a credential is shown to its upstream, in words. */
+export function placementInWords(placement: Provider["placement"]): string {
+  switch (placement.in) {
+    case "bearer":
+      return "Authorization: Bearer …";
+    case "basic":
+      return "Authorization: Basic …";
+    case "header":
+      return `${placement.name}: ${placement.prefix ?? ""}…`;
+    case "headers":
+      return Object.keys(placement.headers).join(", ");
+    case "query":
+      return `?${placement.name}=…`;
+    case "oauth":
+      return "OAuth 2.0 access token, refreshed for you";
+  }
+}

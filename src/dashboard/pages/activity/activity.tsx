@@ -1,0 +1,139 @@
+import { useState, type ReactNode } from "react";
+import { useSearchParams } from "wouter";
+import { addressOf } from "../../data/api.ts";
+import { useKeys } from "../../data/key_names.ts";
+import { useList } from "../../data/queries.ts";
+import { Icon } from "../../shell/icons.tsx";
+import { Choice } from "../../ui/choice.tsx";
+import { Download } from "../../ui/download.tsx";
+import { List, type Column } from "../../ui/list.tsx";
+import { Card, Page } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
+import { Empty } from "../../ui/states.tsx";
+import { When } from "../../ui/time.tsx";
+import { RowDetails } from "./details.tsx";
+import { filterIn, FILTERS, SPANS, type FilterName } from "./filter.ts";
+import { VerifyChain } from "./verify.tsx";
+import { actorOf, Outcome, OUTCOME_NAMES, What, type Row } from "./words.tsx";
+
+const TAIL_EVERY_MS = 2_000;
+
+/** Everything that happened. What is looked for stands in the address, so that a view can be kept or sent. */
+export function Activity(): ReactNode {
+  const [search, setSearch] = useSearchParams();
+  const [open, setOpen] = useState<Row>();
+  const [tail, setTail] = useState(true);
+  const keys = useKeys();
+  const filter = filterIn(search);
+  const rows = useList(
+    "GET /activity",
+    { query: { ...filter, limit: 50 } },
+    { every_ms: tail ? TAIL_EVERY_MS : undefined },
+  );
+  const narrow = (name: FilterName | "span", value: string) =>
+    setSearch(
+      (now) => {
+        if (value === "") now.delete(name);
+        else now.set(name, value);
+        return now;
+      },
+      { replace: true },
+    );
+  const value = (name: FilterName | "span") => search.get(name) ?? "";
+  const others = FILTERS.filter((name) => !["q", "key", "outcome"].includes(name) && search.has(name));
+  const columns: readonly Column<Row>[] = [
+    {
+      head: "When",
+      cell: (row) => (
+        <button type="button" className="link" onClick={() => setOpen(row)} aria-label={`Details of row ${row.seq}`}>
+          <When at={row.at} />
+        </button>
+      ),
+    },
+    { head: "What", cell: (row) => <What of={row} /> },
+    { head: "Outcome", cell: (row) => <Outcome of={row} /> },
+    { head: "Who", wide: true, cell: (row) => <span className="name">{actorOf(row)}</span> },
+    { head: "Key", wide: true, cell: ({ key_name }) => key_name ?? "" },
+    {
+      head: "Latency",
+      kind: "number",
+      wide: true,
+      cell: ({ latency_ms }) => (latency_ms === undefined ? "" : `${latency_ms.toLocaleString()} ms`),
+    },
+  ];
+  return (
+    <Page
+      title="Activity"
+      lead="Every use, every refusal and every change, on record before it happens. Bodies and query strings never are."
+      actions={
+        <>
+          <VerifyChain />
+          <Export filter={filter} />
+        </>
+      }
+    >
+      <Card flush>
+        <div className="filters">
+          <Search label="Search paths, names, subjects" value={value("q")} onChange={(text) => narrow("q", text)} />
+          <Choice
+            label="Key"
+            hideLabel
+            value={value("key")}
+            onChange={(next) => narrow("key", next)}
+            options={[["", "Every key"], ...(keys.data ?? []).map(({ id, name }) => [id, name] as const)]}
+          />
+          <Choice
+            label="Outcome"
+            hideLabel
+            value={value("outcome")}
+            onChange={(next) => narrow("outcome", next)}
+            options={[["", "Every outcome"], ...OUTCOME_NAMES]}
+          />
+          <Choice
+            label="Time"
+            hideLabel
+            value={value("span")}
+            onChange={(next) => narrow("span", next)}
+            options={SPANS}
+          />
+          <label className="check">
+            <input type="checkbox" checked={tail} onChange={(event) => setTail(event.target.checked)} />
+            Live
+          </label>
+          {others.map((name) => (
+            <button key={name} type="button" className="chip drop" onClick={() => narrow(name, "")}>
+              {name}: {search.get(name)} <Icon name="close" size={12} />
+              <span className="unseen">Drop this filter</span>
+            </button>
+          ))}
+        </div>
+        <List
+          label="Activity"
+          of={rows}
+          columns={columns}
+          id={({ id }) => id}
+          lines={10}
+          empty={
+            <Empty icon="activity" title="Nothing here">
+              {search.size > 0 ? "Nothing on record matches." : "What happens will be here the moment it does."}
+            </Empty>
+          }
+        />
+      </Card>
+      <RowDetails of={open} onClose={() => setOpen(undefined)} />
+    </Page>
+  );
+}
+
+/** The rows that are looked at, as a file. */
+function Export({ filter }: { filter: ReturnType<typeof filterIn> }): ReactNode {
+  return (["csv", "jsonl"] as const).map((format) => (
+    <Download
+      key={format}
+      href={addressOf("GET /activity/export", { query: { ...filter, format } })}
+      name={`activity.${format}`}
+    >
+      {format.toUpperCase()}
+    </Download>
+  ));
+}

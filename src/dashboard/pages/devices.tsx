@@ -1,0 +1,78 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { useState, type ReactNode } from "react";
+import type { Answer } from "../data/api.ts";
+import { queries, useAct, useList } from "../data/queries.ts";
+import { Confirm } from "../ui/dialog.tsx";
+import { List, type Column } from "../ui/list.tsx";
+import { Card, Page } from "../ui/page.tsx";
+import { ReceiptView } from "../ui/receipt.tsx";
+import { Empty } from "../ui/states.tsx";
+import { Status } from "../ui/status.tsx";
+import { When } from "../ui/time.tsx";
+
+/** Browsers that are signed in. */
+export function Devices(): ReactNode {
+  return (
+    <Page title="Devices and sessions" lead="Who can manage this locker. What you sign out is out at once.">
+      <Sessions />
+    </Page>
+  );
+}
+
+type Session = Answer<"GET /sessions">["items"][number];
+
+function Sessions(): ReactNode {
+  const sessions = useList("GET /sessions", {});
+  const [ending, setEnding] = useState<Session>();
+  const revoke = useAct("DELETE /sessions/{id}", { keep: true });
+  const columns: readonly Column<Session>[] = [
+    {
+      head: "Session",
+      cell: ({ name, current }) => (
+        <div className="main-cell">
+          <span className="name">{name}</span>
+          <small>{current ? "this browser" : ""}</small>
+        </div>
+      ),
+    },
+    { head: "Signed in", cell: ({ signed_in_at }) => <When at={signed_in_at} /> },
+    { head: "Last seen", wide: true, cell: ({ seen_at }) => <When at={seen_at} /> },
+    { head: "Ends", wide: true, cell: ({ expires_at }) => <When at={expires_at} /> },
+    {
+      head: "Actions",
+      kind: "actions",
+      cell: (session) =>
+        session.current ? (
+          <Status tone="good">Current</Status>
+        ) : (
+          <Button size="sm" onClick={() => setEnding(session)}>
+            Sign out
+          </Button>
+        ),
+    },
+  ];
+  return (
+    <Card flush title="Signed-in browsers">
+      <List
+        label="Sessions"
+        of={sessions}
+        columns={columns}
+        id={({ id }) => id}
+        lines={2}
+        empty={<Empty icon="device" title="No sessions" />}
+      />
+      <Confirm
+        title="Sign this browser out"
+        lead={`${ending?.name ?? ""} has to sign in again. It is out at once.`}
+        verb="Sign out"
+        open={ending !== undefined}
+        onClose={() => {
+          setEnding(undefined);
+          if (revoke.isSuccess) void queries.invalidateQueries();
+        }}
+        act={() => revoke.mutateAsync({ params: { id: ending?.id ?? "" } })}
+        receipt={(receipt) => <ReceiptView of={receipt} done="Signed out" />}
+      />
+    </Card>
+  );
+}

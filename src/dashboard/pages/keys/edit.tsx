@@ -1,0 +1,90 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { Input, InputArea } from "@cloudflare/kumo/components/input";
+import type { ReactNode } from "react";
+import { useAct } from "../../data/queries.ts";
+import { Modal } from "../../ui/dialog.tsx";
+import { faultOf, FormFault, Tick, useForm } from "../../ui/form.tsx";
+import { forInput } from "../../ui/time.tsx";
+import type { KeyDetails } from "./key.tsx";
+import { tagsIn } from "./tags.ts";
+
+type EditProps = { of: KeyDetails; open: boolean; onClose: () => void };
+
+/** What may change without the secret. Where the secret goes is not among it (SECURITY S2). */
+export function EditKey({ of, open, onClose }: EditProps): ReactNode {
+  return (
+    <Modal
+      title={`Edit ${of.name}`}
+      lead="A former name goes on working, so nothing that uses it breaks. Where the secret goes changes only by rotating it."
+      open={open}
+      onClose={onClose}
+      size="lg"
+    >
+      <EditForm of={of} onClose={onClose} />
+    </Modal>
+  );
+}
+
+function EditForm({ of, onClose }: { of: KeyDetails; onClose: () => void }) {
+  const change = useAct("PATCH /keys/{key}");
+  const { busy, error, submit } = useForm(async (typed) => {
+    const expires = typed.given("expires_at");
+    const [name, tags] = [typed.text("name"), tagsIn(typed.text("tags"))];
+    await change.mutateAsync({
+      params: { key: of.id },
+      body: {
+        ...(name === of.name ? {} : { name }),
+        ...(tags.join() === of.tags.join() ? {} : { tags }),
+        scrub: typed.ticked("scrub"),
+        revealable: typed.ticked("revealable"),
+        expires_at: expires === undefined ? null : new Date(expires).toISOString(),
+        note: typed.given("note") ?? null,
+      },
+    });
+    onClose();
+  });
+  return (
+    <form className="stack" onSubmit={submit}>
+      <Input
+        name="name"
+        label="Name"
+        defaultValue={of.name}
+        required
+        spellCheck={false}
+        error={faultOf(error, "name")}
+      />
+      <Input
+        name="tags"
+        label="Tags"
+        description="Separated by commas"
+        defaultValue={of.tags.join(", ")}
+        error={faultOf(error, "tags")}
+      />
+      <InputArea
+        name="note"
+        label="Note"
+        defaultValue={of.note ?? ""}
+        maxLength={2000}
+        error={faultOf(error, "note")}
+      />
+      <Input
+        name="expires_at"
+        label="Expires"
+        type="datetime-local"
+        defaultValue={forInput(of.expires_at)}
+        error={faultOf(error, "expires_at")}
+      />
+      <Tick name="revealable" label="Devices may see it, with an elevation" checked={of.revealable} />
+      <Tick name="scrub" label="Remove the secret from every answer" checked={of.scrub} />
+      <FormFault error={error} fields={["name", "tags", "note", "expires_at"]} />
+      <div className="modal-foot">
+        <Button type="button" onClick={onClose}>
+          Cancel
+        </Button>
+        <Button type="submit" variant="primary" loading={busy}>
+          Save
+        </Button>
+      </div>
+    </form>
+  );
+}

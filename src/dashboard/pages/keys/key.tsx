@@ -1,0 +1,151 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { useState, type ReactNode } from "react";
+import { Link, useLocation } from "wouter";
+import type { Answer } from "../../data/api.ts";
+import { placementInWords, useProviders } from "../../data/providers.ts";
+import { useAct, useAnswer } from "../../data/queries.ts";
+import { Icon } from "../../shell/icons.tsx";
+import { LinkButton } from "../../ui/link_button.tsx";
+import { Card, Facts, Page } from "../../ui/page.tsx";
+import { Answered } from "../../ui/states.tsx";
+import { Chip, Life } from "../../ui/status.tsx";
+import { exact, When } from "../../ui/time.tsx";
+import { useTold } from "../../ui/told.ts";
+import { RecentActivity } from "../activity/recent.tsx";
+import { DeleteKey } from "./delete.tsx";
+import { EditKey } from "./edit.tsx";
+import { Reveal } from "./reveal.tsx";
+import { RotateKey } from "./rotate.tsx";
+import { TestCall } from "./test.tsx";
+import { Versions } from "./versions.tsx";
+
+export type KeyDetails = Answer<"GET /keys/{key}">;
+
+/** One key: what it is, what it did, and everything that can be done with it. */
+export function KeyPage({ id }: { id: string }): ReactNode {
+  const key = useAnswer("GET /keys/{key}", { params: { key: id } });
+  return (
+    <Answered of={key} lines={10}>
+      {(found) => <Opened of={found} />}
+    </Answered>
+  );
+}
+
+function Opened({ of }: { of: KeyDetails }): ReactNode {
+  const { id, name, paused, tags, note } = of;
+  const [, go] = useLocation();
+  const [open, setOpen] = useState<"edit" | "rotate" | "reveal" | "delete">();
+  const close = () => setOpen(undefined);
+  const tell = useTold();
+  const pause = useAct("POST /keys/{key}/pause");
+  const resume = useAct("POST /keys/{key}/resume");
+  const toggle = () =>
+    tell(
+      (paused ? resume : pause).mutateAsync({ params: { key: id } }),
+      paused ? "In use again" : "Paused: nothing can use it",
+    );
+  return (
+    <Page
+      title={name}
+      lead={
+        <span className="row">
+          <Life {...of} />
+          {tags.map((tag) => (
+            <Link key={tag} href={`/keys?tag=${encodeURIComponent(tag)}`}>
+              <Chip>{tag}</Chip>
+            </Link>
+          ))}
+        </span>
+      }
+      actions={
+        <>
+          <LinkButton href={`/tokens/new?key=${encodeURIComponent(name)}`} variant="primary">
+            Create a token
+          </LinkButton>
+          <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={() => void toggle()}>
+            {paused ? "Resume" : "Pause"}
+          </Button>
+          <Button icon={<Icon name="rotate" size={14} />} onClick={() => setOpen("rotate")}>
+            Rotate
+          </Button>
+          <Button icon={<Icon name="eye" size={14} />} onClick={() => setOpen("reveal")}>
+            Reveal
+          </Button>
+          <Button icon={<Icon name="edit" size={14} />} onClick={() => setOpen("edit")}>
+            Edit
+          </Button>
+          <Button
+            variant="secondary-destructive"
+            icon={<Icon name="trash" size={14} />}
+            onClick={() => setOpen("delete")}
+          >
+            Delete
+          </Button>
+        </>
+      }
+    >
+      <div className="columns main-aside">
+        <div className="stack">
+          <About of={of} />
+          <RecentActivity filter={{ key: id }} empty="No call has used this key yet." />
+        </div>
+        <div className="stack">
+          <Card title="Test">
+            <TestCall id={id} />
+          </Card>
+          <Versions of={of} />
+          {note === undefined ? null : (
+            <Card title="Note">
+              <p className="pre-line">{note}</p>
+            </Card>
+          )}
+        </div>
+      </div>
+      <EditKey of={of} open={open === "edit"} onClose={close} />
+      <RotateKey of={of} open={open === "rotate"} onClose={close} />
+      <Reveal of={of} open={open === "reveal"} onClose={close} />
+      <DeleteKey of={of} open={open === "delete"} onClose={close} onDone={() => go("/keys")} />
+    </Page>
+  );
+}
+
+function About({ of }: { of: KeyDetails }): ReactNode {
+  const providers = useProviders();
+  const provider = providers.data?.find(({ id }) => id === of.provider);
+  return (
+    <Card title="Where it goes">
+      <p className="destination">{of.base_url}</p>
+      <Facts
+        of={[
+          ["Provider", provider?.name ?? of.provider],
+          ["Sent as", <code key="as">{placementInWords(of.placement)}</code>],
+          ["Uses", of.uses.toLocaleString()],
+          ["Last used", <When key="used" at={of.last_used_at} />],
+          ["Stored", <When key="stored" at={of.created_at} />],
+          ["Expires", of.expires_at === undefined ? "never" : exact(of.expires_at)],
+          ["Devices may see it", of.revealable ? "with an elevation" : "no"],
+          ["Removed from answers", of.scrub ? "every answer" : "errors and headers"],
+          Object.keys(of.headers).length > 0 && [
+            "Fixed headers",
+            <span key="headers" className="chips">
+              {Object.entries(of.headers).map(([header, value]) => (
+                <Chip key={header} mono>
+                  {header}: {value}
+                </Chip>
+              ))}
+            </span>,
+          ],
+          of.former_names.length > 0 && [
+            "Former names",
+            <span key="former" className="chips">
+              {of.former_names.map((former) => (
+                <Chip key={former}>{former}</Chip>
+              ))}
+            </span>,
+          ],
+          ["Id", <code key="id">{of.id}</code>],
+        ]}
+      />
+    </Card>
+  );
+}

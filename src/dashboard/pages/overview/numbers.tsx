@@ -1,0 +1,52 @@
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { Answer } from "../../data/api.ts";
+import { useAnswer } from "../../data/queries.ts";
+
+type Bucket = Answer<"GET /activity/stats">["items"][number];
+
+/** The last day in four numbers. */
+export function Numbers(): ReactNode {
+  const { data } = useAnswer("GET /activity/stats", { query: { bucket: "hour" } }, { every_ms: 30_000 });
+  const day = data?.items.filter(({ at }) => Date.parse(at) >= Date.now() - 86_400_000);
+  const calls = sum(day, ({ calls }) => calls);
+  const refused = sum(day, ({ outcomes }) => outcomes.refused ?? 0);
+  const failed = sum(day, ({ outcomes }) => (outcomes.failed ?? 0) + (outcomes.interrupted ?? 0));
+  const timed = day?.filter(({ mean_latency_ms }) => mean_latency_ms !== undefined) ?? [];
+  const latency =
+    sum(timed, ({ mean_latency_ms = 0, calls }) => mean_latency_ms * calls) / (sum(timed, ({ calls }) => calls) || 1);
+  const known = day !== undefined;
+  return (
+    <dl className="numbers">
+      <Figure name="Calls in 24 hours" value={known ? calls.toLocaleString() : undefined} to="/activity?span=24h" />
+      <Figure
+        name="Refused"
+        value={known ? refused.toLocaleString() : undefined}
+        to="/activity?span=24h&outcome=refused"
+      />
+      <Figure
+        name="Failed"
+        value={known ? failed.toLocaleString() : undefined}
+        to="/activity?span=24h&outcome=failed"
+      />
+      <Figure
+        name="Mean latency"
+        value={known ? (timed.length === 0 ? "–" : `${Math.round(latency)} ms`) : undefined}
+        to="/activity?span=24h"
+      />
+    </dl>
+  );
+}
+
+function sum(buckets: readonly Bucket[] | undefined, of: (bucket: Bucket) => number): number {
+  return (buckets ?? []).reduce((total, bucket) => total + of(bucket), 0);
+}
+
+function Figure({ name, value, to }: { name: string; value: string | undefined; to: string }): ReactNode {
+  return (
+    <div className="figure">
+      <dt>{name}</dt>
+      <dd>{value === undefined ? <span className="bone" /> : <Link href={to}>{value}</Link>}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,112 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { useState, type ReactNode } from "react";
+import { Link } from "wouter";
+import type { Answer } from "../../data/api.ts";
+import { useKeyNames, useKeys } from "../../data/key_names.ts";
+import { useAnswer } from "../../data/queries.ts";
+import { Icon } from "../../shell/icons.tsx";
+import { Monogram } from "../../ui/monogram.tsx";
+import { Card, Facts, Page } from "../../ui/page.tsx";
+import { Answered } from "../../ui/states.tsx";
+import { Life } from "../../ui/status.tsx";
+import { exact, When } from "../../ui/time.tsx";
+import { RecentActivity } from "../activity/recent.tsx";
+import { usePauseToken } from "./menu.tsx";
+import { RevokeToken } from "./revoke.tsx";
+import { policyInWords } from "./words.ts";
+
+export type TokenDetails = Answer<"GET /tokens/{id}">;
+
+/** One token: what it may do, what it can reach, what it did. */
+export function TokenPage({ id }: { id: string }): ReactNode {
+  const token = useAnswer("GET /tokens/{id}", { params: { id } });
+  return (
+    <Answered of={token} lines={10}>
+      {(found) => <Opened of={found} />}
+    </Answered>
+  );
+}
+
+function Opened({ of }: { of: TokenDetails }): ReactNode {
+  const { id, name, paused, revoked_at, policy } = of;
+  const [revoking, setRevoking] = useState(false);
+  const toggle = usePauseToken(of);
+  const names = useKeyNames();
+  return (
+    <Page
+      title={name}
+      lead={<Life {...of} />}
+      actions={
+        revoked_at === undefined ? (
+          <>
+            <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={toggle}>
+              {paused ? "Resume" : "Pause"}
+            </Button>
+            <Button variant="destructive" onClick={() => setRevoking(true)}>
+              Revoke
+            </Button>
+          </>
+        ) : null
+      }
+    >
+      <div className="columns main-aside">
+        <div className="stack">
+          <Card title="What it may do">
+            <p className="sentence">{policyInWords(policy, names)}</p>
+            <Facts
+              of={[
+                ["Uses", of.uses.toLocaleString()],
+                ["Refused", of.refused.toLocaleString()],
+                ["Last used", <When key="used" at={of.last_used_at} />],
+                ["Created", <When key="created" at={of.created_at} />],
+                ["Expires", of.expires_at === undefined ? "never" : exact(of.expires_at)],
+                of.revoked_at !== undefined && ["Revoked", exact(of.revoked_at)],
+                ["Id", <code key="id">{id}</code>],
+              ]}
+            />
+          </Card>
+          <RecentActivity filter={{ token: id }} empty="It has not been used yet." />
+        </div>
+        <Reach keys={policy.keys} />
+      </div>
+      <RevokeToken of={of} open={revoking} onClose={() => setRevoking(false)} />
+    </Page>
+  );
+}
+
+/** The very keys that the token reaches now. */
+function Reach({ keys }: { keys: readonly string[] | undefined }): ReactNode {
+  const all = useKeys();
+  return (
+    <Card title="What it can reach">
+      <Answered of={all}>
+        {(known) => {
+          const reached = known.filter(
+            ({ id, name, tags }) =>
+              keys === undefined ||
+              keys.some((key) => key === id || key === name || tags.includes(key.replace(/^tag:/, ""))),
+          );
+          if (reached.length === 0) return <p className="muted">No key: every call is refused.</p>;
+          return (
+            <ul className="lines">
+              {reached.map(({ id, name, provider, base_url, paused }) => (
+                <li key={id}>
+                  <span className="with-icon">
+                    <Monogram name={provider} />
+                    <span className="line-main">
+                      <Link href={`/keys/${id}`} className="name">
+                        {name}
+                      </Link>
+                      <small>{base_url}</small>
+                    </span>
+                  </span>
+                  {paused ? <Life paused /> : null}
+                </li>
+              ))}
+            </ul>
+          );
+        }}
+      </Answered>
+    </Card>
+  );
+}

@@ -1,0 +1,85 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { Link, useLocation } from "wouter";
+import { Account } from "./account.tsx";
+import { Icon, Mark, type IconName } from "./icons.tsx";
+
+type Place = { path: string; name: string; icon: IconName };
+
+const PLACES: readonly (readonly Place[])[] = [
+  [
+    { path: "/", name: "Overview", icon: "overview" },
+    { path: "/keys", name: "Keys", icon: "key" },
+    { path: "/tokens", name: "Tokens", icon: "token" },
+  ],
+  [{ path: "/activity", name: "Activity", icon: "activity" }],
+  [
+    { path: "/devices", name: "Devices", icon: "device" },
+    { path: "/settings", name: "Settings", icon: "settings" },
+  ],
+];
+
+/** The menu at the side, or behind a button where the window is narrow, and the page beside it. */
+export function Frame({ children }: { children: ReactNode }): ReactNode {
+  const [path] = useLocation();
+  const [open, setOpen] = useState(false);
+  const main = useRef<HTMLElement>(null);
+  const first = useRef(true);
+  useEffect(() => {
+    setOpen(false);
+    // Whoever follows a link by keyboard or ear goes on reading at the new page, from its beginning.
+    if (first.current) first.current = false;
+    else main.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [path]);
+  return (
+    <div className="frame">
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
+      <header className="top">
+        <Link href="/" className="brand">
+          <Mark /> API Locker
+        </Link>
+        <Button
+          variant="ghost"
+          shape="square"
+          aria-label="Menu"
+          aria-expanded={open}
+          aria-controls="menu"
+          icon={<Icon name={open ? "close" : "menu"} size={18} />}
+          onClick={() => setOpen(!open)}
+        />
+      </header>
+      <div className={open ? "side open" : "side"} id="menu">
+        <Link href="/" className="brand">
+          <Mark /> API Locker
+        </Link>
+        <nav aria-label="Main">
+          {PLACES.map((group) => (
+            <ul key={group[0]?.path}>
+              {group.map(({ path: to, name, icon }) => (
+                <li key={to}>
+                  <Link
+                    href={to}
+                    className="place"
+                    aria-current={path === to || (to !== "/" && path.startsWith(`${to}/`)) ? "page" : undefined}
+                  >
+                    <Icon name={icon} size={17} />
+                    {name}
+                  </Link>
+                </li>
+              ))}
+            </ul>
+          ))}
+        </nav>
+        <div className="side-foot">
+          <Account />
+        </div>
+      </div>
+      <main id="main" ref={main} tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,39 @@
+import { useId, type ReactNode } from "react";
+
+type ChoiceProps<Value extends string> = {
+  label: string;
+  value: Value;
+  onChange: (value: Value) => void;
+  options: readonly (readonly [value: Value, label: string])[];
+  hideLabel?: boolean;
+  description?: string;
+  error?: string | undefined;
+};
+
+/** One of a few. The platform's own select, which every phone and screen reader knows. */
+export function Choice<Value extends string>(props: ChoiceProps<Value>): ReactNode {
+  const { label, value, onChange, options, hideLabel = false, description, error } = props;
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id} className={hideLabel ? "unseen" : "field-label"}>
+        {label}
+      </label>
+      <select
+        id={id}
+        className="select"
+        value={value}
+        onChange={(event) => onChange(event.target.value as Value)}
+        aria-invalid={error !== undefined}
+      >
+        {options.map(([option, text]) => (
+          <option key={option} value={option}>
+            {text}
+          </option>
+        ))}
+      </select>
+      {description === undefined ? null : <p className="field-note">{description}</p>}
+      {error === undefined ? null : <p className="problem">{error}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { useEffect, useState, type ReactNode } from "react";
+import { Icon } from "../shell/icons.tsx";
+
+const SHOWN_MS = 2_000;
+
+/** Copies a text, and says so. */
+export function Copy({
+  text,
+  label = "Copy",
+  size = "sm",
+}: {
+  text: string;
+  label?: string;
+  size?: "xs" | "sm" | "base";
+}) {
+  const [copied, setCopied] = useState<"yes" | "no">();
+  useEffect(() => {
+    if (copied === undefined) return;
+    const timer = setTimeout(() => setCopied(undefined), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  const copy = () =>
+    void navigator.clipboard.writeText(text).then(
+      () => setCopied("yes"),
+      () => setCopied("no"),
+    );
+  return (
+    <Button size={size} onClick={copy} icon={<Icon name={copied === "yes" ? "check" : "copy"} size={14} />}>
+      <span aria-live="polite">{copied === "yes" ? "Copied" : copied === "no" ? "Select and copy" : label}</span>
+    </Button>
+  );
+}
+
+/** Something to paste elsewhere. */
+export function Snippet({ text, label }: { text: string; label: string }): ReactNode {
+  return (
+    <div className="snippet">
+      <pre tabIndex={0} aria-label={label}>
+        <code>{text}</code>
+      </pre>
+      <Copy text={text} />
+    </div>
+  );
+}

@@ -1,0 +1,23 @@
+import type { ReactNode } from "react";
+
+/** How something stands: a word with a dot of its colour before it. */
+export type Tone = "good" | "warn" | "bad" | "ice" | "quiet";
+
+export function Status({ tone, children }: { tone: Tone; children: ReactNode }): ReactNode {
+  return <span className={`status ${tone}`}>{children}</span>;
+}
+
+/** A word that belongs to something: a tag, a method, a version. */
+export function Chip({ children, mono = false }: { children: ReactNode; mono?: boolean }): ReactNode {
+  return <span className={mono ? "chip mono" : "chip"}>{children}</span>;
+}
+
+type Lives = { paused?: boolean; expires_at?: string | undefined; revoked_at?: string | undefined };
+
+/** Whether a key or a token may be used. */
+export function Life({ paused = false, expires_at, revoked_at }: Lives): ReactNode {
+  if (revoked_at !== undefined) return <Status tone="quiet">Revoked</Status>;
+  if (expires_at !== undefined && Date.parse(expires_at) <= Date.now()) return <Status tone="bad">Expired</Status>;
+  if (paused) return <Status tone="warn">Paused</Status>;
+  return <Status tone="good">Active</Status>;
+}
