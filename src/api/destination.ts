@@ -67,8 +67,8 @@ function isPublicHost(hostname: string): boolean {
 }
 
 /** A client secret goes to these: they must be as public as an upstream. */
-function assertEndpoints({ authorize_url, token_url }: OAuthPlacement, config: Config): void {
-  for (const [field, url] of Object.entries({ authorize_url, token_url })) {
+function assertEndpoints({ authorize_url, token_url, revoke_url }: OAuthPlacement, config: Config): void {
+  for (const [field, url] of Object.entries({ authorize_url, token_url, revoke_url })) {
     if (url === undefined) continue;
     try {
       readBaseUrl(url.replace(/\?.*$/s, ""), config);
@@ -77,6 +77,13 @@ function assertEndpoints({ authorize_url, token_url }: OAuthPlacement, config: C
       throw invalid(`placement.${field}`, refused.extras.errors?.[0]?.rule ?? "must be a public https URL");
     }
   }
+}
+
+/** Refuses fields that a placement has no use for. */
+export function assertUsed(secret: Secret, placement: Destination["placement"]): void {
+  const known = new Set([...secretFieldsOf(placement), ...optionalFieldsOf(placement)]);
+  for (const field of Object.keys(secret))
+    if (!known.has(field)) throw invalid(fieldName(field), "is not used by this placement");
 }
 
 function assertFields(secret: Secret, placement: Destination["placement"]): void {

@@ -5,9 +5,9 @@ import { Problem } from "../problem.ts";
 import { probe } from "../proxy/probe.ts";
 import { ask } from "../vault/answer.ts";
 import type { KeyDetails } from "../vault/change_keys.ts";
-import type { KeyChanges } from "../vault/keys.ts";
+import type { Destination, KeyChanges } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
-import { destinationOf } from "./destination.ts";
+import { assertUsed, destinationOf } from "./destination.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
 import { wireKey, wireKeyDetails, wireReceipt, wireTime } from "./wire.ts";
@@ -31,6 +31,11 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   getKey: async ({ vault, who, param }) => wireKeyDetails(await ask(vault.getKey(who.caller, param("key")))),
   changeKey: async ({ env, vault, who, param, body: patch }) => {
     const changes = changesOf(patch);
+    if (patch.scopes !== undefined) {
+      const { id, destination } = await ask(vault.getKey(who.caller, param("key")));
+      const next = { destination: scoped(destination, patch.scopes), secret: {}, overlap_ms: 0, changes, keep: true };
+      return wireKey(await ask(vault.rotateKey(who.caller, id, next)));
+    }
     if (patch.secret === undefined && patch.fields === undefined) {
       return wireKey(await ask(vault.changeKey(who.caller, param("key"), changes)));
     }
@@ -47,8 +52,14 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   rotateKey: async ({ env, vault, who, param, body: rotation }) => {
     const key = await ask(vault.getKey(who.caller, param("key")));
     const secret = secretOf(rotation);
-    const destination = destinationOf(overlaid(key, {}), secret, configOf(env));
     const overlap_ms = rotation.overlap_seconds * 1_000;
+    if (key.destination.placement.in === "oauth") {
+      // One of several fields may be given by itself: a new client secret, or another refresh token.
+      const { destination } = key;
+      assertUsed(secret, destination.placement);
+      return wireKey(await ask(vault.rotateKey(who.caller, key.id, { destination, secret, overlap_ms, keep: true })));
+    }
+    const destination = destinationOf(overlaid(key, {}), secret, configOf(env));
     return wireKey(await ask(vault.rotateKey(who.caller, key.id, { destination, secret, overlap_ms, changes: {} })));
   },
   rollBackKey: async ({ vault, who, param, body }) => {
@@ -83,6 +94,11 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     const { handle, expires_at } = await ask(vault.createEntryLink(who.caller, param("key")));
     return { url: `${configOf(env).public_origin}/entry/${handle}`, expires_at: wireTime(expires_at) };
   },
+  connectKey: async ({ env, vault, who, param }) => {
+    const { handle, expires_at } = await ask(vault.createConnectLink(who.caller, param("key")));
+    return { url: `${configOf(env).public_origin}/connect/${handle}`, expires_at: wireTime(expires_at) };
+  },
+  disconnectKey: async ({ vault, who, param }) => wireKey(await ask(vault.disconnect(who.caller, param("key")))),
   pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
@@ -109,6 +125,14 @@ function overlaid(
     placement: patch.placement ?? placement,
     headers: patch.headers ?? headers,
   };
+}
+
+/** What is asked for may change without the secret: it is sent nowhere else for it. */
+function scoped(destination: Destination, scopes: string): Destination {
+  const { placement } = destination;
+  if (placement.in === "oauth") return { ...destination, placement: { ...placement, scopes } };
+  const errors = [{ field: "scopes", rule: "is only for keys that are connected by OAuth" }];
+  throw new Problem("invalid_request", "This key has no scopes.", { errors });
 }
 
 function changesOf({ name, tags, note, scrub, revealable, expires_at }: z.output<typeof KeyPatch>): KeyChanges {

@@ -67,10 +67,11 @@ export function wireKey(key: ApiKey): z.output<typeof Key> {
     last_used_at: optional(key.last_used_at),
     uses,
     overlap_until: optional(key.overlap_until),
+    connection: placement.in === "oauth" ? (key.connection ?? "not_connected") : undefined,
   };
 }
 
-export function wireKeyDetails({ former_names, versions, ...key }: StoredDetails): z.output<typeof KeyDetails> {
+export function wireKeyDetails({ former_names, versions, oauth, ...key }: StoredDetails): z.output<typeof KeyDetails> {
   return {
     ...wireKey(key),
     former_names,
@@ -80,6 +81,21 @@ export function wireKeyDetails({ former_names, versions, ...key }: StoredDetails
       created_at: wireTime(created_at),
       current: version === key.version,
     })),
+    oauth: oauth === null ? undefined : wireConnection(oauth),
+  };
+}
+
+function wireConnection(oauth: NonNullable<StoredDetails["oauth"]>): z.output<typeof KeyDetails>["oauth"] {
+  const { scopes, connected_at, obtained_at, expires_at, renewals, failures, trouble, history } = oauth;
+  return {
+    scopes: scopes ?? undefined,
+    connected_at: wireTime(connected_at),
+    obtained_at: wireTime(obtained_at),
+    expires_at: optional(expires_at),
+    renewals,
+    failures,
+    trouble: trouble ?? undefined,
+    history: history.map(({ at, what, detail }) => ({ at: wireTime(at), what, detail: detail ?? undefined })),
   };
 }
 

@@ -4,6 +4,7 @@ import { LLM } from "./llm.ts";
 import { MEDIA } from "./media.ts";
 import { MESSAGING } from "./messaging.ts";
 import { MODEL_HOSTS } from "./model_hosts.ts";
+import { CONNECTED } from "./connected.ts";
 import { OFFICE } from "./office.ts";
 import { PAYMENTS } from "./payments.ts";
 import type { Provider } from "./provider.ts";
@@ -18,6 +19,7 @@ const PROVIDERS: readonly Provider[] = [
   ...DEVELOPER,
   ...OFFICE,
   ...MEDIA,
+  ...CONNECTED,
 ];
 
 const BY_ID = new Map(PROVIDERS.map((provider) => [provider.id, provider]));

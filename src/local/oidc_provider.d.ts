@@ -1,4 +1,4 @@
-// The package brings no types; these are the few things that identity_provider.ts uses.
+// The package brings no types; these are the few things that we use.
 
 declare module "oidc-provider/lib/provider.js" {
   import type { IncomingMessage, ServerResponse } from "node:http";
@@ -18,6 +18,10 @@ declare module "oidc-provider/lib/provider.js" {
       addOIDCScope(scope: string): void;
       save(): Promise<string>;
     };
+    Client: { find(client_id: string): Promise<object> };
+    RefreshToken: new (properties: object) => { save(): Promise<string> };
+    AccessToken: { find(token: string): Promise<object | undefined> };
+    ClientCredentials: { find(token: string): Promise<object | undefined> };
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>;
     interactionDetails(
       request: IncomingMessage,

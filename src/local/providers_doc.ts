@@ -34,10 +34,6 @@ No provider here documents an operation that answers with the headers of the req
 /** What is not in the catalog though somebody may look for it, and why. */
 const LEFT_OUT = [
   [
-    "Google, Microsoft, Spotify, LinkedIn, Zoom, Dropbox and Salesforce accounts",
-    "their APIs take short-lived OAuth tokens only; they belong to upstream OAuth.",
-  ],
-  [
     "Upstash `GET /v2/redis/databases`",
     "whether the list shows passwords is not documented; one database does, and is listed.",
   ],
@@ -62,6 +58,7 @@ export function providersDoc(providers: readonly Provider[]): string {
     HEAD,
     section("Language models", providers, "llm"),
     section("Services", providers, "service"),
+    section("Accounts that are connected", providers, "oauth"),
     LINE,
     ...providers.filter(({ credential_operations }) => credential_operations !== undefined).map(operations),
     `## Left out\n\n${LEFT_OUT.map(([what, why]) => `- ${what}: ${why}`).join("\n")}\n`,
@@ -114,7 +111,7 @@ function shown(placement: Placement): string {
         .map(([name, template]) => `\`${name}: ${template}\``)
         .join(", ");
     case "oauth":
-      return "OAuth";
+      return placement.grant === "jwt_bearer" ? "OAuth: client_id, private_key" : "OAuth: client_id, client_secret";
     case "query":
       return `\`?${placement.name}={secret}\``;
   }

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { app } from "./app.ts";
+import { connect } from "./connect.ts";
 import { entry } from "./entry.ts";
 import { BROWSER_HEADERS } from "./layout.ts";
 import look from "./look.css";
@@ -8,6 +9,7 @@ import style from "./style.css";
 /** What a person sees: the dashboard, and pages that are made on the server and need no script. */
 export const pages = new Hono<{ Bindings: Env }>()
   .route("/", entry)
+  .route("/", connect)
   .route("/", app)
   .get(
     "/style.css",

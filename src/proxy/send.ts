@@ -85,10 +85,11 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   const errand = { config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body };
   const first = await attempt(errand);
   if (!mayFallBack(first, errand)) return settleHandBack(errand, first);
-  // The upstream does not take the new secret yet: while the rotation overlaps, the one before is asked for, as a use of its own.
+  // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
+  // asked for, else a newer token. A use of its own.
   void first.answer.body?.cancel().catch(() => {});
   ctx.waitUntil(first.call.end({ outcome: "ok" }));
-  return settleHandBack(errand, await attempt({ ...errand, question: { ...question, overlap: true } }));
+  return settleHandBack(errand, await attempt({ ...errand, question: { ...question, ...again(first) } }));
 }
 
 /** Hands the answer back; one that cannot be is dropped, and the call settled as failed. */
@@ -115,7 +116,7 @@ async function attempt(errand: Errand): Promise<Attempt> {
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
   try {
     const upstream = prepare(config, dispatch, errand);
-    if (dispatch.overlaps) await keepBody(errand);
+    if (mayNeedAgain(dispatch)) await keepBody(errand);
     const sent_at = Date.now();
     const answer = await send(call, errand, upstream);
     return { call, upstream, answer, timing: `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}` };
@@ -141,7 +142,16 @@ async function keepBody(errand: Errand): Promise<void> {
 }
 
 function mayFallBack({ call, answer }: Attempt, { body }: Errand): boolean {
-  return answer.status === 401 && call.dispatch.overlaps && !(body instanceof ReadableStream);
+  return answer.status === 401 && mayNeedAgain(call.dispatch) && !(body instanceof ReadableStream);
+}
+
+function mayNeedAgain({ overlaps, renews }: Dispatch): boolean {
+  return overlaps || renews !== undefined;
+}
+
+/** What the vault is asked the second time. */
+function again({ call: { dispatch } }: Attempt): Pick<Ask, "overlap" | "stale"> {
+  return dispatch.overlaps ? { overlap: true } : { stale: dispatch.renews };
 }
 
 function assertServable(request: Request): void {

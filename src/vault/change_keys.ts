@@ -1,5 +1,6 @@
 import { Problem } from "../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
+import type { Connection, ConnectionEvent } from "./connected_keys.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { ApiKey, Destination, KeyChanges } from "./keys.ts";
 import { record, type Parts } from "./parts.ts";
@@ -7,29 +8,46 @@ import type { Secret } from "./sealer.ts";
 import type { Token } from "./tokens.ts";
 import type { Version } from "./versions.ts";
 
-/** A new secret, with where it may go; the destination belongs to the secret and comes with it (SECURITY S2). */
-export type NewVersion = { destination: Destination; secret: Secret; overlap_ms: number; changes?: KeyChanges };
+/**
+ * A new secret, with where it may go; the destination belongs to the secret and comes with it (SECURITY S2). With `keep` the
+ * fields that are not given stay as they are, and the destination with them: only the scopes that are asked for may differ.
+ */
+export type NewVersion = {
+  destination: Destination;
+  secret: Secret;
+  overlap_ms: number;
+  changes?: KeyChanges;
+  keep?: boolean;
+};
 
 /** A key with what only its own page shows. */
-export type KeyDetails = ApiKey & { former_names: string[]; versions: Version[] };
+export type KeyDetails = ApiKey & {
+  former_names: string[];
+  versions: Version[];
+  oauth: (Connection & { history: ConnectionEvent[] }) | null;
+};
 
-export function keyDetails({ keys, versions }: Parts, ref: string): KeyDetails {
+export function keyDetails({ keys, versions, connected_keys }: Parts, ref: string): KeyDetails {
   const key = keys.must(ref);
-  return { ...key, former_names: keys.formerNames(key), versions: versions.list(key.id) };
+  const connection = connected_keys.find(key.id);
+  const oauth = connection === undefined ? null : { ...connection, history: connected_keys.events(key.id) };
+  return { ...key, former_names: keys.formerNames(key), versions: versions.list(key.id), oauth };
 }
 
 /** Gives a key a new version: sealed and in KV first, then, if caller and key still stand, made current in one step. */
 export async function rotateKey(parts: Parts, caller: Caller, ref: string, next: NewVersion): Promise<ApiKey> {
-  const { keys, versions, sealer, jobs, tokens } = parts;
+  const { keys, versions, sealer, jobs, tokens, connected_keys } = parts;
   recognise(tokens, caller, Date.now());
-  const { id } = keys.must(ref);
+  const { id, version: before } = keys.must(ref);
+  const secret = next.keep === true ? await completed(parts, id, next) : next.secret;
   const version = versions.reserve(id);
   const destination = JSON.stringify(next.destination);
-  const sealed = await sealer.put(id, version, destination, next.secret);
+  const sealed = await sealer.put(id, version, destination, secret);
   try {
     const now = Date.now();
     const by = recognise(tokens, caller, now);
     const key = keys.must(id);
+    if (next.keep === true && key.version !== before) throw new Problem("conflict", "The key was changed meanwhile.");
     if (next.changes !== undefined) {
       assertMayChange(by, next.changes);
       keys.change(key, next.changes, now);
@@ -38,6 +56,7 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
     const overlaps = next.overlap_ms > 0 && destination === key.sealed_destination;
     versions.add(key, version, destination, sealed, overlaps ? now + next.overlap_ms : null, now);
     keys.changed();
+    connected_keys.versionChanged(keys.must(id), next.secret, now);
     jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
     record(parts, by, caller, "key.rotate", { key: id, key_name: key.name, provider: next.destination.provider });
   } catch (refused) {
@@ -50,9 +69,24 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
   return key;
 }
 
+/** The secret with the fields that were not given as they are. A refresh token that has been used up is not carried on. */
+async function completed({ keys, sealer, connected_keys }: Parts, id: string, next: NewVersion): Promise<Secret> {
+  const key = keys.must(id);
+  if (butForScopes(key.destination) !== butForScopes(next.destination))
+    throw new Problem("invalid_request", "Where a secret may go changes only together with the whole secret.");
+  const { refresh_token, ...current } =
+    sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version)));
+  const unused = refresh_token !== undefined && connected_keys.find(id)?.state === "ready";
+  return { ...current, ...(unused ? { refresh_token } : {}), ...next.secret };
+}
+
+function butForScopes({ placement, ...rest }: Destination): string {
+  return JSON.stringify({ ...rest, placement: placement.in === "oauth" ? { ...placement, scopes: "" } : placement });
+}
+
 /** Makes an earlier version current. To another destination only a person at the dashboard may lead a secret (SECURITY S2). */
 export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: number | undefined): ApiKey {
-  const { keys, versions } = parts;
+  const { keys, versions, connected_keys } = parts;
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
   const key = keys.must(ref);
@@ -63,6 +97,7 @@ export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: 
   }
   versions.rollBack(key, to, now);
   keys.changed();
+  connected_keys.versionChanged(keys.must(key.id), {}, now);
   record(parts, by, caller, "key.rollback", { key: key.id, key_name: key.name });
   return keys.must(key.id);
 }

@@ -4,6 +4,7 @@ import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
 import { slide } from "./caller.ts";
+import type { ConnectedKeys } from "./connected_keys.ts";
 import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import type { ApiKey, Destination, Keys } from "./keys.ts";
 import { newLease } from "./leashes.ts";
@@ -24,6 +25,8 @@ export type Ask = {
   overridden: boolean;
   /** The upstream has refused the key's new secret: ask for the one before, while its rotation overlaps. A use of its own. */
   overlap?: boolean | undefined;
+  /** The upstream has refused this access token (by its serial): ask for a newer one. A use of its own. */
+  stale?: number | undefined;
 } & Origin;
 
 /** The vault's yes: where to send the call, with what, until when, and the lease that opens its leash. */
@@ -42,6 +45,8 @@ export type Dispatch = {
   scrub: boolean;
   /** The version before may be asked for, should the upstream refuse this one. */
   overlaps: boolean;
+  /** The access token's serial, where the call may be made once more with a newer one should the upstream refuse it. */
+  renews?: number | undefined;
 };
 
 /** How a carried call ended, told off the hot path. */
@@ -55,11 +60,16 @@ export type Parts = {
   sealer: Sealer;
   refusals: Refusals;
   versions: Versions;
+  connected_keys: ConnectedKeys;
   quota: Quota;
 };
 
 /** Kinds of token that may make calls; what more an access token needs is judged with the call. */
 const CALLING: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
+
+/** What a call shows the upstream; `serial` tells one access token from another. */
+type Opened = { secret: Secret; serial?: number };
+
 const PATH_LIMIT = 512;
 const AGENT_LIMIT = 256;
 
@@ -95,7 +105,7 @@ export class Gate {
   }
 
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { tokens, audit, sealer, keys, quota } = this.#parts;
+    const { tokens, audit, sealer, keys, quota, connected_keys } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
     const current = this.#keyFor(token, ask.key);
@@ -108,8 +118,7 @@ export class Gate {
     const { lease, hash } = newLease();
     const { seq, id } = audit.append(event, now, { lease: hash, path: event.path === path.raw ? null : path.raw });
 
-    const remembered = sealer.remembered(key);
-    const opened = remembered === undefined ? await this.#open(key) : { secret: remembered };
+    const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
     const { method, overridden } = ask;
     const overtaken =
       epoch === this.#epoch ? undefined : this.#judge(token, key.id, { method, path: path.raw, overridden });
@@ -119,7 +128,8 @@ export class Gate {
       throw problemOf(overtaken, id);
     }
     if ("fault" in opened) {
-      audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
+      const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
+      audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
       throw opened.fault;
     }
     // Both as they are now: either may have been changed while the secret was opened.
@@ -132,11 +142,12 @@ export class Gate {
       lease,
       not_after: Number.isFinite(not_after) ? not_after : null,
       expiry_rule: key_expires_at < token_expires_at ? "key_expired" : "expired",
-      destination: key.destination,
+      destination: shownAt(key.destination),
       path: path.raw,
       secret: opened.secret,
       scrub: key.scrub,
       overlaps: ask.overlap !== true && this.#before(key, now) !== undefined,
+      renews: opened.serial !== undefined && connected_keys.mayRenew(key, opened.serial) ? opened.serial : undefined,
     };
   }
 
@@ -152,10 +163,19 @@ export class Gate {
     for (const { seq, ...outcome } of settlements) this.#parts.audit.settle(seq, outcome, now);
   }
 
+  /** What needs no waiting: the key's secret, or the access token of one that renews itself. */
+  #atHand(key: ApiKey, stale: number | undefined): Opened | undefined {
+    const { sealer, connected_keys } = this.#parts;
+    if (key.destination.placement.in === "oauth") return connected_keys.atHand(key, stale);
+    const secret = sealer.remembered(key);
+    return secret && { secret };
+  }
+
   /** A failure is a value here: the decision may have been overtaken meanwhile, and then that is the answer. */
-  async #open(key: ApiKey): Promise<{ secret: Secret } | { fault: unknown }> {
-    const { sealer, keys } = this.#parts;
+  async #open(key: ApiKey, stale: number | undefined): Promise<Opened | { fault: unknown }> {
+    const { sealer, keys, connected_keys } = this.#parts;
     try {
+      if (key.destination.placement.in === "oauth") return await connected_keys.access(key, stale);
       return { secret: await sealer.open(key, keys.sealedBlob(key.id, key.version)) };
     } catch (fault) {
       return { fault };
@@ -228,6 +248,14 @@ function judgeCall(
   return judge(standing, { ...call, credentials: key !== undefined && touchesCredentials(key.destination, call) });
 }
 
+/** An access token is shown as a key is; where it came from is the vault's affair. */
+function shownAt(destination: Destination): Destination {
+  const { placement } = destination;
+  if (placement.in !== "oauth") return destination;
+  const { header } = placement;
+  return { ...destination, placement: header === undefined ? { in: "bearer" } : { in: "header", ...header } };
+}
+
 const NO_KEY: Denial = { rule: "keys", code: "not_found", detail: "This token reaches no key of that name." };
 const NOT_ONE_KEY: Denial = {
   rule: "keys",
@@ -241,7 +269,7 @@ function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, 
     token: token.kind === "oat" ? token.id : undefined,
     generation: token.generation,
     action,
-    rule: ask.overlap === true ? "overlap" : undefined,
+    rule: ask.overlap === true ? "overlap" : ask.stale === undefined ? undefined : "renewal",
     key: key?.id,
     key_name: key?.name,
     provider: key?.destination.provider,

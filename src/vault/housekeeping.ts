@@ -1,4 +1,5 @@
 import type { Audit } from "./audit.ts";
+import type { ConnectedKeys } from "./connected_keys.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { Grants } from "./grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
@@ -21,6 +22,7 @@ type Parts = {
   tokens: Tokens;
   grants: Grants;
   keys: Keys;
+  connected_keys: ConnectedKeys;
   sealer: Sealer;
   jobs: Jobs;
   refusals: Refusals;
@@ -51,6 +53,7 @@ export class Housekeeping {
     forget_answers: (now) => this.#parts.idempotency.expire(now),
     retain: (now) => this.#retain(now),
     expire_feeds: () => this.#parts.live.expire(),
+    renew: (now) => this.#parts.connected_keys.renewDue(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */

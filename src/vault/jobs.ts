@@ -7,7 +7,8 @@ export type JobName =
   | "count_refusals"
   | "forget_answers"
   | "retain"
-  | "expire_feeds";
+  | "expire_feeds"
+  | "renew";
 
 type Handler = (now: number) => Promise<void> | void;
 

@@ -2,6 +2,7 @@ import { ulid } from "ulid";
 import { CUSTOM } from "../catalog/catalog.ts";
 import type { Placement } from "../catalog/provider.ts";
 import { Problem } from "../problem.ts";
+import type { ConnectionState } from "./connected_keys.ts";
 
 /**
  * Where a key's secret may go and how it is shown there. It belongs to the key *version* and to the seal's AAD: changing it
@@ -35,6 +36,8 @@ export type ApiKey = {
   paused_at: number | null;
   uses: number;
   last_used_at: number | null;
+  /** How a key that renews itself stands; null for all others, and for one that nobody has connected. */
+  connection: ConnectionState | null;
 };
 
 /** What a person says about a key, besides its secret. */
@@ -60,7 +63,8 @@ type Row = Omit<ApiKey, "destination" | "sealed_destination" | "tags" | "scrub" 
 };
 
 const REMEMBERED = 500;
-const SELECT = `SELECT k.*, v.destination FROM api_key k JOIN key_version v ON v.key_id = k.id AND v.version = k.version`;
+const SELECT = `SELECT k.*, v.destination, c.state AS connection FROM api_key k
+  JOIN key_version v ON v.key_id = k.id AND v.version = k.version LEFT JOIN connection c ON c.key_id = k.id`;
 
 /** Tables `api_key`, `key_version`, `key_name`. A name is looked up as id, then as current or former name (DESIGN D16). */
 export class Keys {

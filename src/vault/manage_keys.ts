@@ -2,6 +2,7 @@ import { recognise, type Caller } from "./caller.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { ApiKey, NewKey } from "./keys.ts";
 import { tagOf } from "./leashes.ts";
+import { sayFarewell } from "./manage_connections.ts";
 import { cut, record, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Secret } from "./sealer.ts";
@@ -16,7 +17,9 @@ export async function createKey(parts: Parts, caller: Caller, key: NewKey, secre
   try {
     const now = Date.now();
     const by = recognise(tokens, caller, now);
-    const stored = keys.add(id, key, sealed, now);
+    keys.add(id, key, sealed, now);
+    parts.connected_keys.versionChanged(keys.must(id), secret, now);
+    const stored = keys.must(id);
     // It has seen the secret: that it may also use the key gives nothing away.
     if (by.kind === "dev") tokens.addKey(by, id);
     jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
@@ -55,10 +58,12 @@ export async function deleteKey(parts: Parts, caller: Caller, ref: string): Prom
   const by = recognise(tokens, caller, now);
   const { id, name, last_used_at } = keys.must(ref);
   const versions = keys.versions(id);
+  const farewell = sayFarewell(parts, id);
   keys.delete(id);
   gate.bump();
   record(parts, by, caller, "key.delete", { key: id, key_name: name });
   const { streams_cut, unacknowledged } = await cut(parts, tagOf.key(id), "key_deleted");
+  void farewell;
   // Without its key row nothing names the blob any more; one that is left behind by a fault is unreachable, not usable.
   await Promise.allSettled(versions.map((version) => sealer.deleteBlob(id, version)));
   return {

@@ -5,9 +5,10 @@ import devices from "./migrations/0004_devices.sql";
 import alerts from "./migrations/0005_alerts.sql";
 import families from "./migrations/0006_families.sql";
 import authorizations from "./migrations/0007_authorizations.sql";
+import connections from "./migrations/0008_connections.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
-const MIGRATIONS: readonly string[] = [init, parents, grants, devices, alerts, families, authorizations];
+const MIGRATIONS: readonly string[] = [init, parents, grants, devices, alerts, families, authorizations, connections];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */
 export function vaultExists(sql: SqlStorage): boolean {

@@ -6,6 +6,7 @@ import { Audit, type Event } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { Devices } from "./devices.ts";
 import { Families } from "./families.ts";
+import { ConnectedKeys } from "./connected_keys.ts";
 import { Gate } from "./gate.ts";
 import { Grants } from "./grants.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -36,6 +37,7 @@ export type Parts = {
   families: Families;
   keys: Keys;
   versions: Versions;
+  connected_keys: ConnectedKeys;
   idempotency: Idempotency;
   turnstile: Turnstile;
   identities: Identities;
@@ -72,10 +74,12 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const leashes = new Leashes(connections);
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
+  const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
   const gate = new Gate({
     tokens,
     keys,
     versions,
+    connected_keys,
     audit,
     sealer,
     refusals,
@@ -90,6 +94,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     tokens,
     grants,
     keys,
+    connected_keys,
     sealer,
     jobs,
     refusals,
@@ -110,6 +115,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     families: new Families(sql, tokens, sealer, token_keys, vault_id),
     keys,
     versions,
+    connected_keys,
     idempotency,
     turnstile: new Turnstile(storage),
     identities: new Identities(sql),

@@ -1,4 +1,5 @@
 import type { ProblemCode } from "../problem.ts";
+import type { ConnectionState } from "./connected_keys.ts";
 import type { Destination } from "./keys.ts";
 import { covers, type UpstreamPath } from "./path.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
@@ -30,6 +31,7 @@ export type Standing = {
         expires_at: number | null;
         paused_at: number | null;
         destination: Pick<Destination, "placement">;
+        connection: ConnectionState | null;
       }
     | undefined;
   now: number;
@@ -67,12 +69,9 @@ export function judgeKey({ token, key, now }: Standing): Denial | undefined {
     return deny("key_expired", "policy_denied", `The key ${key.name} has expired.`);
   if (key.paused_at !== null)
     return deny("key_paused", "paused", `The key ${key.name} is paused. Its owner can resume it.`);
-  if (key.destination.placement.in === "oauth") {
-    return deny(
-      "reconnect_required",
-      "reconnect_required",
-      `The credential ${key.name} is not connected to its provider yet.`,
-    );
+  if (key.destination.placement.in === "oauth" && key.connection !== "ready" && key.connection !== "connected") {
+    const detail = `${key.name} must be connected to its provider by its owner.`;
+    return deny("reconnect_required", "reconnect_required", detail);
   }
   return undefined;
 }

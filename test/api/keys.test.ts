@@ -244,7 +244,7 @@ describe("OAuth credentials, stored for later", () => {
     provider: "custom",
     base_url: upstream.origin,
     placement: { in: "oauth", authorize_url: "https://accounts.google.com/o/oauth2/v2/auth", token_url, scopes: "a b" },
-    fields: { client_id: "client", client_secret: "client-secret-123", refresh_token: "refresh-token-456" },
+    fields: { client_id: "client", client_secret: "client-secret-123" },
   });
 
   it("are kept with their endpoints, and until they are connected a call is told so", async () => {

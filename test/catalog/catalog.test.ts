@@ -8,11 +8,13 @@ import { secretFieldsOf, type Operation, type Provider } from "../../src/catalog
 import { readConfig } from "../../src/config.ts";
 import { providersDoc } from "../../src/local/providers_doc.ts";
 import { covers, readPath } from "../../src/vault/path.ts";
+import { CONNECTED_SHAPES } from "./connected_shapes.ts";
 import { LLM_SHAPES } from "./llm_shapes.ts";
 import { SERVICE_SHAPES } from "./service_shapes.ts";
 
 const PROVIDERS = listProviders();
 const DOC = join(import.meta.dirname, "../../docs/providers.md");
+const PEM = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 const key = `k1:${Buffer.alloc(32).toString("base64")}`;
 const DEPLOYED = readConfig({
   PUBLIC_ORIGIN: "https://locker.test",
@@ -29,7 +31,9 @@ test.each(PROVIDERS)("$id is well formed and could be stored in a deployment as 
   if (sdk_base_path !== undefined) expect(sdk_base_path).toMatch(/^(\/[\w.-]+)+\/?$/);
 
   const own = provider.base_url_hint?.replace(/<[a-z]+>/g, "mine");
-  const secret = Object.fromEntries(secretFieldsOf(placement).map((field) => [field, "s"]));
+  const secret = Object.fromEntries(
+    secretFieldsOf(placement).map((field) => [field, field === "private_key" ? PEM : "s"]),
+  );
   const destination = destinationOf({ provider: id, base_url: own }, secret, DEPLOYED);
   // An origin alone: whoever calls through the locker replaces the host and nothing else.
   expect(destination).toMatchObject({ origin: provider.base_url ?? own, base_path: "", placement });
@@ -99,6 +103,9 @@ test.each([
   ["openrouter", "POST", "/api/v1/keys"],
   ["posthog", "POST", "/api/personal_api_keys/"],
   ["shopify", "GET", "/admin/api/2025-07/storefront_access_tokens.json"],
+  ["google-service-account", "POST", "/v1/projects/-/serviceAccounts/me@p.iam.gserviceaccount.com:generateAccessToken"],
+  ["microsoft-oauth", "POST", "/v1.0/applications/0001/addPassword"],
+  ["github-oauth", "POST", "/app/installations/42/access_tokens"],
 ])("%s: %s %s is known to hand out a credential", (id, method, path) => {
   expect(handsOut(providerOf(id), method, path)).toBe(true);
 });
@@ -106,7 +113,7 @@ test.each([
 test("neither a test call nor a documented everyday call is taken for one that hands out a credential", () => {
   for (const { id, test } of PROVIDERS)
     if (test !== undefined) expect([id, handsOut(providerOf(id), test.method, test.path)]).toEqual([id, false]);
-  for (const { provider, method, path } of [...LLM_SHAPES, ...SERVICE_SHAPES])
+  for (const { provider, method, path } of [...LLM_SHAPES, ...SERVICE_SHAPES, ...CONNECTED_SHAPES])
     expect([provider, handsOut(providerOf(provider), method, path)]).toEqual([provider, false]);
 });
 
@@ -120,5 +127,6 @@ function handsOut(provider: Provider | undefined, method: string, path: string):
   const asked = readPath(path.split("?")[0] ?? "", true);
   const is = ({ method: listed, path: glob }: Operation) =>
     (listed === "*" || listed === method) && covers(glob, asked);
-  return provider?.credential_operations?.some(is) ?? false;
+  const { credential_operations = [], same_api_as = "" } = provider ?? {};
+  return credential_operations.some(is) || (providerOf(same_api_as)?.credential_operations ?? []).some(is);
 }

@@ -59,9 +59,10 @@ test.each(SHAPES)(
   },
 );
 
-test("every provider of the catalog has a documented call here", () => {
+test("every provider of the catalog has a documented call here; those that are connected have theirs in connected.test.ts", () => {
   const shown = new Set(SHAPES.map(({ provider }) => provider));
-  expect(listProviders().filter(({ id }) => !shown.has(id))).toEqual([]);
+  const stored = listProviders().filter(({ placement }) => placement.in !== "oauth");
+  expect(stored.filter(({ id }) => !shown.has(id))).toEqual([]);
 });
 
 function secretOf(provider: string): string {

@@ -33,6 +33,7 @@ const key = (more: Partial<Key> = {}): Key => ({
   paused_at: null,
   uses: 0,
   last_used_at: NOW,
+  connection: null,
   ...more,
 });
 const token = (more: Partial<Token> = {}): Token => ({

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { listOf, page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
-import { oneSecret, Placement, secretAndDestination, secretFields, secretText } from "./destination.ts";
+import { oneSecret, Placement, scopes, secretAndDestination, secretFields, secretText } from "./destination.ts";
 
 export const KeyName = z
   .string()
@@ -35,10 +35,13 @@ export const KeyPatch = z
     expires_at: time.nullable().optional(),
     note: note.nullable().optional(),
     provider: text(40).optional(),
+    scopes: scopes.optional().meta({ description: "What an OAuth credential asks for; connect it again to get it" }),
     ...secretAndDestination,
   })
   .refine(({ secret, fields }) => secret === undefined || fields === undefined, oneSecret.complaint)
   .superRefine((patch, context) => {
+    if (patch.scopes !== undefined && (patch.secret ?? patch.fields ?? patch.placement) !== undefined)
+      context.addIssue({ code: "custom", path: ["scopes"], message: "must be given without secret and placement" });
     if (patch.secret !== undefined || patch.fields !== undefined) return;
     for (const field of ["provider", "base_url", "placement", "headers"] as const) {
       if (patch[field] !== undefined)
@@ -84,11 +87,28 @@ export const Key = z.object({
   last_used_at: time.optional(),
   uses: z.int(),
   overlap_until: time.optional(),
+  connection: z
+    .enum(["not_connected", "ready", "connected", "reconnect_required"])
+    .optional()
+    .meta({ description: "How a key that renews itself stands" }),
+});
+
+/** A key that renews itself: what it was granted, and what has happened to that, newest first. */
+const Connection = z.object({
+  scopes: z.string().optional(),
+  connected_at: time,
+  obtained_at: time,
+  expires_at: time.optional(),
+  renewals: z.int(),
+  failures: z.int(),
+  trouble: z.string().optional(),
+  history: z.array(z.object({ at: time, what: z.string(), detail: z.string().optional() })),
 });
 
 export const KeyDetails = Key.extend({
   former_names: z.array(z.string()),
   versions: z.array(z.object({ version: z.int(), base_url: z.string(), created_at: time, current: z.boolean() })),
+  oauth: Connection.optional(),
 });
 
 export const Revealed = z.object({
@@ -191,6 +211,22 @@ export const KEY_OPERATIONS = {
     may: PEOPLE,
     body: TestCall,
     answer: TestResult,
+    status: 200,
+  },
+  connectKey: {
+    method: "post",
+    path: "/keys/{key}/connect",
+    summary: "A one-time page from which its owner connects the key to its provider",
+    may: PEOPLE,
+    answer: EntryLink,
+    status: 201,
+  },
+  disconnectKey: {
+    method: "post",
+    path: "/keys/{key}/disconnect",
+    summary: "Forget what the provider has granted, and tell it so",
+    may: PEOPLE,
+    answer: Key,
     status: 200,
   },
   createEntryLink: {

@@ -20,10 +20,10 @@ import type { Issued } from "../families.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../refresh.ts";
 import { change, live, read } from "../surface.ts";
-import { KeySurface } from "./keys.ts";
+import { ConnectionSurface } from "./connections.ts";
 
 /** App tokens and sessions. */
-export abstract class TokenSurface extends KeySurface {
+export abstract class TokenSurface extends ConnectionSurface {
   createToken(caller: Caller, name: string, policy: PolicyInput, rotation?: Rotation): Promise<Answer<CreatedToken>> {
     return this[change](caller, (parts) => createToken(parts, caller, name, policy, rotation));
   }

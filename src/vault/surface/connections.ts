@@ -1,0 +1,38 @@
+import { answer, answerAsync, type Answer } from "../answer.ts";
+import type { Caller } from "../caller.ts";
+import type { ApiKey } from "../keys.ts";
+import {
+  completeConnect,
+  createConnectLink,
+  depart,
+  disconnect,
+  readConnectLink,
+  type ConnectPage,
+  type Departure,
+  type Return,
+} from "../manage_connections.ts";
+import { change, forCaller } from "../surface.ts";
+import { KeySurface } from "./keys.ts";
+
+/** Keys that renew themselves: connected to their provider by a person, and disconnected. */
+export abstract class ConnectionSurface extends KeySurface {
+  createConnectLink(caller: Caller, ref: string): Promise<Answer<{ handle: string; expires_at: number }>> {
+    return this[change](caller, (parts) => createConnectLink(parts, caller, ref));
+  }
+
+  readConnectLink(caller: Caller, handle: string): Answer<ConnectPage> {
+    return answer(() => readConnectLink(this[forCaller](caller), caller, handle));
+  }
+
+  depart(caller: Caller, handle: string): Promise<Answer<Departure>> {
+    return answerAsync(() => depart(this[forCaller](caller), caller, handle));
+  }
+
+  completeConnect(caller: Caller, back: Return): Promise<Answer<ApiKey>> {
+    return answerAsync(() => completeConnect(this[forCaller](caller), caller, back));
+  }
+
+  disconnect(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => disconnect(parts, caller, ref));
+  }
+}
