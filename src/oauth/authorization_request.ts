@@ -1,11 +1,12 @@
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import type { AuthorizationRequest } from "../vault/authorizations.ts";
-import { SCOPES, type Scope } from "../vault/scopes.ts";
+import type { Scope } from "../vault/scopes.ts";
 import { snapshotOf, type Client } from "./client.ts";
 import type { Form } from "./form.ts";
 import { isLoopback, isRegistered, isUsable } from "./redirects.ts";
 import { readResource, resourceOf } from "./resource.ts";
+import { readScopes } from "./scope.ts";
 
 /** A SHA-256 as base64url: 43 characters, the last of which holds four bits. */
 const S256 = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
@@ -57,17 +58,7 @@ export function readAuthorizationRequest(
     state,
     code_challenge,
     resource: readResource(config, form.all("resource")) ?? resourceOf(config),
-    scopes: readScopes(form.get("scope")),
+    scopes: readScopes(form.get("scope")) ?? [...DEFAULT_SCOPES],
     refreshable: client.metadata.grant_types.includes("refresh_token"),
   };
-}
-
-/** Scopes of ours among those asked for. Others, such as `offline_access`, are passed over; none of ours at all is refused. */
-function readScopes(text: string | undefined): Scope[] {
-  if (text === undefined) return [...DEFAULT_SCOPES];
-  const asked = text.split(" ").filter((one) => one !== "" && one !== "offline_access");
-  if (asked.length === 0) return [...DEFAULT_SCOPES];
-  const known = SCOPES.filter((scope) => asked.includes(scope));
-  if (known.length === 0) throw new Problem("invalid_scope", "None of these scopes is served here.");
-  return known;
 }

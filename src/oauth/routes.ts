@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { authorization, type AuthorizationPages } from "./authorize.ts";
 import { discovery } from "./metadata.ts";
+import { ownTokens } from "./own_tokens.ts";
 import { registration } from "./register.ts";
 import { token } from "./token.ts";
 
@@ -10,5 +11,6 @@ export function oauth(pages: AuthorizationPages) {
     .route("/", discovery)
     .route("/", registration)
     .route("/", token)
+    .route("/", ownTokens)
     .route("/", authorization(pages));
 }

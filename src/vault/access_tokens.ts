@@ -1,49 +1,41 @@
 import { configOf } from "../config.ts";
 import { mintToken } from "../crypto/token.ts";
+import type { Origin } from "./audit.ts";
+import type { PreparedFamily } from "./families.ts";
 import type { Grant } from "./grants.ts";
-import { tagOf } from "./leashes.ts";
-import { cut, type Parts } from "./parts.ts";
+import type { Parts } from "./parts.ts";
 import type { Scope } from "./scopes.ts";
 
-/** A new access token: its text, which is not kept, and when it ends (epoch ms). */
-export type AccessToken = { token: string; expires_at: number; scopes: readonly Scope[] };
+/** Tokens of a grant: their texts, which are not kept, and when the access token ends (epoch ms). */
+export type GrantTokens = {
+  token: string;
+  expires_at: number;
+  scopes: readonly Scope[];
+  refresh_token: string | undefined;
+};
 
-const ACCESS_TOKEN_MS = 60 * 60_000;
-/** A client that asks for ever more tokens loses its oldest ones, not its owner's storage. */
-const LIVE_A_GRANT = 50;
+const ACCESS_MS = 60 * 60_000;
+const REFRESH_IDLE_MS = 30 * 86_400_000;
+const REFRESH_LIMIT_MS = 365 * 86_400_000;
 
-/**
- * Issues an access token of a grant, for all its scopes or some of them. `secret` is given where it is derived, so that the same
- * token can be answered again; one that is there already is answered as it stands.
- */
-export function issueAccessToken(
+/** Issues the first tokens of a grant: with a family one that rotates for as long as it is used, else one access token. */
+export function issueTokens(
   parts: Parts,
   grant: Grant,
+  family: PreparedFamily | undefined,
+  origin: Origin,
   now: number,
-  { scopes, secret }: { scopes?: readonly Scope[] | undefined; secret?: Uint8Array | undefined } = {},
-): AccessToken {
-  const { tokens, env, vault_id } = parts;
-  const { token, hash } = mintToken(configOf(env).token_keys, "oat", vault_id, secret);
-  const known = secret === undefined ? undefined : tokens.byHash(hash);
-  const row =
-    known ??
-    tokens.add(
-      {
-        kind: "oat",
-        hash,
-        parent_id: grant.id,
-        name: grant.client.name,
-        policy: { scopes: scopes ?? grant.scopes },
-        expires_at: Math.min(now + ACCESS_TOKEN_MS, grant.expires_at ?? Infinity),
-        signed_in_at: null,
-      },
-      now,
-    );
-  const live = tokens.live("oat", now, grant.id);
-  for (const id of live.slice(0, Math.max(0, live.length - LIVE_A_GRANT))) {
-    tokens.revoke(id, now);
-    parts.gate.bump();
-    void cut(parts, tagOf.token(id), "revoked");
+): GrantTokens {
+  const { tokens, families, env, vault_id } = parts;
+  const { id: parent_id, client, client_id, scopes } = grant;
+  const row = { kind: "oat", parent_id, name: client.name, policy: { scopes }, signed_in_at: null } as const;
+  if (family === undefined) {
+    const { token, hash } = mintToken(configOf(env).token_keys, "oat", vault_id);
+    const expires_at = Math.min(now + ACCESS_MS, grant.expires_at ?? Infinity);
+    tokens.add({ ...row, hash, expires_at }, now);
+    return { token, expires_at, scopes, refresh_token: undefined };
   }
-  return { token, expires_at: row.expires_at ?? Infinity, scopes: row.policy.scopes ?? [] };
+  const owner = tokens.add({ ...row, hash: null, expires_at: now + REFRESH_LIMIT_MS }, now);
+  const terms = { refresh_kind: "ort", client_id, access_ms: ACCESS_MS, idle_ms: REFRESH_IDLE_MS } as const;
+  return { ...families.open(family, owner, terms, origin, now), scopes };
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { configOf } from "../config.ts";
 import { mintToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
-import { issueAccessToken, type AccessToken } from "./access_tokens.ts";
+import { issueTokens, type GrantTokens } from "./access_tokens.ts";
 import type { Origin } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import type { ClientSnapshot, NewGrant } from "./grants.ts";
@@ -48,9 +48,6 @@ export type CodeExchange = {
   verifier: string;
   resource: string | null;
 };
-
-/** What an exchange yields. */
-export type Issued = AccessToken & { grant_id: string };
 
 type Approved = NewGrant & Omit<AuthorizationRequest, "scopes" | "client" | "client_id" | "state">;
 
@@ -135,28 +132,18 @@ export function decideConsent(parts: Parts, caller: Caller, handle: string, deci
  * Gives tokens for a code, once: checking it, using it up and issuing is one step, so of a hundred exchanges at once one succeeds.
  * A code that is shown again has been seen by somebody else: what came of it ends (RFC 6749 §4.1.2).
  */
-export function redeemCode(parts: Parts, exchange: CodeExchange, origin: Origin): Issued {
-  const { sql, grants, audit } = parts;
+export async function redeemCode(parts: Parts, exchange: CodeExchange, origin: Origin): Promise<GrantTokens> {
+  const { sql, grants, audit, families } = parts;
+  const family = isOpen(parts, exchange.hash) ? await families.prepare() : undefined;
   const now = Date.now();
-  const [row] = sql
-    .exec<{ approved: string; expires_at: number; used_at: number | null; grant_id: string | null }>(
-      "SELECT approved, expires_at, used_at, grant_id FROM authorization_code WHERE hash = ?",
-      exchange.hash,
-    )
-    .toArray();
+  const row = findCode(parts, exchange.hash);
   if (row === undefined) throw refused("This code is not known here, or has expired.");
   if (row.used_at !== null) {
     endReplayed(parts, row.grant_id ?? "", origin);
     throw refused("This code was used already. What came of it has been revoked.");
   }
   if (row.expires_at <= now) throw refused("This code has expired.");
-  const {
-    redirect_uri,
-    code_challenge,
-    resource,
-    refreshable: _refreshable,
-    ...approved
-  } = JSON.parse(row.approved) as Approved;
+  const { redirect_uri, code_challenge, resource, refreshable, ...approved } = JSON.parse(row.approved) as Approved;
   if (exchange.client_id !== approved.client_id) throw refused("This code was given to another client.");
   if (exchange.redirect_uri !== null && exchange.redirect_uri !== redirect_uri)
     throw refused("redirect_uri is not the one that the code was sent to.");
@@ -169,7 +156,20 @@ export function redeemCode(parts: Parts, exchange: CodeExchange, origin: Origin)
   sql.exec("UPDATE authorization_code SET used_at = ?, grant_id = ? WHERE hash = ?", now, grant.id, exchange.hash);
   const actor = { kind: "oauth" as const, id: grant.id, name: grant.client.name };
   audit.append({ actor, action: "grant.create", outcome: "ok", subject: grant.client_id, ...origin }, now);
-  return { ...issueAccessToken(parts, grant, now), grant_id: grant.id };
+  return issueTokens(parts, grant, refreshable ? family : undefined, origin, now);
+}
+
+type Code = { approved: string; expires_at: number; used_at: number | null; grant_id: string | null };
+
+function findCode({ sql }: Parts, hash: string): Code | undefined {
+  const columns = "approved, expires_at, used_at, grant_id";
+  return sql.exec<Code>(`SELECT ${columns} FROM authorization_code WHERE hash = ?`, hash).toArray()[0];
+}
+
+/** Might an exchange succeed? Only then is it worth making a key for. */
+function isOpen(parts: Parts, hash: string): boolean {
+  const code = findCode(parts, hash);
+  return code !== undefined && code.used_at === null && (JSON.parse(code.approved) as Approved).refreshable;
 }
 
 function endReplayed(parts: Parts, grant_id: string, origin: Origin): void {

@@ -40,9 +40,10 @@ export async function refresh(parts: Parts, presented: PresentedRefresh): Promis
   if (family === undefined || family.refresh_kind !== presented.kind || !families.descends(family, key, token))
     throw unknown();
   const owner = tokens.find(family.token_id) as Token;
-  const denial = judgeToken({ token: owner, now }) ?? judgeIdle(family, now) ?? judgeScopes(owner, presented);
+  const scopes = presented.scopes?.filter((scope) => grantsScope(owner.policy.scopes ?? [], scope));
+  const denial = judgeToken({ token: owner, now }) ?? judgeIdle(family, now) ?? judgeScopes(scopes);
   if (denial !== undefined) throw refuse(parts, owner, presented.origin, denial, now);
-  return answer(parts, { family, key, token, owner, now }, presented);
+  return answer(parts, { family, key, token, owner, now }, { ...presented, scopes });
 }
 
 type Step = { family: Family; key: Uint8Array; token: Descendant; owner: Token; now: number };
@@ -110,9 +111,12 @@ function judgeIdle({ answered_at, idle_ms }: Family, now: number): Denial | unde
   return { rule: "expired", code: "invalid_token", detail: "This token was not refreshed for too long." };
 }
 
-/** Fewer scopes than the grant has may be asked for, never others (RFC 6749 §6). */
-function judgeScopes({ policy }: Token, { scopes = [] }: PresentedRefresh): Denial | undefined {
-  if (scopes.every((scope) => grantsScope(policy.scopes ?? [], scope))) return undefined;
+/**
+ * Fewer scopes than the grant has may be asked for (RFC 6749 §6). Others are passed over, since clients go on asking for what their
+ * person has unticked; a request for nothing else is refused.
+ */
+function judgeScopes(granted: readonly Scope[] | undefined): Denial | undefined {
+  if (granted === undefined || granted.length > 0) return undefined;
   return { rule: "scopes", code: "insufficient_scope", detail: "The grant has no such scope." };
 }
 

@@ -78,7 +78,7 @@ export class Tokens {
   byHash(hash: string): Token | undefined {
     const known = this.#by_hash.get(hash);
     if (known !== undefined) return this.#standing(known);
-    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash);
+    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash, "use");
     if (token === undefined) return undefined;
     if (this.#by_hash.size >= REMEMBERED) {
       this.#by_hash.clear();
@@ -87,6 +87,12 @@ export class Tokens {
     this.#by_hash.set(hash, token);
     this.#remembered.set(token.id, [...(this.#remembered.get(token.id) ?? []), hash]);
     return this.#standing(token);
+  }
+
+  /** As {@link byHash}, but looking is no use. */
+  look(hash: string): Token | undefined {
+    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash, "look");
+    return token && this.#standing(token);
   }
 
   find(id: string): Token | undefined {
@@ -132,6 +138,13 @@ export class Tokens {
     this.#forget(id);
   }
 
+  /** Ends one access token: of a token that rotates only this one, else the token itself. */
+  endAccess({ id, generation }: Token, hash: string, now: number): void {
+    if (generation === undefined) return void this.revoke(id, now);
+    this.#sql.exec("UPDATE access SET superseded = 1 WHERE hash = ?", hash);
+    this.#forget(id);
+  }
+
   /** Has anybody come with an access token of that generation? */
   wasUsed(id: string, generation: number): boolean {
     const used = "SELECT 1 FROM access WHERE token_id = ? AND generation = ? AND used = 1";
@@ -167,7 +180,7 @@ export class Tokens {
   /** Stores a new token; one too many of its kind is refused. */
   add(token: NewToken, now: number): Token {
     const limit = LIMITS[token.kind] ?? TOKENS_LIMIT;
-    // Access tokens are bounded by grant, where the oldest make way (access_tokens.ts).
+    // Each grant has one, and grants are counted.
     if (token.kind !== "oat" && this.live(token.kind, now).length >= limit) {
       throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
     }
@@ -247,10 +260,10 @@ export class Tokens {
     this.#remembered.delete(id);
   }
 
-  #byAccess(hash: string): Token | undefined {
+  #byAccess(hash: string, purpose: "use" | "look"): Token | undefined {
     const [access] = this.#sql.exec<AccessRow>("SELECT * FROM access WHERE hash = ?", hash).toArray();
     if (access === undefined) return undefined;
-    if (access.used === 0) this.#sql.exec("UPDATE access SET used = 1 WHERE hash = ?", hash);
+    if (purpose === "use" && access.used === 0) this.#sql.exec("UPDATE access SET used = 1 WHERE hash = ?", hash);
     return this.#through(access);
   }
 

@@ -4,7 +4,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { configOf } from "../../src/config.ts";
-import { issueAccessToken } from "../../src/vault/access_tokens.ts";
+import { issueTokens } from "../../src/vault/access_tokens.ts";
 import type { NewGrant } from "../../src/vault/grants.ts";
 import { held } from "../../src/vault/surface.ts";
 import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
@@ -99,7 +99,7 @@ export async function grantTo(vault: Vault, wishes: Partial<NewGrant> = {}): Pro
       { client_id: "cli_a", client, scopes, keys: null, expires_at: null, ...wishes },
       now,
     );
-    const { token } = issueAccessToken(parts, grant, now);
+    const { token } = issueTokens(parts, grant, undefined, ORIGIN, now);
     const { hash } = verifyToken(configOf(env).token_keys, token);
     return { token, hash, id: parts.tokens.byHash(hash)?.id ?? "", grant_id: grant.id };
   });

@@ -1,15 +1,12 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { issueAccessToken } from "../../src/vault/access_tokens.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Authority, Caller } from "../../src/vault/caller.ts";
-import { held } from "../../src/vault/surface.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
   authorize,
   createDirectory,
   evict,
   grantTo,
-  inside,
   newVault,
   ORIGIN,
   outbox,
@@ -192,18 +189,4 @@ describe("revoking a grant", () => {
     const look = (id: string) => refusalOf(ask(mine.stub.revokeGrant(mine.ada, id)));
     expect(await look(agent.grant_id)).toBe(await look("grt_absent"));
   });
-});
-
-it("a client that hoards access tokens loses its oldest ones", async () => {
-  const vault = await newVault();
-  await storeKey(vault, "k");
-  const agent = await grantTo(vault);
-  await inside(vault, (object) => {
-    const parts = object[held];
-    if (parts === undefined) throw new Error("there is no vault");
-    for (let n = 0; n < 50; n++) issueAccessToken(parts, parts.grants.must(agent.grant_id), Date.now() + 1);
-  });
-  expect(await refusalOf(authorize(vault, agent, "k"))).toBe("invalid_token revoked");
-  const live = await inside(vault, (object) => object[held]?.tokens.live("oat", Date.now(), agent.grant_id).length);
-  expect(live).toBe(50);
 });

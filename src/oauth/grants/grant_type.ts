@@ -1,4 +1,5 @@
 import type { Config } from "../../config.ts";
+import type { GrantTokens } from "../../vault/access_tokens.ts";
 import type { Origin } from "../../vault/audit.ts";
 import type { Client } from "../client.ts";
 import type { Form } from "../form.ts";
@@ -16,3 +17,14 @@ export type TokenResponse = {
 } & Record<string, unknown>;
 
 export type GrantType = (asked: Asked) => Promise<TokenResponse>;
+
+/** Tokens of a grant as the wire wants them. */
+export function tokenResponse({ token, expires_at, scopes, refresh_token }: GrantTokens): TokenResponse {
+  return {
+    access_token: token,
+    token_type: "Bearer",
+    expires_in: Math.max(0, Math.round((expires_at - Date.now()) / 1_000)),
+    ...(refresh_token === undefined ? {} : { refresh_token }),
+    scope: scopes.join(" "),
+  };
+}

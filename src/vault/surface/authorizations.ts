@@ -1,4 +1,5 @@
-import { answer, type Answer } from "../answer.ts";
+import type { GrantTokens } from "../access_tokens.ts";
+import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Origin } from "../audit.ts";
 import {
   beginConsent,
@@ -9,9 +10,10 @@ import {
   type ConsentAnswer,
   type ConsentDecision,
   type ConsentPage,
-  type Issued,
 } from "../authorizations.ts";
 import type { Caller } from "../caller.ts";
+import { introspect, refreshGrant, revokeShown, type Introspection, type Shown } from "../client_tokens.ts";
+import type { PresentedRefresh } from "../refresh.ts";
 import { forCaller, live } from "../surface.ts";
 import { DeviceSurface } from "./devices.ts";
 
@@ -25,7 +27,19 @@ export abstract class AuthorizationSurface extends DeviceSurface {
     return answer(() => decideConsent(this[forCaller](caller), caller, handle, decision));
   }
 
-  redeemCode(exchange: CodeExchange, origin: Origin): Answer<Issued> {
-    return answer(() => redeemCode(this[live](), exchange, origin));
+  redeemCode(exchange: CodeExchange, origin: Origin): Promise<Answer<GrantTokens>> {
+    return answerAsync(() => redeemCode(this[live](), exchange, origin));
+  }
+
+  refreshGrant(presented: PresentedRefresh): Promise<Answer<GrantTokens>> {
+    return answerAsync(() => refreshGrant(this[live](), presented));
+  }
+
+  revokeShown(shown: Shown, origin: Origin): Promise<Answer<void>> {
+    return answerAsync(() => revokeShown(this[live](), shown, origin));
+  }
+
+  introspect(shown: Shown): Promise<Answer<Introspection>> {
+    return answerAsync(() => introspect(this[live](), shown));
   }
 }
