@@ -8,7 +8,8 @@ export type JobName =
   | "forget_answers"
   | "retain"
   | "expire_feeds"
-  | "renew";
+  | "renew"
+  | "end_sessions";
 
 type Handler = (now: number) => Promise<void> | void;
 

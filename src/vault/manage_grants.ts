@@ -27,7 +27,8 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
   grants.narrow(grant, narrowing);
   gate.bump();
   record(parts, by, caller, "grant.narrow", { subject: id });
-  await cutFallen(parts, id, "narrowed");
+  // A session was opened under what the grant was then (SECURITY S23).
+  await Promise.all([cutFallen(parts, id, "narrowed"), parts.mcp_sessions.endOf([id], Date.now())]);
   return getGrant(parts, id);
 }
 
@@ -51,6 +52,7 @@ export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
   grants.revoke(id, now);
   const ended = [id, ...tokens.revokeChildren(id, now)];
   gate.bump();
+  const closing = parts.mcp_sessions.endOf([id], now);
   const cuts = await Promise.all(ended.map((each) => cut(parts, tagOf.token(each), "revoked")));
   const sum = (of: (index: number) => number) => ended.reduce((total, _each, index) => total + of(index), 0);
   return {
@@ -58,7 +60,7 @@ export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
     revoked_at: revoked_at ?? now,
     last_used_at,
     streams_cut: sum((index) => cuts[index]?.streams_cut ?? 0),
-    sessions_closed: 0,
+    sessions_closed: await closing,
     in_flight: sum((index) => (cuts[index]?.unacknowledged ?? 0) + under_way.count("actor", ended[index] ?? "")),
   };
 }

@@ -6,9 +6,20 @@ import alerts from "./migrations/0005_alerts.sql";
 import families from "./migrations/0006_families.sql";
 import authorizations from "./migrations/0007_authorizations.sql";
 import connections from "./migrations/0008_connections.sql";
+import mcp from "./migrations/0009_mcp.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
-const MIGRATIONS: readonly string[] = [init, parents, grants, devices, alerts, families, authorizations, connections];
+const MIGRATIONS: readonly string[] = [
+  init,
+  parents,
+  grants,
+  devices,
+  alerts,
+  families,
+  authorizations,
+  connections,
+  mcp,
+];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */
 export function vaultExists(sql: SqlStorage): boolean {

@@ -16,6 +16,7 @@ import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
 import { Leashes, tagOf, type Connections, type Cut } from "./leashes.ts";
 import { Live } from "./live.ts";
+import { McpSessions } from "./mcp_sessions.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
@@ -50,6 +51,8 @@ export type Parts = {
   gate: Gate;
   leashes: Leashes;
   live: Live;
+  mcp_sessions: McpSessions;
+  quota: Quota;
   housekeeping: Housekeeping;
 };
 
@@ -75,6 +78,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
+  const quota = new Quota(sql, limits.audit_rows_a_day);
   const gate = new Gate({
     tokens,
     keys,
@@ -83,8 +87,9 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     audit,
     sealer,
     refusals,
-    quota: new Quota(sql, limits.audit_rows_a_day),
+    quota,
   });
+  const mcp_sessions = new McpSessions(sql, jobs, env.MCP_SESSION);
   const housekeeping = new Housekeeping({
     db: env.DB,
     vault_id,
@@ -101,6 +106,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     leashes,
     live,
     idempotency,
+    mcp_sessions,
   });
   jobs.load();
   audit.load();
@@ -128,6 +134,8 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     gate,
     leashes,
     live,
+    mcp_sessions,
+    quota,
     housekeeping,
   };
 }
