@@ -13,8 +13,7 @@ const ORDER = [
   ["directory"],
   ["auth"],
   ["proxy"],
-  ["signin", "oauth", "api", "pages"],
-  ["mcp"],
+  ["signin", "oauth", "api", "mcp", "pages"],
   ["router"],
   ["index"],
 ];
@@ -77,11 +76,6 @@ export default defineConfig({
           { name: "TransformStream", message: "Pipe through IdentityTransformStream instead." },
         ] as const,
       },
-    },
-    {
-      // The MCP SDK's transports are told what to do by such properties; they know no events.
-      files: ["src/mcp/**"],
-      rules: { "unicorn/prefer-add-event-listener": "off" },
     },
     {
       // A test may spell out what a program should not.

@@ -4,7 +4,6 @@ import { api } from "./api/routes.ts";
 import { configOf, type Config } from "./config.ts";
 import { oauth } from "./oauth/routes.ts";
 import { consentPage, refusedRequestPage } from "./pages/consent.ts";
-import { mcp } from "./mcp/route.ts";
 import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
@@ -18,7 +17,6 @@ import { signin } from "./signin/routes.ts";
 const app = new Hono<{ Bindings: Env }>()
   .route("/", signin)
   .route("/", oauth({ signIn: signInPage, consent: consentPage, refusal: refusedRequestPage }))
-  .all("/v1/mcp", ({ req, env, executionCtx }) => mcp(req.raw, env, executionCtx as ExecutionContext))
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))

@@ -23,6 +23,12 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
     );
   },
   revokeSession: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeSession(who.caller, param("id")))),
+  revokeSessions: async ({ vault, who }) => wireReceipt(await ask(vault.revokeSessions(who.caller))),
+  freeze: async ({ vault, who }) => wireReceipt(await ask(vault.freeze(who.caller))),
+  unfreeze: async ({ env, vault, who }) => {
+    await ask(vault.unfreeze(who.caller));
+    return wireMe(await ask(vault.me(who.caller)), configOf(env));
+  },
   doctor: async ({ vault, who }) => ({ items: await ask(vault.doctor(who.caller)) }),
   exportMe: async ({ vault, who }) => {
     const { account_id } = await ask(vault.me(who.caller));

@@ -6,6 +6,7 @@ import type { AuditRow as StoredRow } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
 import type { Grant as StoredGrant } from "../vault/grants.ts";
 import type { Issued } from "../vault/families.ts";
+import type { Freeze } from "../vault/frozen.ts";
 import type { LinkedIdentity } from "../vault/identities.ts";
 import type { Device as StoredDevice } from "../vault/devices.ts";
 import type { ApiKey } from "../vault/keys.ts";
@@ -34,6 +35,7 @@ type StoredMe = {
   identities: LinkedIdentity[];
   session: StoredToken;
   device: StoredDevice | undefined;
+  frozen: Freeze | null;
 };
 
 /** RFC 3339 in UTC with milliseconds. */
@@ -207,6 +209,8 @@ export function wireMe(me: StoredMe, { proxy_origin, sign_in }: Config): z.outpu
     identities: me.identities.map(wireIdentity),
     session: me.session.kind === "ses" ? wireSession(me.session, true) : undefined,
     device: me.device && wireDevice(me.device, true),
+    frozen_at: optional(me.frozen?.at ?? null),
+    frozen_by: me.frozen?.by,
   };
 }
 

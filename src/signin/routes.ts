@@ -30,7 +30,7 @@ export const signin = new Hono<{ Bindings: Env }>()
     const config = configOf(env);
     const provider = providerOf(config, req.param("provider"));
     const { vault_id, caller } = identify(req.raw, config, ["session_recent"]);
-    await ask(env.USER_VAULT.getByName(vault_id).me(caller));
+    await ask(env.USER_VAULT.getByName(vault_id).mayChange(caller));
     const wish = { return_to: "/settings", login_hint: req.query("login_hint"), link: caller.hash };
     const { location, pending } = await beginSignIn(config, provider, wish);
     const cookies = [await keepPending(config, pending)];
@@ -78,7 +78,7 @@ async function link(env: Env, config: Config, request: Request, identity: Identi
   if (caller.hash !== session)
     throw new Problem("sign_in_failed", "The linking was begun in another session. Start again.");
   const vault = env.USER_VAULT.getByName(vault_id);
-  await ask(vault.me(caller));
+  await ask(vault.mayChange(caller));
   await linkToAccount(env.DB, identity, vault_id);
   await ask(vault.link(caller, identity));
 }

@@ -172,6 +172,12 @@ function isOpen(parts: Parts, hash: string): boolean {
   return code !== undefined && code.used_at === null && (JSON.parse(code.approved) as Approved).refreshable;
 }
 
+/** Takes back every question that waits for its person, and every code that no client has exchanged. */
+export function dropAuthorizations({ sql }: Parts): void {
+  sql.exec("DELETE FROM consent");
+  sql.exec("DELETE FROM authorization_code WHERE used_at IS NULL");
+}
+
 function endReplayed(parts: Parts, grant_id: string, origin: Origin): void {
   const { grants, audit } = parts;
   const grant = grants.find(grant_id);

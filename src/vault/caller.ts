@@ -1,6 +1,7 @@
 import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import type { Origin } from "./audit.ts";
+import type { Effect } from "./frozen.ts";
 import type { Repeatable } from "./idempotency.ts";
 import { judgeToken } from "./policy.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
@@ -50,12 +51,12 @@ export function slide(tokens: Tokens, { id, kind, created_at, seen_at }: Token, 
     tokens.touch(id, now, slidingExpiry(kind, created_at, now));
 }
 
-/** The caller's live token, or a refusal. A session or device in use slides. */
-export function recognise(tokens: Tokens, caller: Caller, now: number): Token {
+/** The caller's live token, or a refusal; what it is wanted for decides while the vault is frozen. What is in use slides. */
+export function recognise(tokens: Tokens, caller: Caller, now: number, effect: Effect = "change"): Token {
   const token = tokens.byHash(caller.hash);
   if (token === undefined || token.kind !== caller.kind)
     throw new Problem("invalid_token", "This token is not known here.");
-  const denial = judgeToken({ token, now });
+  const denial = judgeToken({ token, now }, effect);
   if (denial !== undefined) throw new Problem(denial.code, denial.detail, { rule: denial.rule });
   if (!caller.may.some((authority) => grants(authority, token, now))) {
     const recent = caller.may.includes("session_recent");

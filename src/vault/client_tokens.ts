@@ -1,3 +1,4 @@
+import { accountIdOf } from "./account.ts";
 import { readSecret } from "../crypto/lineage.ts";
 import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
@@ -9,7 +10,7 @@ import { endGrant } from "./manage_grants.ts";
 import { cut, type Parts } from "./parts.ts";
 import { judgeToken } from "./policy.ts";
 import { refresh, type PresentedRefresh } from "./refresh.ts";
-import { accountIdOf } from "./sign_in.ts";
+import type { Effect } from "./frozen.ts";
 import type { Token } from "./tokens.ts";
 
 /** An access or refresh token that a client shows about itself. The client has proven who it is. */
@@ -43,7 +44,7 @@ export async function refreshGrant(parts: Parts, presented: PresentedRefresh): P
  * here needs no revoking; what belongs to another client is not this one's to end.
  */
 export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): Promise<void> {
-  const found = await find(parts, shown);
+  const found = await find(parts, shown, "always");
   if (found === undefined || !found.live) return;
   const { token, grant } = found;
   if (grant.client_id !== shown.client_id)
@@ -60,12 +61,12 @@ export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): P
   parts.tokens.endAccess(token, shown.hash, now);
   parts.gate.bump();
   const { id, generation } = token;
-  await cut(parts, generation === undefined ? tagOf.token(id) : tagOf.generation(id, generation), "revoked");
+  await cut(parts, [generation === undefined ? tagOf.token(id) : tagOf.generation(id, generation)], "revoked");
 }
 
 /** RFC 7662, for tokens of the asking client. Looking changes nothing, not even whether an answer counts as arrived (SECURITY S28). */
 export async function introspect(parts: Parts, shown: Shown): Promise<Introspection> {
-  const found = await find(parts, shown);
+  const found = await find(parts, shown, "change");
   if (found === undefined || !found.live || found.grant.client_id !== shown.client_id) return { active: false };
   const { token, grant } = found;
   return {
@@ -79,7 +80,7 @@ export async function introspect(parts: Parts, shown: Shown): Promise<Introspect
   };
 }
 
-async function find(parts: Parts, { kind, hash, secret }: Shown): Promise<Found | undefined> {
+async function find(parts: Parts, { kind, hash, secret }: Shown, effect: Effect): Promise<Found | undefined> {
   const { families, tokens, grants } = parts;
   const link = kind === "ort" ? readSecret(secret) : undefined;
   const key = link === undefined ? undefined : await families.keyOf(link.family);
@@ -90,5 +91,5 @@ async function find(parts: Parts, { kind, hash, secret }: Shown): Promise<Found 
   const grant = token?.kind === "oat" ? grants.find(token.parent_id ?? "") : undefined;
   if (token === undefined || grant === undefined) return undefined;
   const current = kind === "oat" || family?.head === link?.generation;
-  return { token, grant, live: current && judgeToken({ token, now: Date.now() }) === undefined };
+  return { token, grant, live: current && judgeToken({ token, now: Date.now() }, effect) === undefined };
 }

@@ -89,6 +89,11 @@ export class Devices {
     return rowsWritten > 0;
   }
 
+  /** Takes back every yes that no device has fetched yet. */
+  dropApprovals(): void {
+    this.#sql.exec("DELETE FROM device_approval");
+  }
+
   /** The yes to this code, which is gone with it. */
   take(code_hash: string, now: number): Approval | undefined {
     const [row] = this.#sql

@@ -1,8 +1,9 @@
 import type { Device } from "./devices.ts";
+import type { Freeze } from "./frozen.ts";
 import type { ApiKey } from "./keys.ts";
 import type { Token } from "./tokens.ts";
 
-/** Something that its owner should look at. `subject` is the id of the key or token. */
+/** Something that its owner should look at. `subject` is the id of the key or token; for the whole vault, of who froze it. */
 export type Finding = { severity: "warning" | "notice"; code: string; subject: string; detail: string; fix: string };
 
 /** What is examined: keys with the time of their current version, and app tokens and devices. */
@@ -10,6 +11,7 @@ export type Examined = {
   keys: readonly (ApiKey & { version_created_at: number })[];
   tokens: readonly Token[];
   devices: readonly Device[];
+  frozen: Freeze | null;
   now: number;
 };
 
@@ -20,15 +22,22 @@ const ELEVATED_MS = DAY_MS;
 const FORGOTTEN_MS = 30 * DAY_MS;
 
 /** Looks over a vault. Pure; the worst comes first. */
-export function examine({ keys, tokens, devices, now }: Examined): Finding[] {
+export function examine({ keys, tokens, devices, frozen, now }: Examined): Finding[] {
   const ids = new Set(keys.map(({ id }) => id));
   const lives = ({ revoked_at, expires_at }: Token) => revoked_at === null && (expires_at ?? Infinity) > now;
   const findings = [
+    ...(frozen === null ? [] : [ofFreeze(frozen)]),
     ...keys.flatMap((key) => ofKey(key, now)),
     ...tokens.filter(lives).flatMap((token) => ofToken(token, ids, now)),
     ...devices.filter(lives).flatMap((device) => ofDevice(device, now)),
   ];
   return findings.sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+}
+
+function ofFreeze({ at, by }: Freeze): Finding {
+  const detail = `The vault has been frozen since ${new Date(at).toISOString()}: nothing is used, made or shown.`;
+  const fix = "Sign in again, look over activity, tokens and sessions, revoke what is not yours, then unfreeze.";
+  return { severity: "warning", code: "vault_frozen", subject: by, detail, fix };
 }
 
 const RANK = { warning: 0, notice: 1 } as const;

@@ -49,6 +49,11 @@ export async function useEntryLink(parts: Parts, caller: Caller, handle: string,
   return rotateKey(parts, caller, key.id, { destination: key.destination, secret, overlap_ms: 0 });
 }
 
+/** Voids every page that is still open. */
+export function dropEntryLinks({ sql }: Parts): void {
+  sql.exec("DELETE FROM entry_link");
+}
+
 function find(parts: Parts, handle: string): EntryPage {
   const [link] = parts.sql
     .exec<{ key_id: string; version: number; asked_by: string }>(

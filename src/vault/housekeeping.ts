@@ -4,7 +4,6 @@ import type { Idempotency } from "./idempotency.ts";
 import type { Grants } from "./grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
-import type { McpSessions } from "./mcp_sessions.ts";
 import type { Leashes } from "./leashes.ts";
 import type { Live } from "./live.ts";
 import { BATCH_ROWS, ship } from "./outbox.ts";
@@ -30,7 +29,6 @@ type Parts = {
   leashes: Leashes;
   live: Live;
   idempotency: Idempotency;
-  mcp_sessions: McpSessions;
 };
 
 const LOOK_AGAIN_MS = 5 * 60_000;
@@ -56,7 +54,6 @@ export class Housekeeping {
     retain: (now) => this.#retain(now),
     expire_feeds: () => this.#parts.live.expire(),
     renew: (now) => this.#parts.connected_keys.renewDue(now),
-    end_sessions: (now) => this.#parts.mcp_sessions.expire(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */

@@ -8,8 +8,7 @@ export type JobName =
   | "forget_answers"
   | "retain"
   | "expire_feeds"
-  | "renew"
-  | "end_sessions";
+  | "renew";
 
 type Handler = (now: number) => Promise<void> | void;
 

@@ -264,6 +264,11 @@ export class Keys {
     this.#write(id, "uses = uses + ?, last_used_at = max(coalesce(last_used_at, 0), ?)", uses, last_used_at);
   }
 
+  /** When any key was last used, as far as it is counted. */
+  lastUsedAt(): number | null {
+    return this.#sql.exec<{ at: number | null }>("SELECT max(last_used_at) AS at FROM api_key").one().at;
+  }
+
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
     this.#sql.exec(`UPDATE api_key SET ${set} WHERE id = ?`, ...values, id);
     this.#by_ref.clear();

@@ -22,12 +22,14 @@ const A_TURN = 200;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
 const COUNT_AGAIN_MS = 1_000;
 
-/** Tags of a connection: cutting is by token, by key or for the whole vault, live feeds too. */
+/** Tags of a connection: cutting is by token, by who minted it, by key or for the whole vault, live feeds too. */
 export const tagOf = {
   all: "open",
   live: "live",
   token: (id: string) => `t:${id}`,
   generation: (id: string, generation: number) => `g:${id}:${generation}`,
+  /** By who minted its token: a token, a device or a grant. */
+  mintedBy: (id: string) => `m:${id}`,
   key: (id: string) => `k:${id}`,
   seq: (seq: number) => `s:${seq}`,
 } as const;
@@ -94,12 +96,12 @@ export class Leashes {
   }
 
   /**
-   * Cuts every leash of a tag, 200 a turn so that the vault goes on answering, and waits up to a second for the routers to
-   * say that both sides are closed. `onCut` ends the call's audit row.
+   * Cuts every leash of these tags, 200 a turn so that the vault goes on answering, and waits up to a second for the routers
+   * to say that both sides are closed. `onCut` ends the call's audit row.
    */
-  async cut(tag: string, rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
+  async cut(tags: readonly string[], rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
     const open: Connection<LeashState>[] = [];
-    for (const connection of this.#connections.getConnections(tag)) {
+    for (const connection of this.#tagged(tags)) {
       if (isLeash(connection)) open.push(connection);
       else connection.close(CUT, rule);
     }
@@ -118,6 +120,14 @@ export class Leashes {
     }
     if (open.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
     return { streams_cut: acknowledged, unacknowledged: open.length - acknowledged };
+  }
+
+  /** The connections of any of these tags, each once. */
+  #tagged(tags: readonly string[]): Connection[] {
+    const found = new Map<string, Connection>();
+    for (const tag of tags)
+      for (const connection of this.#connections.getConnections(tag)) found.set(connection.id, connection);
+    return [...found.values()];
   }
 
   /** Resolves when the connection has ended. */

@@ -126,7 +126,7 @@ export class Live {
     for (const connection of this.#connections.getConnections(tagOf.live) as Iterable<Connection<LiveState>>) {
       if (!isListener(connection)) continue;
       const token = this.#tokens.byHash(connection.state?.listener ?? "");
-      const denial = token === undefined ? undefined : judgeToken({ token, now: Date.now() });
+      const denial = token === undefined ? undefined : judgeToken({ token, now: Date.now() }, "read");
       if (token === undefined || denial !== undefined) connection.close(CUT, denial?.rule ?? "gone");
       else yield [connection, token];
     }

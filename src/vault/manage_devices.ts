@@ -96,7 +96,7 @@ export function answerDevice(parts: Parts, caller: Caller, id: string, reveal: R
 
 /** Shows a device no more secrets. */
 export function lockDevice(parts: Parts, caller: Caller, id: string): Device {
-  const by = recognise(parts.tokens, caller, Date.now());
+  const by = recognise(parts.tokens, caller, Date.now(), "stop");
   device(parts, id);
   parts.devices.setReveal(id, null);
   record(parts, by, caller, "device.lock", { subject: id });

@@ -1,9 +1,9 @@
 import { recognise, type Caller } from "./caller.ts";
+import { cutTokens } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
-import { tagOf } from "./leashes.ts";
 import { resolveKeys } from "./manage_tokens.ts";
 import { usesOf } from "./outbox.ts";
-import { cut, cutFallen, record, type Parts } from "./parts.ts";
+import { cutFallen, record, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 
 const OUTBOX_SCAN = 10_000;
@@ -20,15 +20,14 @@ export function getGrant(parts: Parts, id: string): Grant {
 /** Takes something away from a grant. What it has open and may no longer do is cut. */
 export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: Narrowing): Promise<Grant> {
   const { grants, gate, tokens } = parts;
-  const by = recognise(tokens, caller, Date.now());
+  const by = recognise(tokens, caller, Date.now(), "stop");
   const grant = grants.must(id);
   const narrowing = { ...to, keys: to.keys && resolveKeys(parts, to.keys, "keys") };
   assertNarrower(grant, narrowing);
   grants.narrow(grant, narrowing);
   gate.bump();
   record(parts, by, caller, "grant.narrow", { subject: id });
-  // A session was opened under what the grant was then (SECURITY S23).
-  await Promise.all([cutFallen(parts, id, "narrowed"), parts.mcp_sessions.endOf([id], Date.now())]);
+  await cutFallen(parts, id, "narrowed");
   return getGrant(parts, id);
 }
 
@@ -37,7 +36,7 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
  * again answers the first time's receipt.
  */
 export function revokeGrant(parts: Parts, caller: Caller, id: string): Promise<Receipt> {
-  const by = recognise(parts.tokens, caller, Date.now());
+  const by = recognise(parts.tokens, caller, Date.now(), "stop");
   const { revoked_at } = parts.grants.must(id);
   const ended = endGrant(parts, id);
   if (revoked_at === null) record(parts, by, caller, "grant.revoke", { subject: id });
@@ -46,23 +45,13 @@ export function revokeGrant(parts: Parts, caller: Caller, id: string): Promise<R
 
 /** Ends a grant for whatever reason. It is dead before this returns; the receipt comes once what it had open is cut. */
 export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
-  const { grants, tokens, gate, under_way } = parts;
+  const { grants, tokens, gate } = parts;
   const now = Date.now();
   const { revoked_at, last_used_at } = getGrant(parts, id);
   grants.revoke(id, now);
   const ended = [id, ...tokens.revokeChildren(id, now)];
   gate.bump();
-  const closing = parts.mcp_sessions.endOf([id], now);
-  const cuts = await Promise.all(ended.map((each) => cut(parts, tagOf.token(each), "revoked")));
-  const sum = (of: (index: number) => number) => ended.reduce((total, _each, index) => total + of(index), 0);
-  return {
-    id,
-    revoked_at: revoked_at ?? now,
-    last_used_at,
-    streams_cut: sum((index) => cuts[index]?.streams_cut ?? 0),
-    sessions_closed: await closing,
-    in_flight: sum((index) => (cuts[index]?.unacknowledged ?? 0) + under_way.count("actor", ended[index] ?? "")),
-  };
+  return { id, revoked_at: revoked_at ?? now, last_used_at, ...(await cutTokens(parts, ended, "revoked")) };
 }
 
 /** Counts of uses as stored, plus those still in the outbox. */

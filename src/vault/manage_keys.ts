@@ -1,9 +1,9 @@
 import { recognise, type Caller } from "./caller.ts";
+import { cutKey, lastUse } from "./ending.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { ApiKey, NewKey } from "./keys.ts";
-import { tagOf } from "./leashes.ts";
 import { sayFarewell } from "./manage_connections.ts";
-import { cut, record, type Parts } from "./parts.ts";
+import { record, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Secret } from "./sealer.ts";
 
@@ -34,12 +34,12 @@ export async function createKey(parts: Parts, caller: Caller, key: NewKey, secre
 /** Pausing cuts what is open with the key. */
 export async function pauseKey(parts: Parts, caller: Caller, ref: string): Promise<ApiKey> {
   const { keys, gate, tokens } = parts;
-  const by = recognise(tokens, caller, Date.now());
+  const by = recognise(tokens, caller, Date.now(), "stop");
   const { id, name } = keys.must(ref);
   keys.pause(id, Date.now());
   gate.bump();
   record(parts, by, caller, "key.pause", { key: id, key_name: name });
-  await cut(parts, tagOf.key(id), "key_paused");
+  await cutKey(parts, id, "key_paused");
   return keys.must(id);
 }
 
@@ -53,25 +53,19 @@ export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
 
 /** Deletes a key, cuts what is open with it and removes its sealed blobs. */
 export async function deleteKey(parts: Parts, caller: Caller, ref: string): Promise<Receipt> {
-  const { keys, gate, sealer, under_way, tokens } = parts;
+  const { keys, gate, sealer, tokens } = parts;
   const now = Date.now();
-  const by = recognise(tokens, caller, now);
-  const { id, name, last_used_at } = keys.must(ref);
+  const by = recognise(tokens, caller, now, "stop");
+  const { id, name, ...key } = keys.must(ref);
+  const last_used_at = lastUse(parts, key.last_used_at, id);
   const versions = keys.versions(id);
   const farewell = sayFarewell(parts, id);
   keys.delete(id);
   gate.bump();
   record(parts, by, caller, "key.delete", { key: id, key_name: name });
-  const { streams_cut, unacknowledged } = await cut(parts, tagOf.key(id), "key_deleted");
+  const ended = await cutKey(parts, id, "key_deleted");
   void farewell;
   // Without its key row nothing names the blob any more; one that is left behind by a fault is unreachable, not usable.
   await Promise.allSettled(versions.map((version) => sealer.deleteBlob(id, version)));
-  return {
-    id,
-    revoked_at: now,
-    last_used_at,
-    streams_cut,
-    sessions_closed: 0,
-    in_flight: unacknowledged + under_way.count("key", id),
-  };
+  return { id, revoked_at: now, last_used_at, ...ended };
 }

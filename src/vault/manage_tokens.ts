@@ -2,10 +2,12 @@ import { configOf } from "../config.ts";
 import { mintToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
+import { accountIdOf } from "./account.ts";
+import { cutTokens } from "./ending.ts";
 import type { Family, Generation } from "./families.ts";
-import { tagOf } from "./leashes.ts";
+import type { Effect } from "./frozen.ts";
 import { usesOf } from "./outbox.ts";
-import { cut, record, type Parts } from "./parts.ts";
+import { record, type Parts } from "./parts.ts";
 import type { Policy } from "./policy.ts";
 import type { Receipt } from "./receipt.ts";
 import { CADENCES_MS, type Cadence } from "./rotation.ts";
@@ -89,12 +91,12 @@ export function session(parts: Parts, id: string): Token {
 
 /** Pausing cuts what the token has open. */
 export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<AppToken> {
-  const by = recognise(parts.tokens, caller, Date.now());
+  const by = recognise(parts.tokens, caller, Date.now(), "stop");
   appToken(parts, id);
   parts.tokens.pause(id, Date.now());
   parts.gate.bump();
   record(parts, by, caller, "token.pause", { subject: id });
-  await cut(parts, tagOf.token(id), "token_paused");
+  await cutTokens(parts, [id], "token_paused");
   return appToken(parts, id);
 }
 
@@ -114,21 +116,30 @@ export async function endToken(
   caller: Caller,
   action: string,
   which: (self: Token) => Token,
+  effect: Effect = "stop",
 ): Promise<Receipt> {
-  const { tokens, gate, under_way } = parts;
+  const { tokens, gate } = parts;
   const now = Date.now();
-  const by = recognise(tokens, caller, now);
+  const by = recognise(tokens, caller, now, effect);
   const { id, revoked_at, last_used_at } = which(by);
   const ended = tokens.revoke(id, now);
   if (revoked_at === null) {
     gate.bump();
     record(parts, by, caller, action, { subject: id });
   }
-  const cuts = await Promise.all(ended.map((each) => cut(parts, tagOf.token(each), "revoked")));
-  const streams_cut = cuts.reduce((sum, one) => sum + one.streams_cut, 0);
-  const unacknowledged = cuts.reduce((sum, one) => sum + one.unacknowledged, 0);
-  const in_flight = unacknowledged + ended.reduce((sum, each) => sum + under_way.count("actor", each), 0);
-  return { id, revoked_at: revoked_at ?? now, last_used_at, streams_cut, sessions_closed: 0, in_flight };
+  return { id, revoked_at: revoked_at ?? now, last_used_at, ...(await cutTokens(parts, ended, "revoked")) };
+}
+
+/** Signs out everywhere: ends every browser session of this vault, the caller's own too. */
+export async function endSessions(parts: Parts, caller: Caller): Promise<Receipt> {
+  const { tokens, gate } = parts;
+  const now = Date.now();
+  const by = recognise(tokens, caller, now, "stop");
+  const ended = tokens.sessions(now, null).flatMap((id) => tokens.revoke(id, now));
+  gate.bump();
+  record(parts, by, caller, "session.revoke_all", {});
+  const cut = await cutTokens(parts, ended, "revoked");
+  return { id: accountIdOf(parts), revoked_at: now, last_used_at: by.seen_at, ...cut };
 }
 
 /** Counts of uses as stored, plus those still in the outbox. */

@@ -6,7 +6,7 @@ import alerts from "./migrations/0005_alerts.sql";
 import families from "./migrations/0006_families.sql";
 import authorizations from "./migrations/0007_authorizations.sql";
 import connections from "./migrations/0008_connections.sql";
-import mcp from "./migrations/0009_mcp.sql";
+import freeze from "./migrations/0009_freeze.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -18,7 +18,7 @@ const MIGRATIONS: readonly string[] = [
   families,
   authorizations,
   connections,
-  mcp,
+  freeze,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

@@ -7,6 +7,7 @@ import { recognise, type Caller } from "./caller.ts";
 import { Devices } from "./devices.ts";
 import { Families } from "./families.ts";
 import { ConnectedKeys } from "./connected_keys.ts";
+import type { Effect } from "./frozen.ts";
 import { Gate } from "./gate.ts";
 import { Grants } from "./grants.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -16,7 +17,6 @@ import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
 import { Leashes, tagOf, type Connections, type Cut } from "./leashes.ts";
 import { Live } from "./live.ts";
-import { McpSessions } from "./mcp_sessions.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
@@ -51,8 +51,6 @@ export type Parts = {
   gate: Gate;
   leashes: Leashes;
   live: Live;
-  mcp_sessions: McpSessions;
-  quota: Quota;
   housekeeping: Housekeeping;
 };
 
@@ -78,7 +76,6 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
-  const quota = new Quota(sql, limits.audit_rows_a_day);
   const gate = new Gate({
     tokens,
     keys,
@@ -87,9 +84,8 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     audit,
     sealer,
     refusals,
-    quota,
+    quota: new Quota(sql, limits.audit_rows_a_day),
   });
-  const mcp_sessions = new McpSessions(sql, jobs, env.MCP_SESSION);
   const housekeeping = new Housekeeping({
     db: env.DB,
     vault_id,
@@ -106,7 +102,6 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     leashes,
     live,
     idempotency,
-    mcp_sessions,
   });
   jobs.load();
   audit.load();
@@ -134,17 +129,15 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     gate,
     leashes,
     live,
-    mcp_sessions,
-    quota,
     housekeeping,
   };
 }
 
 /** The caller's token, or a refusal: of a token that is known here that leaves a row too (DESIGN D2, SECURITY S14). */
-export function admit({ tokens, audit, refusals }: Parts, caller: Caller): Token {
+export function admit({ tokens, audit, refusals }: Parts, caller: Caller, effect: Effect = "change"): Token {
   const now = Date.now();
   try {
-    return recognise(tokens, caller, now);
+    return recognise(tokens, caller, now, effect);
   } catch (refused) {
     const token = tokens.byHash(caller.hash);
     if (!(refused instanceof Problem) || token === undefined || token.kind !== caller.kind) throw refused;
@@ -160,13 +153,13 @@ export function record({ audit }: Parts, by: Token, { origin }: Caller, action: 
   audit.append({ actor: actorOf(by), action, outcome: "ok", ...about, ...origin }, Date.now());
 }
 
-/** Cuts what is open under a tag; each cut ends its call's audit row. The decision itself was changed and recorded before. */
-export function cut({ audit, leashes }: Parts, tag: string, rule: string): Promise<Cut> {
-  return leashes.cut(tag, rule, ({ seq, status }) => audit.settle(seq, { outcome: "cut", rule, status }, Date.now()));
+/** Cuts what is open under any of these tags; each cut ends its call's audit row. The decision itself was changed and recorded before. */
+export function cut({ audit, leashes }: Parts, tags: readonly string[], rule: string): Promise<Cut> {
+  return leashes.cut(tags, rule, ({ seq, status }) => audit.settle(seq, { outcome: "cut", rule, status }, Date.now()));
 }
 
 /** Cuts, of what an actor has open, whatever would be refused now. */
 export async function cutFallen(parts: Parts, actor_id: string, rule: string): Promise<void> {
   const fallen = parts.under_way.decisions(actor_id).filter((decision) => parts.gate.stands(decision) !== undefined);
-  await Promise.all(fallen.map(({ seq }) => cut(parts, tagOf.seq(seq), rule)));
+  await Promise.all(fallen.map(({ seq }) => cut(parts, [tagOf.seq(seq)], rule)));
 }

@@ -1,5 +1,7 @@
+import type { TokenKind } from "../crypto/token.ts";
 import type { ProblemCode } from "../problem.ts";
 import type { ConnectionState } from "./connected_keys.ts";
+import { isFrozenFor, type Effect, type Freeze } from "./frozen.ts";
 import type { Destination } from "./keys.ts";
 import { covers, type UpstreamPath } from "./path.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
@@ -18,10 +20,15 @@ export type Policy = {
 /** What a decision is made on. Times are epoch milliseconds. */
 export type Standing = {
   token: {
+    id: string;
+    kind: TokenKind;
+    signed_in_at: number | null;
     expires_at: number | null;
     paused_at: number | null;
     revoked_at: number | null;
     superseded?: boolean | undefined;
+    /** The freeze that lies over its vault. */
+    frozen: Freeze | null;
     policy: Policy;
   };
   key:
@@ -46,15 +53,21 @@ export type Call = { method: string; path: UpstreamPath; overridden: boolean; cr
 /** Why a call is refused; `rule` is named to the caller and in the audit row. */
 export type Denial = { rule: string; code: ProblemCode; detail: string };
 
-/** May this token be used at all? */
-export function judgeToken({ token, now }: Pick<Standing, "token" | "now">): Denial | undefined {
+/** May this token be used at all, and for this? Every surface asks here, so a freeze holds on each of them (SECURITY S15). */
+export function judgeToken(
+  { token, now }: Pick<Standing, "token" | "now">,
+  effect: Effect = "change",
+): Denial | undefined {
   if (token.revoked_at !== null) return deny("revoked", "invalid_token", "This token was revoked.");
   if (token.superseded === true) return deny("superseded", "invalid_token", "This token was replaced by later ones.");
   if (token.expires_at !== null && token.expires_at <= now)
     return deny("expired", "invalid_token", "This token has expired.");
+  if (isFrozenFor(token, effect)) return deny("frozen", "frozen", FROZEN);
   if (token.paused_at !== null) return deny("token_paused", "paused", "This token is paused. Its owner can resume it.");
   return undefined;
 }
+
+const FROZEN = "This vault is frozen. Its owner can sign in again to look, revoke and unfreeze.";
 
 /** May this token reach this key now, whatever the call? A key outside the policy is as absent as one that is not there. */
 export function judgeKey({ token, key, now }: Standing): Denial | undefined {

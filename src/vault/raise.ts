@@ -1,7 +1,8 @@
 import type { Actor, Origin } from "./audit.ts";
 import { OFFENCES, type Alert, type AlertKind, type NewAlert } from "./alerts.ts";
 import { tellAlert } from "./alert_told.ts";
-import { tagOf } from "./leashes.ts";
+import { cutTokens } from "./ending.ts";
+import { freeze } from "./freeze.ts";
 import type { Parts } from "./parts.ts";
 
 /** The vault itself, where it acts unasked. */
@@ -31,17 +32,18 @@ function isOffence(kind: AlertKind): boolean {
 }
 
 /** Stops what offends: nobody is asked, and a session is needed to let it go on (SECURITY S15). */
-function stop(parts: Parts, { id, kind, subject }: Alert, _what: "subject" | "vault"): Alert {
-  const { tokens, grants, gate, alerts, audit, leashes } = parts;
+function stop(parts: Parts, { id, kind, subject }: Alert, what: "subject" | "vault"): Alert {
+  const { tokens, grants, gate, alerts, audit } = parts;
+  if (what === "vault") {
+    void freeze(parts, VAULT, NOWHERE);
+    return alerts.noteFrozen(id, "vault");
+  }
   const now = Date.now();
   if (subject.startsWith("grt_")) grants.pause(subject, now);
   else tokens.pause(subject, now);
   gate.bump();
   const action = subject.startsWith("grt_") ? "grant.pause" : "token.pause";
   audit.append({ actor: VAULT, action, outcome: "ok", rule: kind, subject, ...NOWHERE }, now);
-  const rule = "token_paused";
-  void leashes.cut(tagOf.token(subject), rule, ({ seq, status }) =>
-    audit.settle(seq, { outcome: "cut", rule, status }, Date.now()),
-  );
+  void cutTokens(parts, [subject], "token_paused");
   return alerts.noteFrozen(id, "subject");
 }

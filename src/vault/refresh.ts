@@ -3,6 +3,7 @@ import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import type { Event, Origin } from "./audit.ts";
+import { cutTokens } from "./ending.ts";
 import type { Family, Issued } from "./families.ts";
 import { tagOf } from "./leashes.ts";
 import { cut, type Parts } from "./parts.ts";
@@ -65,7 +66,7 @@ function answer(
       const { next, given, dead } = families.rotate(family, key, token, origin, now);
       gate.bump();
       note("token.refresh", { subject });
-      void cut(parts, tagOf.generation(owner.id, dead), "superseded");
+      void cut(parts, [tagOf.generation(owner.id, dead)], "superseded");
       return families.issue(next, key, given, presented, now);
     }
     case "repeat": {
@@ -95,7 +96,7 @@ async function endFamily(
   parts.gate.bump();
   const event = { actor: actorOf(owner), action: "refresh.reuse", outcome: "refused" as const };
   const { id } = parts.audit.append({ ...event, ...about }, now);
-  await Promise.all(ended.map((each) => cut(parts, tagOf.token(each), "revoked")));
+  await cutTokens(parts, ended, "revoked");
   const detail = "This refresh token was used before. Everything that came from it is ended.";
   throw new Problem("invalid_token", detail, { rule: "reuse", request_id: id });
 }

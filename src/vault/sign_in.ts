@@ -1,12 +1,14 @@
 import { configOf } from "../config.ts";
 import { mintToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
+import { accountIdOf } from "./account.ts";
 import { actorOf } from "./actor.ts";
 import { GENESIS, type Origin } from "./audit.ts";
 import { recognise, slidingExpiry, type Caller } from "./caller.ts";
 import type { Identity } from "./identities.ts";
+import { tagOf } from "./leashes.ts";
 import { migrate } from "./migrate.ts";
-import { record, type Parts } from "./parts.ts";
+import { cut, record, type Parts } from "./parts.ts";
 import { raiseAlert } from "./raise.ts";
 import { Sealer, type WrappedDataKey } from "./sealer.ts";
 
@@ -31,16 +33,6 @@ export function layFoundation(
     );
     sealer.addDataKey(data_key, now);
   });
-}
-
-/** The account that this vault belongs to. */
-export function accountIdOf({ sql }: Parts): string {
-  return sql.exec<{ account_id: string }>("SELECT account_id FROM vault").one().account_id;
-}
-
-/** What its owner calls this account; null where nothing was said. */
-export function accountNameOf({ sql }: Parts): string | null {
-  return sql.exec<{ name: string | null }>("SELECT name FROM vault").one().name;
 }
 
 export function nameAccount(parts: Parts, caller: Caller, name: string): void {
@@ -71,8 +63,11 @@ export function startSession(
   identities.put(identity, now);
   const ended = tokens.sessionsInTheWay(now);
   for (const id of ended) tokens.revoke(id, now);
+  void cut(parts, ended.map(tagOf.token), "revoked");
   const name = identity.email ?? identity.name ?? "session";
-  const session = tokens.add({ kind: "ses", hash, name, policy: {}, expires_at, signed_in_at: now }, now);
+  // A sign-in after a freeze is always later than it, however coarse the clock.
+  const signed_in_at = Math.max(now, (tokens.frozen?.at ?? 0) + 1);
+  const session = tokens.add({ kind: "ses", hash, name, policy: {}, expires_at, signed_in_at }, now);
   for (const subject of ended) {
     audit.append({ actor: actorOf(session), action: "session.revoke", outcome: "ok", subject, ...origin }, now);
   }

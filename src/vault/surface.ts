@@ -2,6 +2,7 @@ import { Problem } from "../problem.ts";
 import { answer, answerAsync, type Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 import { ClosedServer } from "./closed_server.ts";
+import type { Effect } from "./frozen.ts";
 import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
 import type { Token } from "./tokens.ts";
@@ -10,6 +11,7 @@ import type { Token } from "./tokens.ts";
 export const held = Symbol("held");
 export const live = Symbol("live");
 export const change = Symbol("change");
+export const stop = Symbol("stop");
 export const read = Symbol("read");
 export const forCaller = Symbol("forCaller");
 
@@ -34,22 +36,31 @@ export abstract class Surface extends ClosedServer {
   }
 
   /** The parts, for a caller who may ask this. */
-  [forCaller](caller: Caller): Parts {
+  [forCaller](caller: Caller, effect: Effect = "change"): Parts {
     const parts = this[live]();
-    admit(parts, caller);
+    admit(parts, caller, effect);
     return parts;
   }
 
   /** A mutation: done once, however often it is asked for under one Idempotency-Key. */
   [change]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
-    return answerAsync(() => {
-      const parts = this[live]();
-      const { id } = admit(parts, caller);
-      return parts.idempotency.once(id, caller.repeatable, () => work(parts));
-    });
+    return this.#once(caller, "change", work);
+  }
+
+  /** A mutation that only takes rights away: a fresh sign-in may ask it of a frozen vault too (SECURITY S15). */
+  [stop]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
+    return this.#once(caller, "stop", work);
   }
 
   [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {
-    return answer(() => work(this[live](), admit(this[live](), caller)));
+    return answer(() => work(this[live](), admit(this[live](), caller, "read")));
+  }
+
+  #once<T>(caller: Caller, effect: Effect, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
+    return answerAsync(() => {
+      const parts = this[live]();
+      const { id } = admit(parts, caller, effect);
+      return parts.idempotency.once(id, caller.repeatable, () => work(parts));
+    });
   }
 }

@@ -2,6 +2,7 @@ import { ulid } from "ulid";
 import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { policyUnder, type Grants } from "./grants.ts";
+import { isFresh, type Freeze } from "./frozen.ts";
 import type { Policy } from "./policy.ts";
 import type { Scope } from "./scopes.ts";
 
@@ -21,6 +22,8 @@ export type Token = {
   seen_at: number | null;
   paused_at: number | null;
   revoked_at: number | null;
+  /** The freeze that lies over all tokens of its vault. */
+  frozen: Freeze | null;
   uses: number;
   refused: number;
   last_used_at: number | null;
@@ -52,11 +55,12 @@ const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
 const REMEMBERED = 2_000;
 
-type Row = Omit<Token, "policy" | "generation" | "superseded"> & { policy: string };
+type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
 type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
 
 /**
- * Tables `token` and `access`. Only hashes are stored; what is remembered in memory is dropped with every write to its row.
+ * Tables `token` and `access`, and the freeze that lies over all of it. Only hashes are stored; what is remembered in memory is
+ * dropped with every write to its row.
  * A token that rotates keeps its row, its id and its policy: what changes is the hashes by which it is known.
  */
 export class Tokens {
@@ -65,10 +69,38 @@ export class Tokens {
   readonly #by_hash = new Map<string, Token>();
   /** Hashes that are remembered, by token. */
   readonly #remembered = new Map<string, string[]>();
+  #frozen: Freeze | null;
 
   constructor(sql: SqlStorage, grants: Grants) {
     this.#sql = sql;
     this.#grants = grants;
+    const { at, by } = sql
+      .exec<{ at: number | null; by: string | null }>("SELECT frozen_at AS at, frozen_by AS by FROM vault")
+      .one();
+    this.#frozen = at === null || by === null ? null : { at, by };
+  }
+
+  get frozen(): Freeze | null {
+    return this.#frozen;
+  }
+
+  /** Refuses while the vault is frozen: what is judged by no token of its own asks here. */
+  assertThawed(): void {
+    if (this.#frozen !== null) throw new Problem("frozen", "This vault is frozen.", { rule: "frozen" });
+  }
+
+  /** Freezes all tokens at once, or with null lets them go: every judgement of any of them sees it from now on. */
+  freeze(frozen: Freeze | null): void {
+    this.#sql.exec("UPDATE vault SET frozen_at = ?, frozen_by = ?", frozen?.at ?? null, frozen?.by ?? null);
+    this.#frozen = frozen;
+    this.#by_hash.clear();
+    this.#remembered.clear();
+  }
+
+  /** Ids of live sessions; with a freeze, of those that are not of a sign-in after it. */
+  sessions(now: number, before: Freeze | null): string[] {
+    const live = this.live("ses", now);
+    return before === null ? live : live.filter((id) => !isFresh(this.#must(id), before));
   }
 
   /**
@@ -177,8 +209,9 @@ export class Tokens {
       .map(({ id }) => id);
   }
 
-  /** Stores a new token; one too many of its kind is refused. */
+  /** Stores a new token; one too many of its kind is refused, and while the vault is frozen all but a sign-in. */
   add(token: NewToken, now: number): Token {
+    if (token.kind !== "ses") this.assertThawed();
     const limit = LIMITS[token.kind] ?? TOKENS_LIMIT;
     // Each grant has one, and grants are counted.
     if (token.kind !== "oat" && this.live(token.kind, now).length >= limit) {
@@ -203,16 +236,18 @@ export class Tokens {
 
   /**
    * Ends a token for ever, and in the same step all that was minted by it (SECURITY S3). The rows stay, so that their refusals
-   * can be told. Answers the ids of all that are dead now: what each has open is to be cut.
+   * can be told. Answers the ids of all that died of it: what each has open is to be cut.
    */
   revoke(id: string, now: number): string[] {
     this.#write(id, "revoked_at = coalesce(revoked_at, ?)", now);
     return [id, ...this.revokeChildren(id, now)];
   }
 
-  /** Ends all that was minted by a token, a device or a grant, and by what those minted. */
+  /** Ends all that was minted by a token, a device or a grant, and by what those minted. Answers whoever was not dead before. */
   revokeChildren(parent_id: string, now: number): string[] {
-    const children = this.#sql.exec<{ id: string }>("SELECT id FROM token WHERE parent_id = ?", parent_id).toArray();
+    const children = this.#sql
+      .exec<{ id: string }>("SELECT id FROM token WHERE parent_id = ? AND revoked_at IS NULL", parent_id)
+      .toArray();
     return children.flatMap(({ id }) => this.revoke(id, now));
   }
 
@@ -302,7 +337,7 @@ export class Tokens {
     return this.#sql
       .exec<Row>(`SELECT * FROM token WHERE ${where}`, ...values)
       .toArray()
-      .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy }));
+      .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy, frozen: this.#frozen }));
   }
 }
 

@@ -55,13 +55,13 @@ export class UnderWay {
       .map(readDecision);
   }
 
-  /** How many calls this actor or key has under way. */
-  count(of: "actor" | "key", id: string): number {
+  /** How many calls these actors or keys have under way. */
+  count(of: "actor" | "key", ids: readonly string[]): number {
     const path = of === "actor" ? "$.actor.id" : "$.key";
     return this.#sql
       .exec<{ n: number }>(
-        `SELECT count(*) AS n FROM audit WHERE pending = 1 AND json_extract(decision, '${path}') = ?`,
-        id,
+        `SELECT count(*) AS n FROM audit WHERE pending = 1 AND decision ->> '${path}' IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(ids),
       )
       .one().n;
   }

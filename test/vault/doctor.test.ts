@@ -49,6 +49,7 @@ const token = (more: Partial<Token> = {}): Token => ({
   seen_at: NOW,
   paused_at: null,
   revoked_at: null,
+  frozen: null,
   uses: 0,
   refused: 0,
   last_used_at: NOW,
@@ -67,7 +68,7 @@ const device = (more: Partial<Device> = {}): Device => ({
   ...more,
 });
 const codes = (keys: Key[], tokens: Token[], devices: Device[] = []) =>
-  examine({ keys, tokens, devices, now: NOW }).map(({ code }) => code);
+  examine({ keys, tokens, devices, frozen: null, now: NOW }).map(({ code }) => code);
 
 describe("the doctor", () => {
   it("finds nothing wrong with a vault that is in order", () => {

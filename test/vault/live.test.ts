@@ -116,7 +116,7 @@ describe("a feed", () => {
     const feed = await feedOf(vault);
     const leash = await openLeash(vault, await authorize(vault, app, "k"));
     expect(await isHeld(vault, leash)).toBe(true);
-    const counted = await inside(vault, (object) => cut(object[held] as Parts, tagOf.all, "frozen"));
+    const counted = await inside(vault, (object) => cut(object[held] as Parts, [tagOf.all], "frozen"));
     expect(counted).toEqual({ streams_cut: 1, unacknowledged: 0 });
     expect(await feed.closed).toEqual({ code: 4001, reason: "frozen" });
     expect(await leash.closed).toEqual({ code: 4001, reason: "frozen" });

@@ -52,6 +52,8 @@ export const Me = z.object({
   proxy_origin: z.string(),
   /** Whom people can sign in with here, and link. */
   sign_in: z.array(z.object({ id: z.string(), name: z.string() })),
+  frozen_at: time.optional().meta({ description: "Since when the vault is frozen" }),
+  frozen_by: z.string().optional().meta({ description: "Id of the session, device or grant that froze it" }),
 });
 
 export const Export = z.object({
@@ -97,6 +99,30 @@ export const ACCOUNT_OPERATIONS = {
     summary: "Sign a browser out",
     may: ["session"],
     answer: Receipt,
+    status: 200,
+  },
+  revokeSessions: {
+    method: "delete",
+    path: "/sessions",
+    summary: "Sign out everywhere: every browser, this one too",
+    may: ["session"],
+    answer: Receipt,
+    status: 200,
+  },
+  freeze: {
+    method: "post",
+    path: "/vault/freeze",
+    summary: "Stop everything at once: no use, no new token, no secret shown, for anyone; cut all that is open",
+    may: PEOPLE,
+    answer: Receipt,
+    status: 200,
+  },
+  unfreeze: {
+    method: "post",
+    path: "/vault/unfreeze",
+    summary: "Unfreeze, from a sign-in after the freeze; every older session ends",
+    may: ["session"],
+    answer: Me,
     status: 200,
   },
   changeMe: {

@@ -8,7 +8,6 @@ export const AuditRow = z.object({
   token: z.string().optional(),
   generation: z.int().optional(),
   action: z.string(),
-  tool: z.string().optional(),
   outcome: z.string(),
   rule: z.string().optional(),
   key: z.string().optional(),
@@ -64,7 +63,7 @@ const filter = {
   until: moment.optional(),
   q: text(100).optional(),
 };
-export const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
+const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
 const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
 const StatsQuery = z.object({ bucket: z.enum(["hour", "day"]).default("hour"), since: moment.optional() });
 

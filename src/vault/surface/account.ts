@@ -1,4 +1,5 @@
 import { configOf } from "../../config.ts";
+import { accountIdOf, accountNameOf } from "../account.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { ActivityFilter, Tally } from "../activity_filter.ts";
 import type { AuditRow, ChainHeads, Origin } from "../audit.ts";
@@ -6,20 +7,14 @@ import type { Caller } from "../caller.ts";
 import type { Device } from "../devices.ts";
 import { examine, type Finding } from "../doctor.ts";
 import type { Identity, LinkedIdentity } from "../identities.ts";
+import { freezeVault, unfreezeVault } from "../freeze.ts";
+import type { Freeze } from "../frozen.ts";
 import { inventory, type Inventory } from "../inventory.ts";
 import { endToken } from "../manage_tokens.ts";
 import { assemble } from "../parts.ts";
 import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../sealer.ts";
-import {
-  accountIdOf,
-  accountNameOf,
-  assertAccount,
-  layFoundation,
-  linkIdentity,
-  nameAccount,
-  startSession,
-} from "../sign_in.ts";
+import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../sign_in.ts";
 import { change, forCaller, live, held, read } from "../surface.ts";
 import type { Token } from "../tokens.ts";
 import { AuthorizationSurface } from "./authorizations.ts";
@@ -31,6 +26,7 @@ type Me = {
   identities: LinkedIdentity[];
   session: Token;
   device: Device | undefined;
+  frozen: Freeze | null;
 };
 
 /** The person: signing in and out, what they look at. */
@@ -63,7 +59,23 @@ export abstract class AccountSurface extends AuthorizationSurface {
   }
 
   signOut(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(() => endToken(this[forCaller](caller), caller, "session.revoke", (self) => self));
+    return answerAsync(() =>
+      endToken(this[forCaller](caller, "always"), caller, "session.revoke", (self) => self, "always"),
+    );
+  }
+
+  /** Stops everything for everyone, until somebody signs in afresh and unfreezes (SECURITY S15). */
+  freeze(caller: Caller): Promise<Answer<Receipt>> {
+    return answerAsync(() => freezeVault(this[forCaller](caller, "always"), caller));
+  }
+
+  unfreeze(caller: Caller): Promise<Answer<void>> {
+    return answerAsync(() => unfreezeVault(this[forCaller](caller, "stop"), caller));
+  }
+
+  /** Whether the caller may change anything here now. Asked before something is done elsewhere that this vault is to follow. */
+  mayChange(caller: Caller): Answer<void> {
+    return answer(() => void this[forCaller](caller));
   }
 
   me(caller: Caller): Answer<Me> {
@@ -73,6 +85,7 @@ export abstract class AccountSurface extends AuthorizationSurface {
       identities: parts.identities.list(),
       session,
       device: session.kind === "dev" ? parts.devices.of(session) : undefined,
+      frozen: parts.tokens.frozen,
     }));
   }
 
@@ -82,7 +95,9 @@ export abstract class AccountSurface extends AuthorizationSurface {
 
   /** What the owner should look at. */
   doctor(caller: Caller): Answer<Finding[]> {
-    return this[read](caller, (parts) => examine({ ...inventory(parts), now: Date.now() }));
+    return this[read](caller, (parts) =>
+      examine({ ...inventory(parts), frozen: parts.tokens.frozen, now: Date.now() }),
+    );
   }
 
   /** Everything that is kept about this account, but for secrets and activity. */

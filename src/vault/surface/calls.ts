@@ -6,10 +6,10 @@ import type { Ask, Dispatch, Settlement } from "../gate.ts";
 import { CUT, leaseHash, newLease, tagOf, type LeashState } from "../leashes.ts";
 import { admit } from "../parts.ts";
 import { live, held } from "../surface.ts";
-import { VisitSurface } from "./visits.ts";
+import { AccountSurface } from "./account.ts";
 
 /** Calls: the one question of a proxied call, how it ended, and the leash that stops it in between (SECURITY S6). */
-export abstract class CallSurface extends VisitSurface {
+export abstract class CallSurface extends AccountSurface {
   /** The one question of a proxied call; earlier calls' outcomes ride along. */
   authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
     return answerAsync(async () => {
@@ -47,6 +47,8 @@ export abstract class CallSurface extends VisitSurface {
     const { actor, token = actor.id, generation, key = "" } = decision;
     const tags = [tagOf.all, tagOf.seq(seq), tagOf.token(actor.id), tagOf.token(token), tagOf.key(key)];
     if (generation !== undefined) tags.push(tagOf.generation(token, generation));
+    const parent_id = this[live]().tokens.find(token)?.parent_id ?? null;
+    if (parent_id !== null) tags.push(tagOf.mintedBy(parent_id));
     return [...new Set(tags)];
   }
 

@@ -15,7 +15,7 @@ import {
 } from "../manage_devices.ts";
 import { endToken } from "../manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, forCaller, live, read } from "../surface.ts";
+import { change, forCaller, live, read, stop } from "../surface.ts";
 import { GrantSurface } from "./grants.ts";
 
 /** Devices: approved and unlocked by a person in the browser, listed, renamed, revoked. */
@@ -33,11 +33,11 @@ export abstract class DeviceSurface extends GrantSurface {
   }
 
   lockDevice(caller: Caller, id: string): Promise<Answer<Device>> {
-    return this[change](caller, (parts) => lockDevice(parts, caller, id));
+    return this[stop](caller, (parts) => lockDevice(parts, caller, id));
   }
 
   revokeDevice(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return this[change](caller, (parts) => endToken(parts, caller, "device.revoke", () => device(parts, id)));
+    return this[stop](caller, (parts) => endToken(parts, caller, "device.revoke", () => device(parts, id)));
   }
 
   approveDevice(caller: Caller, wish: Omit<Approval, "approved_by" | "expires_at">): Answer<{ approved_by: string }> {

@@ -3,7 +3,7 @@ import type { Caller } from "../caller.ts";
 import type { Grant, Narrowing } from "../grants.ts";
 import { getGrant, listGrants, narrowGrant, revokeGrant } from "../manage_grants.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, read } from "../surface.ts";
+import { read, stop } from "../surface.ts";
 import { TokenSurface } from "./tokens.ts";
 
 /** What a person has let OAuth clients do. */
@@ -17,10 +17,10 @@ export abstract class GrantSurface extends TokenSurface {
   }
 
   narrowGrant(caller: Caller, id: string, to: Narrowing): Promise<Answer<Grant>> {
-    return this[change](caller, (parts) => narrowGrant(parts, caller, id, to));
+    return this[stop](caller, (parts) => narrowGrant(parts, caller, id, to));
   }
 
   revokeGrant(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return this[change](caller, (parts) => revokeGrant(parts, caller, id));
+    return this[stop](caller, (parts) => revokeGrant(parts, caller, id));
   }
 }

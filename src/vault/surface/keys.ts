@@ -7,7 +7,7 @@ import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
 import { revealKeys } from "../reveal.ts";
 import type { Secret } from "../sealer.ts";
-import { change, forCaller, read, Surface } from "../surface.ts";
+import { change, forCaller, read, stop, Surface } from "../surface.ts";
 
 /** Keys: stored, changed, rotated, shown to their owner, deleted. */
 export abstract class KeySurface extends Surface {
@@ -24,7 +24,7 @@ export abstract class KeySurface extends Surface {
   }
 
   pauseKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
-    return this[change](caller, (parts) => pauseKey(parts, caller, ref));
+    return this[stop](caller, (parts) => pauseKey(parts, caller, ref));
   }
 
   resumeKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
@@ -62,6 +62,6 @@ export abstract class KeySurface extends Surface {
   }
 
   deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {
-    return this[change](caller, (parts) => deleteKey(parts, caller, ref));
+    return this[stop](caller, (parts) => deleteKey(parts, caller, ref));
   }
 }

@@ -18,7 +18,7 @@ export abstract class LiveSurface extends CallSurface {
     if (caller === undefined) return super.fetch(request);
     try {
       const parts = this[live]();
-      admit(parts, caller);
+      admit(parts, caller, "read");
       parts.live.assertRoom();
       return await super.fetch(request);
     } catch (refused) {
@@ -40,7 +40,7 @@ export abstract class LiveSurface extends CallSurface {
     if (caller === undefined) return super.onConnect(connection, context);
     const { tokens, live: feeds } = this[live]();
     try {
-      const token = recognise(tokens, caller, Date.now());
+      const token = recognise(tokens, caller, Date.now(), "read");
       feeds.assertRoom();
       feeds.opened(connection as Connection as Connection<LiveState>, token);
     } catch (refused) {

@@ -4,6 +4,7 @@ import {
   appToken,
   appTokenDetails,
   createToken,
+  endSessions,
   endToken,
   pauseToken,
   resumeToken,
@@ -19,7 +20,7 @@ import {
 import type { Issued } from "../families.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../refresh.ts";
-import { change, live, read } from "../surface.ts";
+import { change, live, read, stop } from "../surface.ts";
 import { ConnectionSurface } from "./connections.ts";
 
 /** App tokens and sessions. */
@@ -34,7 +35,12 @@ export abstract class TokenSurface extends ConnectionSurface {
   }
 
   revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return this[change](caller, (parts) => endToken(parts, caller, "session.revoke", () => session(parts, id)));
+    return this[stop](caller, (parts) => endToken(parts, caller, "session.revoke", () => session(parts, id)));
+  }
+
+  /** Signs out everywhere. */
+  revokeSessions(caller: Caller): Promise<Answer<Receipt>> {
+    return this[stop](caller, (parts) => endSessions(parts, caller));
   }
 
   listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<AppToken[]> {
@@ -46,7 +52,7 @@ export abstract class TokenSurface extends ConnectionSurface {
   }
 
   pauseToken(caller: Caller, id: string): Promise<Answer<AppToken>> {
-    return this[change](caller, (parts) => pauseToken(parts, caller, id));
+    return this[stop](caller, (parts) => pauseToken(parts, caller, id));
   }
 
   resumeToken(caller: Caller, id: string): Promise<Answer<AppToken>> {
@@ -54,6 +60,6 @@ export abstract class TokenSurface extends ConnectionSurface {
   }
 
   revokeToken(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return this[change](caller, (parts) => endToken(parts, caller, "token.revoke", () => appToken(parts, id)));
+    return this[stop](caller, (parts) => endToken(parts, caller, "token.revoke", () => appToken(parts, id)));
   }
 }
