@@ -5,7 +5,11 @@ export type Placement =
   | { in: "header"; name: string; prefix?: string | undefined }
   | { in: "headers"; headers: Record<string, string> }
   | { in: "query"; name: string }
+  | SigV4Placement
   | OAuthPlacement;
+
+/** Requests are signed, as AWS and S3-compatible stores want it. Service and region that are left out are read from the host. */
+export type SigV4Placement = { in: "sigv4"; service?: string | undefined; region?: string | undefined };
 
 /**
  * A credential that renews itself: the vault holds a client and what it was granted, and shows the upstream an access token.
@@ -68,6 +72,7 @@ export type Provider = Address & {
 
 /** Fields that a placement may have besides: a public client has no secret, and a refresh token may come later. */
 export function optionalFieldsOf(placement: Placement): string[] {
+  if (placement.in === "sigv4") return ["session_token"];
   if (placement.in !== "oauth") return [];
   switch (placement.grant ?? "authorization_code") {
     case "authorization_code":
@@ -83,6 +88,7 @@ export function optionalFieldsOf(placement: Placement): string[] {
 export function secretFieldsOf(placement: Placement): string[] {
   if (placement.in === "basic") return ["username", "password"];
   if (placement.in === "oauth") return placement.grant === "jwt_bearer" ? ["client_id", "private_key"] : ["client_id"];
+  if (placement.in === "sigv4") return ["access_key_id", "secret_access_key"];
   if (placement.in !== "headers") return ["secret"];
   const templates = Object.values(placement.headers).join(" ");
   return [...new Set([...templates.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field as string))];

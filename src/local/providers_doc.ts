@@ -110,6 +110,8 @@ function shown(placement: Placement): string {
       return Object.entries(placement.headers)
         .map(([name, template]) => `\`${name}: ${template}\``)
         .join(", ");
+    case "sigv4":
+      return `AWS Signature V4: ${secretFieldsOf(placement).join(", ")}`;
     case "oauth":
       return placement.grant === "jwt_bearer" ? "OAuth: client_id, private_key" : "OAuth: client_id, client_secret";
     case "query":

@@ -41,6 +41,12 @@ function place(headers: Headers, url: URL, placement: Placement, secret: Secret)
       for (const [name, value] of values) headers.set(name, value);
       return [];
     }
+    case "sigv4":
+      // Signed once all else stands (sign.ts). What the caller signed with its token goes.
+      for (const name of ["x-amz-date", "x-amz-security-token"]) headers.delete(name);
+      headers.delete("authorization");
+      url.search = withoutParameters(url.search.slice(1), (name) => SIGNATURE_PARAMETER.test(name));
+      return [];
     case "oauth":
       // The vault lets no call through with a credential that has no access token.
       throw new Problem("reconnect_required", "This credential is not connected.");
@@ -54,6 +60,9 @@ function place(headers: Headers, url: URL, placement: Placement, secret: Secret)
     }
   }
 }
+
+/** What a presigned address carries. */
+const SIGNATURE_PARAMETER = /^x-amz-(algorithm|credential|date|expires|security-token|signature|signedheaders)$/i;
 
 function fill(template: string, secret: Secret): string {
   return template.replace(/\{([a-z_]+)\}/g, (whole, field: string) => secret[field] ?? whole);

@@ -11,6 +11,7 @@ import { handBack } from "./hand_back.ts";
 import { inject } from "./inject.ts";
 import { RefusedTokens } from "./refused_tokens.ts";
 import { Scrubber } from "./scrub.ts";
+import { sign } from "./sign.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
 import { isOurs, readProxyPath, targetOf, type ProxyPath } from "./target.ts";
 
@@ -117,6 +118,7 @@ async function attempt(errand: Errand): Promise<Attempt> {
   try {
     const upstream = prepare(config, dispatch, errand);
     if (mayNeedAgain(dispatch)) await keepBody(errand);
+    errand.body = await sign(upstream, dispatch, request.method, errand.body);
     const sent_at = Date.now();
     const answer = await send(call, errand, upstream);
     return { call, upstream, answer, timing: `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}` };

@@ -4,8 +4,8 @@ import type { Destination } from "./keys.ts";
 import { covers, type UpstreamPath } from "./path.ts";
 
 /** Has this provider operations that are refused? Then paths are read strictly, or a foldable spelling would slip by. */
-export function isGuarded({ provider }: Destination): boolean {
-  return guardedOperations(provider).length > 0;
+export function isGuarded(destination: Destination): boolean {
+  return guardedOperations(destination.provider).length > 0 || isCredentialService(destination);
 }
 
 /**
@@ -14,9 +14,11 @@ export function isGuarded({ provider }: Destination): boolean {
  * a key may point at a gateway with a base path of its own; servers often ignore case and a trailing slash, so this does too.
  */
 export function touchesCredentials(
-  { provider, base_path }: Destination,
+  destination: Destination,
   { method, path, overridden }: { method: string; path: UpstreamPath; overridden: boolean },
 ): boolean {
+  const { provider, base_path } = destination;
+  if (isCredentialService(destination)) return true;
   const asked = method === "HEAD" ? "GET" : method;
   const own = path.segments.map((segment) => segment.toLowerCase());
   if (own.at(-1) === "") own.pop();
@@ -25,6 +27,14 @@ export function touchesCredentials(
     (operation) =>
       (overridden || operation.method === "*" || operation.method === asked) &&
       [own, whole].some((segments) => covers(operation.path.toLowerCase(), { raw: path.raw, segments })),
+  );
+}
+
+/** AWS services that exist to hand out credentials: all their operations share one path. */
+function isCredentialService({ placement, origin }: Destination): boolean {
+  return (
+    placement.in === "sigv4" &&
+    /^(sts|iam|sso|oidc|portal\.sso|cognito-identity)([.-]|$)/.test(placement.service ?? new URL(origin).hostname)
   );
 }
 

@@ -40,6 +40,8 @@ const authorizeParameters = z
     "must not name a parameter that we set ourselves",
   );
 
+const awsName = z.string().regex(/^[a-z0-9-]{1,40}$/, "must be the name of a service or a region");
+
 export const Placement = z
   .discriminatedUnion("in", [
     z.strictObject({ in: z.literal("bearer") }),
@@ -59,6 +61,7 @@ export const Placement = z
       renew_before_s: z.int().min(0).max(3_600).optional(),
       header: z.strictObject({ name: headerName, prefix: headerValue.optional() }).optional(),
     }),
+    z.strictObject({ in: z.literal("sigv4"), service: awsName.optional(), region: awsName.optional() }),
     z.strictObject({ in: z.literal("query"), name: text(64).regex(/^[\w.~-]+$/, "must be a plain parameter name") }),
   ])
   .meta({ description: "How the upstream wants to be shown the credential" });

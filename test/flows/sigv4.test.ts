@@ -1,0 +1,190 @@
+import { createHash, createHmac } from "node:crypto";
+import { AwsClient } from "aws4fetch";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { startUpstream, type Seen, type Upstream } from "../support/upstream.ts";
+
+/** AWS Signature Version 4, with a client that signs as the SDKs do and a verifier written from AWS's specification. */
+const ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE";
+const SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+let locker: LocalLocker;
+let upstream: Upstream;
+let token: string;
+let client: AwsClient;
+
+beforeAll(async () => {
+  locker = await startLocker();
+  upstream = await startUpstream();
+  const person = await newPerson(locker);
+  const fields = { access_key_id: ACCESS_KEY, secret_access_key: SECRET_KEY };
+  for (const [name, placement] of Object.entries({
+    s3: { in: "sigv4", service: "s3", region: "eu-west-1" },
+    dynamodb: { in: "sigv4", service: "dynamodb", region: "us-east-1" },
+    sts: { in: "sigv4", service: "sts", region: "us-east-1" },
+  }))
+    await person.api("POST", "/v1/keys", { name, provider: "custom", base_url: upstream.origin, placement, fields });
+  const lent = { ...fields, session_token: "session-token-of-an-hour" };
+  const placement = { in: "sigv4", service: "s3", region: "eu-west-1" };
+  await person.api("POST", "/v1/keys", {
+    name: "lent",
+    provider: "custom",
+    base_url: upstream.origin,
+    placement,
+    fields: lent,
+  });
+  ({ token } = await mintToken(person));
+  client = new AwsClient({
+    accessKeyId: token,
+    secretAccessKey: "anything",
+    service: "s3",
+    region: "us-east-1",
+    retries: 0,
+  });
+});
+afterAll(async () => {
+  await locker.stop();
+  await upstream.stop();
+});
+beforeEach(() => void (upstream.seen.length = 0));
+
+const at = (key: string, path: string) => `${locker.proxyOrigin}/v1/proxy/${key}${path}`;
+
+/** What the last request's signature would have to be, by the specification alone. */
+function verify(seen: Seen | undefined, service: string, region: string, double: boolean): void {
+  const { method = "", url = "", headers = {}, body = Buffer.alloc(0) } = seen ?? {};
+  const parts =
+    /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
+      headers.authorization ?? "",
+    );
+  const [, id, day = "", scope_region, scope_service, signed = "", signature] = parts ?? [];
+  expect([id, scope_region, scope_service]).toEqual([ACCESS_KEY, region, service]);
+  const [path = "", query = ""] = url.split("?");
+  const escape = (text: string) =>
+    encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  const plain = path
+    .split("/")
+    .map((segment) => escape(decodeURIComponent(segment)))
+    .join("/");
+  const canonical_path = double ? plain.split("/").map(escape).join("/") : plain;
+  const canonical_query = query
+    .split("&")
+    .filter(Boolean)
+    .map((pair) => pair.split("="))
+    .map(([name = "", value = ""]) => [escape(decodeURIComponent(name)), escape(decodeURIComponent(value))].join("="))
+    .sort()
+    .join("&");
+  const hash = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
+  const payload = String(headers["x-amz-content-sha256"] ?? hash(body));
+  const lines = signed.split(";").map((name) => `${name}:${String(headers[name]).trim()}\n`);
+  const request = [method, canonical_path, canonical_query, lines.join(""), signed, payload].join("\n");
+  const date = String(headers["x-amz-date"]);
+  const text = ["AWS4-HMAC-SHA256", date, `${day}/${region}/${service}/aws4_request`, hash(request)].join("\n");
+  const mac = (key: string | Buffer, data: string) => createHmac("sha256", key).update(data).digest();
+  const key = [day, region, service, "aws4_request"].reduce<Buffer>(
+    (last, part) => mac(last, part),
+    Buffer.from(`AWS4${SECRET_KEY}`),
+  );
+  expect(signature).toBe(mac(key, text).toString("hex"));
+  expect(
+    Math.abs(Date.parse(date.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z")) - Date.now()),
+  ).toBeLessThan(300_000);
+}
+
+describe("a store that speaks S3", () => {
+  it.each([
+    ["GET", "/bucket/plain.txt"],
+    ["GET", "/bucket?list-type=2&prefix=a%2Fb%20c&delimiter=%2F"],
+    ["GET", "/bucket/sp%20ace/%C3%BCml%C3%A4ut/a%2Bb.txt"],
+    ["DELETE", "/bucket/x"],
+  ])("%s %s arrives signed with the real key, and the token nowhere", async (method, path) => {
+    expect((await client.fetch(at("s3", path), { method })).status).toBe(200);
+    const [seen] = upstream.seen;
+    expect(seen?.url).toBe(path);
+    verify(seen, "s3", "eu-west-1", false);
+    expect(JSON.stringify(seen)).not.toContain("alk_");
+    expect(JSON.stringify(seen)).not.toContain(SECRET_KEY);
+  });
+
+  it("a body is streamed through as it comes, its length known, and what the SDK says about it stays", async () => {
+    const body = Buffer.alloc(3 * 1024 * 1024, "x");
+    const put = await client.fetch(at("s3", "/bucket/big"), {
+      method: "PUT",
+      body,
+      headers: { "x-amz-meta-color": "blue" },
+    });
+    expect(put.status).toBe(200);
+    const [seen] = upstream.seen;
+    expect(seen?.body.equals(body)).toBe(true);
+    expect(seen?.headers["content-length"]).toBe(String(body.length));
+    expect(seen?.headers).toMatchObject({ "x-amz-meta-color": "blue", "x-amz-content-sha256": "UNSIGNED-PAYLOAD" });
+    verify(seen, "s3", "eu-west-1", false);
+  });
+
+  it("a checksum in a trailer passes, a body signed chunk by chunk is refused before anything is sent", async () => {
+    const send = (kind: string) =>
+      fetch(at("s3", "/bucket/x"), {
+        method: "PUT",
+        body: "5\r\nhello\r\n0\r\n\r\n",
+        headers: {
+          authorization: `AWS4-HMAC-SHA256 Credential=${token}/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00`,
+          "x-amz-content-sha256": kind,
+          "content-encoding": "aws-chunked",
+        },
+      });
+    expect((await send("STREAMING-UNSIGNED-PAYLOAD-TRAILER")).status).toBe(200);
+    verify(upstream.seen[0], "s3", "eu-west-1", false);
+    expect((await send("STREAMING-AWS4-HMAC-SHA256-PAYLOAD")).status).toBe(422);
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it("a lent key's session token goes along, and the caller's own date and signature do not", async () => {
+    const headers = { "x-amz-security-token": "mine", "x-amz-date": "20000101T000000Z" };
+    await client.fetch(`${at("lent", "/bucket/x")}?X-Amz-Signature=abc&X-Amz-Credential=me&keep=1`, { headers });
+    const [seen] = upstream.seen;
+    expect(seen?.url).toBe("/bucket/x?keep=1");
+    expect(seen?.headers["x-amz-security-token"]).toBe("session-token-of-an-hour");
+    verify(seen, "s3", "eu-west-1", false);
+  });
+});
+
+describe("other services", () => {
+  it("sign the body, and path segments twice", async () => {
+    const body = `{"TableName":"things"}`;
+    const headers = { "x-amz-target": "DynamoDB_20120810.DescribeTable", "content-type": "application/x-amz-json-1.0" };
+    const own = new AwsClient({
+      accessKeyId: token,
+      secretAccessKey: "x",
+      service: "dynamodb",
+      region: "us-east-1",
+      retries: 0,
+    });
+    expect((await own.fetch(at("dynamodb", "/a%20b"), { method: "POST", body, headers })).status).toBe(200);
+    const [seen] = upstream.seen;
+    expect(seen?.body.toString()).toBe(body);
+    expect(seen?.headers["x-amz-target"]).toBe("DynamoDB_20120810.DescribeTable");
+    verify(seen, "dynamodb", "us-east-1", true);
+  });
+
+  it("a body that is too long to be read and signed is refused, and nothing is sent", async () => {
+    const answer = await fetch(at("dynamodb", "/"), {
+      method: "POST",
+      body: Buffer.alloc(10 * 1024 * 1024 + 1),
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(answer.status).toBe(413);
+    expect(upstream.seen).toEqual([]);
+  });
+
+  it("those that hand out credentials are refused unless the policy allows it", async () => {
+    const answer = await fetch(at("sts", "/"), {
+      method: "POST",
+      body: "Action=GetSessionToken",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(answer.status).toBe(403);
+    expect(await answer.json()).toMatchObject({ rule: "allow_credential_endpoints" });
+    expect(upstream.seen).toEqual([]);
+  });
+});
