@@ -39,6 +39,10 @@ const PROBLEMS = {
     title: "What the client says of itself is not valid",
     oauth: "invalid_client_metadata",
   },
+  // What a device hears while it waits (RFC 8628 §3.5).
+  authorization_pending: { status: 400, title: "Nobody has answered yet", oauth: "authorization_pending" },
+  slow_down: { status: 400, title: "It asks too often", oauth: "slow_down" },
+  expired_token: { status: 400, title: "The device code has expired", oauth: "expired_token" },
   rate_limited: { status: 429, title: "Too many requests", oauth: "temporarily_unavailable" },
   upstream_unreachable: { status: 502, title: "The upstream could not be reached", oauth: "server_error" },
   upstream_refused: { status: 502, title: "The upstream's answer cannot be passed on safely", oauth: "server_error" },

@@ -4,6 +4,7 @@ import { api } from "./api/routes.ts";
 import { configOf, type Config } from "./config.ts";
 import { oauth } from "./oauth/routes.ts";
 import { consentPage, refusedRequestPage } from "./pages/consent.ts";
+import { deviceSignInPage } from "./pages/device_sign_in.ts";
 import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
@@ -16,7 +17,10 @@ import { signin } from "./signin/routes.ts";
 /** Everything that PUBLIC_ORIGIN serves. What PROXY_ORIGIN serves is one function, `proxy`. */
 const app = new Hono<{ Bindings: Env }>()
   .route("/", signin)
-  .route("/", oauth({ signIn: signInPage, consent: consentPage, refusal: refusedRequestPage }))
+  .route(
+    "/",
+    oauth({ signIn: signInPage, consent: consentPage, device: deviceSignInPage, refusal: refusedRequestPage }),
+  )
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))

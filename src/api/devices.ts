@@ -3,7 +3,7 @@ import { ask } from "../vault/answer.ts";
 import type { Device } from "../vault/devices.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { DEVICE_OPERATIONS } from "./schema.ts";
-import { wireDevice, wireReceipt, wireTime } from "./wire.ts";
+import { wireDevice, wireReceipt, wireTime, wireToken } from "./wire.ts";
 
 export const deviceHandlers: Handlers<typeof DEVICE_OPERATIONS> = {
   listDevices: async ({ vault, who, query }) => {
@@ -31,5 +31,7 @@ export const deviceHandlers: Handlers<typeof DEVICE_OPERATIONS> = {
     const { id, expires_at } = await ask(vault.askToUnlock(who.caller));
     return { url: `${configOf(env).public_origin}/device/unlock/${id}`, expires_at: wireTime(expires_at) };
   },
+  keepToken: async ({ vault, who, param, body }) =>
+    wireToken(await ask(vault.keepToken(who.caller, param("id"), body.seconds * 1_000))),
   revokeDevice: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeDevice(who.caller, param("id")))),
 };

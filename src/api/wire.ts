@@ -189,6 +189,7 @@ export function wireDevice(device: StoredDevice, current: boolean): z.output<typ
     expires_at: optional(device.expires_at),
     revoked_at: optional(device.revoked_at),
     reveal_until: optional(device.reveal_until),
+    unlock_asked_at: optional(device.asked_at),
     keys: policy.keys && [...policy.keys],
     last_used_at: optional(device.last_used_at),
     uses,

@@ -36,6 +36,9 @@ export function withoutTokens(text: string): string {
   return text.replace(/alk_[a-z]{2,3}_[0-9A-Za-z]{16,}/g, "alk_…");
 }
 
+/** No vault: what a device code names, before anybody has said whose device it is (SECURITY S12). */
+export const NO_VAULT = "0".repeat(VAULT);
+
 /** A new vault id: the cell it lives in (DESIGN D16), then 128 random bits. */
 export function newVaultId(cell = "00"): string {
   return cell + base62(randomBytes(16));

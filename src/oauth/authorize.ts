@@ -7,7 +7,9 @@ import { ask } from "../vault/answer.ts";
 import type { AuthorizationRequest, ConsentDecision, ConsentPage } from "../vault/authorizations.ts";
 import { SCOPES } from "../vault/scopes.ts";
 import { readAuthorizationRequest, redirectOf } from "./authorization_request.ts";
+import { deviceNames, wishIn } from "../auth/device_wish.ts";
 import { mustFindClient } from "./client.ts";
+import { CLI } from "./first_party.ts";
 import { Form, readForm } from "./form.ts";
 import { isLoopback } from "./redirects.ts";
 import { describe } from "./wording.ts";
@@ -16,6 +18,8 @@ import { describe } from "./wording.ts";
 export type AuthorizationPages = {
   signIn: (providers: readonly SignInProvider[], return_to: string) => Promise<Response>;
   consent: (request: AuthorizationRequest, page: ConsentPage) => Promise<Response>;
+  /** What a person is asked before our own command line is let in. */
+  device: (request: AuthorizationRequest, page: ConsentPage) => Promise<Response>;
   /** A refusal that the person may carry back to the app, or not. */
   refusal: (problem: Problem, back: string) => Promise<Response>;
 };
@@ -53,8 +57,10 @@ export function authorization(pages: AuthorizationPages) {
       if (asked instanceof Problem) return refuse(config, redirect_uri, form, asked);
       try {
         const who = sessionOf(req.raw, config, ["session"]);
-        const page = await ask(vaultOf(env, who).beginConsent(who.caller, asked));
-        return opened(await pages.consent(asked, page));
+        const device = client.id === CLI ? deviceNames((name) => form.all(name)) : undefined;
+        const request = { ...asked, device };
+        const page = await ask(vaultOf(env, who).beginConsent(who.caller, request));
+        return opened(await (device === undefined ? pages.consent : pages.device)(request, page));
       } catch (refused) {
         if (!(refused instanceof Problem) || refused.code !== "invalid_token") throw refused;
         return opened(await pages.signIn(config.sign_in, pathname + search));
@@ -69,9 +75,19 @@ export function authorization(pages: AuthorizationPages) {
       const { redirect_uri, state, code } = await ask(
         vaultOf(env, who).decideConsent(who.caller, form.must("handle"), decision),
       );
-      const answer =
-        code === undefined ? { error: "access_denied", error_description: "The person said no." } : { code };
-      return redirect(answerTo(config, redirect_uri, state, answer));
+      return redirect(answerTo(config, redirect_uri, state, codeOrNo(code)));
+    })
+    .post("/authorize/device", async ({ env, req }) => {
+      const config = configOf(env);
+      assertSameOrigin(req.raw, config);
+      const who = sessionOf(req.raw, config, ["session"]);
+      const form = await readForm(req.raw);
+      const denied = form.get("decision") === "deny";
+      const wish = denied ? null : wishIn((name) => form.all(name), { name: "unnamed device", platform: "" });
+      const { redirect_uri, state, code } = await ask(
+        vaultOf(env, who).answerSignIn(who.caller, form.must("handle"), wish),
+      );
+      return redirect(answerTo(config, redirect_uri, state, codeOrNo(code)));
     });
 
   /**
@@ -84,6 +100,10 @@ export function authorization(pages: AuthorizationPages) {
     const back = answerTo(config, redirect_uri, state instanceof Problem ? null : (state ?? null), answer);
     return isLoopback(redirect_uri) ? redirect(back) : opened(await pages.refusal(problem, back));
   }
+}
+
+function codeOrNo(code: string | undefined): Record<string, string> {
+  return code === undefined ? { error: "access_denied", error_description: "The person said no." } : { code };
 }
 
 function vaultOf(env: Env, { vault_id }: Identified) {

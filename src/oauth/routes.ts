@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { authorization, type AuthorizationPages } from "./authorize.ts";
+import { deviceAuthorization } from "./device_authorization.ts";
 import { discovery } from "./metadata.ts";
 import { ownTokens } from "./own_tokens.ts";
 import { registration } from "./register.ts";
@@ -12,5 +13,6 @@ export function oauth(pages: AuthorizationPages) {
     .route("/", registration)
     .route("/", token)
     .route("/", ownTokens)
+    .route("/", deviceAuthorization)
     .route("/", authorization(pages));
 }

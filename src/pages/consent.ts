@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import type { Problem } from "../problem.ts";
 import type { AuthorizationRequest, ConsentPage } from "../vault/authorizations.ts";
 import type { Scope } from "../vault/scopes.ts";
-import { page } from "./layout.ts";
+import { leadingTo, page } from "./layout.ts";
 
 /** Scopes in plain words. */
 const MEANING: Record<Scope, string> = {
@@ -83,11 +83,7 @@ export async function consentPage(request: AuthorizationRequest, shown: ConsentP
         </p>
       </form>`,
   );
-  // The answer to this form is a redirect, which browsers hold against form-action too. It knows no IPv6 addresses.
-  const target = hostname.startsWith("[") ? "http:" : origin;
-  const policy = response.headers.get("content-security-policy") ?? "";
-  response.headers.set("content-security-policy", policy.replace("form-action 'self'", `form-action 'self' ${target}`));
-  return response;
+  return leadingTo(response, redirect_uri);
 }
 
 /** Who the client is, as far as anybody knows. */

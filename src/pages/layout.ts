@@ -47,3 +47,11 @@ const LOGO = html`<svg viewBox="0 0 24 24" aria-hidden="true">
   <rect x="2" y="2" width="20" height="20" rx="6" fill="var(--accent)" />
   <path d="M12 7.25a2.6 2.6 0 0 0-1.2 4.9l-.55 4.1h3.5l-.55-4.1a2.6 2.6 0 0 0-1.2-4.9Z" fill="#fff" />
 </svg>`;
+/** The page with a form whose answer is a redirect to that address, which browsers hold against `form-action` too. It knows no IPv6 addresses. */
+export function leadingTo(page: Response, redirect_uri: string): Response {
+  const { origin, hostname } = new URL(redirect_uri);
+  const target = hostname.startsWith("[") ? "http:" : origin;
+  const policy = page.headers.get("content-security-policy") ?? "";
+  page.headers.set("content-security-policy", policy.replace("form-action 'self'", `form-action 'self' ${target}`));
+  return page;
+}

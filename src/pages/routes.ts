@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { app } from "./app.ts";
 import { connect } from "./connect.ts";
+import { device } from "./device.ts";
 import { entry } from "./entry.ts";
 import { BROWSER_HEADERS } from "./layout.ts";
 import look from "./look.css";
@@ -11,6 +12,7 @@ export const pages = new Hono<{ Bindings: Env }>()
   .route("/", entry)
   .route("/", connect)
   .route("/", app)
+  .route("/", device)
   .get(
     "/style.css",
     () =>

@@ -10,6 +10,7 @@ import { endGrant } from "./manage_grants.ts";
 import { resolveKeys } from "./manage_tokens.ts";
 import { record, type Parts } from "./parts.ts";
 import type { Scope } from "./scopes.ts";
+import type { Token } from "./tokens.ts";
 
 /** An authorization request whose client, redirect URI and parameters were checked. It waits here, not in the browser. */
 export type AuthorizationRequest = {
@@ -22,6 +23,8 @@ export type AuthorizationRequest = {
   scopes: readonly Scope[];
   /** The client wants, and can use, refresh tokens. */
   refreshable: boolean;
+  /** The client is our own, on a device that is to be signed in (devices.md). */
+  device?: { name: string; platform: string } | undefined;
 };
 
 /** What a consent page shows besides the request: who is asked, and the keys to choose from. */
@@ -49,7 +52,7 @@ export type CodeExchange = {
   resource: string | null;
 };
 
-type Approved = NewGrant & Omit<AuthorizationRequest, "scopes" | "client" | "client_id" | "state">;
+type Approved = NewGrant & Omit<AuthorizationRequest, "scopes" | "client" | "client_id" | "state" | "device">;
 
 const CONSENT_MS = 10 * 60_000;
 const CODE_MS = 60_000;
@@ -88,22 +91,28 @@ export function beginConsent(parts: Parts, caller: Caller, request: Authorizatio
   };
 }
 
-/** Takes the person's decision. The handle is used up by it, whatever it is. */
-export function decideConsent(parts: Parts, caller: Caller, handle: string, decision: ConsentDecision): ConsentAnswer {
-  const { sql, tokens, env, vault_id } = parts;
-  const now = Date.now();
-  const by = recognise(tokens, caller, now);
+/** The request behind a handle, which is used up by this: once, and only in the session that was shown the page. */
+export function takeRequest({ sql }: Parts, by: Token, handle: string): AuthorizationRequest {
   const [row] = sql
     .exec<{ request: string }>(
       "DELETE FROM consent WHERE hash = ? AND session_id = ? AND expires_at > ? RETURNING request",
       hashOf(handle),
       by.id,
-      now,
+      Date.now(),
     )
     .toArray();
-  if (row === undefined)
-    throw new Problem("not_found", "This request was answered already, or is too old. Start again in the app.");
-  const { client_id, client, state, scopes: _asked, ...request } = JSON.parse(row.request) as AuthorizationRequest;
+  if (row !== undefined) return JSON.parse(row.request) as AuthorizationRequest;
+  throw new Problem("not_found", "This request was answered already, or is too old. Start again in the app.");
+}
+
+/** Takes the person's decision. The handle is used up by it, whatever it is. */
+export function decideConsent(parts: Parts, caller: Caller, handle: string, decision: ConsentDecision): ConsentAnswer {
+  const { sql, tokens, env, vault_id } = parts;
+  const now = Date.now();
+  const by = recognise(tokens, caller, now);
+  const { client_id, client, state, scopes: _asked, device, ...request } = takeRequest(parts, by, handle);
+  if (device !== undefined)
+    throw new Problem("invalid_request", "This request is a device's; it has a page of its own.");
   const answer = { redirect_uri: request.redirect_uri, state };
   if (!decision.allow || decision.scopes.length === 0) {
     record(parts, by, caller, "consent.deny", { subject: client_id });
@@ -193,7 +202,7 @@ function refused(detail: string): Problem {
 }
 
 /** RFC 7636 §4.2, S256. */
-function challengeOf(verifier: string): string {
+export function challengeOf(verifier: string): string {
   return createHash("sha256").update(verifier).digest("base64url");
 }
 

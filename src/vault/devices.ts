@@ -2,7 +2,8 @@ import type { Policy } from "./policy.ts";
 import type { Token } from "./tokens.ts";
 
 /** How long a device may be shown secrets, as a person chooses it in the browser (SECURITY S4). */
-export type RevealChoice = "none" | "15m" | "8h" | "always";
+export const REVEAL_CHOICES = ["none", "15m", "8h", "always"] as const;
+export type RevealChoice = (typeof REVEAL_CHOICES)[number];
 
 /** What is known of a device beside its token. Times are epoch milliseconds. */
 type DeviceFacts = {
@@ -18,20 +19,31 @@ type DeviceFacts = {
 /** Somebody's computer that is signed in: a token of kind `dev` and what the person allowed it. */
 export type Device = Token & DeviceFacts;
 
-/** A person's yes to a device. `approved_by` is the session. */
+/** What must be shown with a code that came back through a redirect: the verifier of this challenge, at this address (RFC 7636). */
+export type Proof = { redirect_uri: string; code_challenge: string };
+
+/** A person's yes to a device. `approved_by` is the session; `proof` is null for a code that only the device itself ever had. */
 export type Approval = {
   code_hash: string;
   name: string;
   platform: string;
   policy: Policy;
   reveal: RevealChoice;
+  proof: Proof | null;
   approved_by: string;
   expires_at: number;
 };
 
-type ApprovalRow = Omit<Approval, "policy"> & { policy: string };
+type ApprovalRow = Omit<Approval, "policy" | "proof"> & {
+  policy: string;
+  proof: string | null;
+  device_id: string | null;
+};
 
-/** Tables `device` and `device_approval`. An approval is taken once, by whoever shows the code that it is for. */
+/** A code that is shown again is told from one that never was, for so long. */
+const KEPT_MS = 86_400_000;
+
+/** Tables `device` and `device_approval`. An approval is used once, by whoever shows the code that it is for. */
 export class Devices {
   readonly #sql: SqlStorage;
 
@@ -74,15 +86,18 @@ export class Devices {
   }
 
   /** Keeps a person's yes. A second one for the same code is not kept: the answer is false. */
-  approve({ code_hash, name, platform, policy, reveal, approved_by, expires_at }: Approval, now: number): boolean {
-    this.#sql.exec("DELETE FROM device_approval WHERE expires_at <= ?", now);
+  approve(approval: Approval, now: number): boolean {
+    const { code_hash, name, platform, policy, reveal, proof, approved_by, expires_at } = approval;
+    this.#sql.exec("DELETE FROM device_approval WHERE expires_at <= ?", now - KEPT_MS);
     const { rowsWritten } = this.#sql.exec(
-      "INSERT INTO device_approval (code_hash, name, platform, policy, reveal, approved_by, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      `INSERT INTO device_approval (code_hash, name, platform, policy, reveal, proof, approved_by, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       code_hash,
       name,
       platform,
       JSON.stringify(policy),
       reveal,
+      proof === null ? null : JSON.stringify(proof),
       approved_by,
       expires_at,
     );
@@ -91,15 +106,22 @@ export class Devices {
 
   /** Takes back every yes that no device has fetched yet. */
   dropApprovals(): void {
-    this.#sql.exec("DELETE FROM device_approval");
+    this.#sql.exec("DELETE FROM device_approval WHERE device_id IS NULL");
   }
 
-  /** The yes to this code, which is gone with it. */
-  take(code_hash: string, now: number): Approval | undefined {
-    const [row] = this.#sql
-      .exec<ApprovalRow>("DELETE FROM device_approval WHERE code_hash = ? RETURNING *", code_hash)
-      .toArray();
-    if (row === undefined || row.expires_at <= now) return undefined;
-    return { ...row, policy: JSON.parse(row.policy) as Policy };
+  /** The yes to this code, and the device that came of it where it was used already. */
+  approval(code_hash: string): (Approval & { device_id: string | null }) | undefined {
+    const [row] = this.#sql.exec<ApprovalRow>("SELECT * FROM device_approval WHERE code_hash = ?", code_hash).toArray();
+    if (row === undefined) return undefined;
+    return {
+      ...row,
+      policy: JSON.parse(row.policy) as Policy,
+      proof: row.proof === null ? null : (JSON.parse(row.proof) as Proof),
+    };
+  }
+
+  /** The code is used up. */
+  used(code_hash: string, device_id: string): void {
+    this.#sql.exec("UPDATE device_approval SET device_id = ? WHERE code_hash = ?", device_id, code_hash);
   }
 }

@@ -7,6 +7,7 @@ import families from "./migrations/0006_families.sql";
 import authorizations from "./migrations/0007_authorizations.sql";
 import connections from "./migrations/0008_connections.sql";
 import freeze from "./migrations/0009_freeze.sql";
+import device_proofs from "./migrations/0010_device_proofs.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -19,6 +20,7 @@ const MIGRATIONS: readonly string[] = [
   authorizations,
   connections,
   freeze,
+  device_proofs,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

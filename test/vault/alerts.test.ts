@@ -33,8 +33,17 @@ const raise = (vault: Vault, alert: NewAlert) => inside(vault, (object) => raise
 const list = ({ stub, ada }: Vault) => ask(stub.listAlerts(ada, undefined, 50, {}));
 /** A device that a person has approved. */
 async function signInDevice({ stub, ada }: Vault): Promise<Caller> {
-  await ask(stub.approveDevice(ada, { code_hash: "c", name: "laptop", platform: "linux", policy: {}, reveal: "none" }));
-  const { token } = await ask(stub.redeemDevice("c", ORIGIN));
+  await ask(
+    stub.approveDevice(ada, {
+      code_hash: "c",
+      name: "laptop",
+      platform: "linux",
+      policy: {},
+      reveal: "none",
+      proof: null,
+    }),
+  );
+  const { token } = await ask(stub.redeemDevice({ code_hash: "c", proof: null }, ORIGIN));
   const { hash, kind } = verifyToken(configOf(env).token_keys, token);
   return { hash, kind, may: ["session", "device"], origin: ORIGIN };
 }

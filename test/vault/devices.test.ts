@@ -33,8 +33,10 @@ type SignedIn = { device: Caller; app: App };
 /** A device that was approved for these keys; undefined means all of them. */
 async function signInDevice({ stub, ada }: Vault, keys?: string[], reveal: RevealChoice = "none"): Promise<SignedIn> {
   const code_hash = `code-${++codes}`;
-  await ask(stub.approveDevice(ada, { code_hash, name: "laptop", platform: "linux", policy: { keys }, reveal }));
-  const { token, id } = await ask(stub.redeemDevice(code_hash, ORIGIN));
+  await ask(
+    stub.approveDevice(ada, { code_hash, name: "laptop", platform: "linux", policy: { keys }, reveal, proof: null }),
+  );
+  const { token, id } = await ask(stub.redeemDevice({ code_hash, proof: null }, ORIGIN));
   const { hash, kind } = verifyToken(configOf(env).token_keys, token);
   return { device: { hash, kind, may: ["session", "device"], origin: ORIGIN }, app: { token, id, hash } };
 }
@@ -46,24 +48,44 @@ async function revealable({ stub, ada }: Vault, name: string): Promise<string> {
 describe("a device", () => {
   it("gets its token once, for the code that was approved", async () => {
     const vault = await newVault();
-    const wish = { code_hash: "c1", name: "laptop", platform: "linux", policy: {}, reveal: "none" } as const;
-    expect(await refusalOf(ask(vault.stub.redeemDevice("c1", ORIGIN)))).toBe("not_found");
+    const wish = {
+      code_hash: "c1",
+      name: "laptop",
+      platform: "linux",
+      policy: {},
+      reveal: "none",
+      proof: null,
+    } as const;
+    expect(await refusalOf(ask(vault.stub.redeemDevice({ code_hash: "c1", proof: null }, ORIGIN)))).toBe(
+      "invalid_grant",
+    );
     await ask(vault.stub.approveDevice(vault.ada, wish));
     expect(await refusalOf(ask(vault.stub.approveDevice(vault.ada, wish)))).toBe("conflict");
     await evict(vault);
-    const { token } = await ask(vault.stub.redeemDevice("c1", ORIGIN));
+    const { token } = await ask(vault.stub.redeemDevice({ code_hash: "c1", proof: null }, ORIGIN));
     expect(token).toMatch(/^alk_dev_/);
-    expect(await refusalOf(ask(vault.stub.redeemDevice("c1", ORIGIN)))).toBe("not_found");
+    expect(await refusalOf(ask(vault.stub.redeemDevice({ code_hash: "c1", proof: null }, ORIGIN)))).toBe(
+      "invalid_grant",
+    );
     const actions = (await outbox(vault)).map(({ decision }) => decision.action);
     expect(actions).toEqual(expect.arrayContaining(["device.approve", "device.create"]));
   });
 
   it("is not given a token for an approval older than ten minutes", async () => {
     const vault = await newVault();
-    const wish = { code_hash: "c2", name: "laptop", platform: "linux", policy: {}, reveal: "none" } as const;
+    const wish = {
+      code_hash: "c2",
+      name: "laptop",
+      platform: "linux",
+      policy: {},
+      reveal: "none",
+      proof: null,
+    } as const;
     await ask(vault.stub.approveDevice(vault.ada, wish));
     travel(10 * 60_000 + 1);
-    expect(await refusalOf(ask(vault.stub.redeemDevice("c2", ORIGIN)))).toBe("not_found");
+    expect(await refusalOf(ask(vault.stub.redeemDevice({ code_hash: "c2", proof: null }, ORIGIN)))).toBe(
+      "invalid_grant",
+    );
   });
 
   it("ends after 90 days unused and after a year however much it is used", async () => {
@@ -183,7 +205,7 @@ describe("a device and secrets", () => {
     await ask(vault.stub.askToUnlock(device));
     const self = { ...device, may: ["session"] as const };
     expect(await refusalOf(ask(vault.stub.answerDevice(self, app.id, "always")))).toBe("insufficient_scope");
-    const wish = { code_hash: "c9", name: "x", platform: "x", policy: {}, reveal: "always" } as const;
+    const wish = { code_hash: "c9", name: "x", platform: "x", policy: {}, reveal: "always", proof: null } as const;
     expect(await refusalOf(ask(vault.stub.approveDevice(self, wish)))).toBe("insufficient_scope");
     expect(await refusalOf(ask(vault.stub.changeKey(device, key.id, { revealable: true })))).toBe("insufficient_scope");
     expect(await refusalOf(ask(vault.stub.revealKeys(device, ["k"])))).toBe("insufficient_scope locked");

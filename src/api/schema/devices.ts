@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Token } from "./tokens.ts";
 import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 
 export const Device = z.object({
@@ -11,6 +12,7 @@ export const Device = z.object({
   expires_at: time.optional(),
   revoked_at: time.optional(),
   reveal_until: time.optional().meta({ description: "Until when it may be shown secrets of revealable keys" }),
+  unlock_asked_at: time.optional().meta({ description: "Asks to be shown secrets, and nobody has answered yet" }),
   keys: z.array(z.string()).optional().meta({ description: "Ids of the keys it may use; absent: every key" }),
   last_used_at: time.optional(),
   uses: z.int(),
@@ -26,6 +28,8 @@ export const Unlock = z.object({
   url: z.url().meta({ description: "The page on which the owner answers, in a browser" }),
   expires_at: time,
 });
+
+export const KeepToken = z.strictObject({ seconds: z.int().min(1).max(86_400) });
 
 /** Devices: computers that are signed in with the command line. A person approves and unlocks them in the browser. */
 export const DEVICE_OPERATIONS = {
@@ -62,6 +66,15 @@ export const DEVICE_OPERATIONS = {
     may: ["device"],
     answer: Unlock,
     status: 201,
+  },
+  keepToken: {
+    method: "post",
+    path: "/tokens/{id}/keep",
+    summary: "Keep a token alive that this device minted for a command, while the command runs",
+    may: ["device"],
+    body: KeepToken,
+    answer: Token,
+    status: 200,
   },
   revokeDevice: {
     method: "delete",

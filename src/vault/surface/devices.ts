@@ -1,9 +1,12 @@
 import { answer, type Answer } from "../answer.ts";
 import type { Origin } from "../audit.ts";
+import type { ConsentAnswer } from "../authorizations.ts";
 import type { Caller } from "../caller.ts";
 import type { Approval, Device, RevealChoice } from "../devices.ts";
+import { keepToken } from "../keep_token.ts";
 import {
   answerDevice,
+  answerSignIn,
   approveDevice,
   askingDevice,
   askToUnlock,
@@ -12,14 +15,20 @@ import {
   lockDevice,
   redeemDevice,
   renameDevice,
+  type Showing,
 } from "../manage_devices.ts";
 import { endToken } from "../manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, forCaller, live, read, stop } from "../surface.ts";
+import type { Token } from "../tokens.ts";
 import { GrantSurface } from "./grants.ts";
 
 /** Devices: approved and unlocked by a person in the browser, listed, renamed, revoked. */
 export abstract class DeviceSurface extends GrantSurface {
+  keepToken(caller: Caller, id: string, for_ms: number): Promise<Answer<Token>> {
+    return this[change](caller, (parts) => keepToken(parts, caller, id, for_ms));
+  }
+
   listDevices(caller: Caller, before: string | undefined, limit: number): Answer<Device[]> {
     return this[read](caller, (parts) => listDevices(parts, before, limit));
   }
@@ -45,8 +54,16 @@ export abstract class DeviceSurface extends GrantSurface {
   }
 
   /** By whoever shows the code: a device has nothing else yet. */
-  redeemDevice(code_hash: string, origin: Origin): Answer<{ token: string; id: string; expires_at: number }> {
-    return answer(() => redeemDevice(this[live](), code_hash, origin));
+  redeemDevice(showing: Showing, origin: Origin): Answer<{ token: string; id: string; expires_at: number }> {
+    return answer(() => redeemDevice(this[live](), showing, origin));
+  }
+
+  answerSignIn(
+    caller: Caller,
+    handle: string,
+    wish: Pick<Approval, "name" | "policy" | "reveal"> | null,
+  ): Answer<ConsentAnswer> {
+    return answer(() => answerSignIn(this[forCaller](caller), caller, handle, wish));
   }
 
   askToUnlock(caller: Caller): Answer<{ id: string; expires_at: number }> {
