@@ -53,7 +53,7 @@ export class Housekeeping {
     forget_answers: (now) => this.#parts.idempotency.expire(now),
     retain: (now) => this.#retain(now),
     expire_feeds: () => this.#parts.live.expire(),
-    renew: (now) => this.#parts.connected_keys.renewDue(now),
+    renew: (now) => (this.#parts.tokens.frozen === null ? this.#parts.connected_keys.renewDue(now) : undefined),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */

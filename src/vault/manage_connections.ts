@@ -97,7 +97,7 @@ export async function completeConnect(parts: Parts, caller: Caller, back: Return
 export function disconnect(parts: Parts, caller: Caller, ref: string): ApiKey {
   const { keys, connected_keys, gate, tokens } = parts;
   const now = Date.now();
-  const by = recognise(tokens, caller, now);
+  const by = recognise(tokens, caller, now, "stop");
   const key = keys.must(ref);
   connectable(key);
   void sayFarewell(parts, key.id);
@@ -121,6 +121,11 @@ export async function sayFarewell(parts: Parts, key_id: string): Promise<void> {
   } catch (fault) {
     logFault("token_not_revoked_upstream", fault);
   }
+}
+
+/** Voids every page that is still open. */
+export function dropConnectLinks({ sql }: Parts): void {
+  sql.exec("DELETE FROM connect_link");
 }
 
 function find({ sql, keys }: Parts, handle: string): ConnectPage {

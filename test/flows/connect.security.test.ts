@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { destinationOf } from "../../src/api/destination.ts";
 import { readConfig } from "../../src/config.ts";
-import type { Person } from "../../src/local/person.ts";
+import { signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Browser } from "../support/browser.ts";
 import { browserOf, connectByBrowser, connectedKey } from "../support/connecting.ts";
@@ -161,6 +161,21 @@ describe("what comes back", () => {
     expect(await answer.text()).not.toMatch(/stack|sk-secret/);
     expect(await ada.api("GET", "/v1/keys/account")).toMatchObject({ connection: "not_connected" });
   });
+});
+
+it("a freeze voids what was begun: neither the page nor what comes back from the provider connects anything, for good", async () => {
+  const { ada, url } = await withKey();
+  const { url: second } = await ada.api<{ url: string }>("POST", "/v1/keys/account/connect");
+  const browser = browserOf(ada);
+  const { state } = await setOut(browser, url);
+  await ada.api("POST", "/v1/vault/freeze");
+  expect((await browser.visit(back({ code: "c", state }))).status).toBe(423);
+  const { identities } = await ada.api<{ identities: { email: string }[] }>("GET", "/v1/me");
+  const again = await signIn(locker.publicOrigin, identities[0]?.email ?? "");
+  await again.api("POST", "/v1/vault/unfreeze");
+  expect((await browserOf(again).visit(second)).status).toBe(404);
+  expect((await browser.visit(back({ code: "c", state }))).status).not.toBe(200);
+  expect(upstream.asked).toEqual([]);
 });
 
 it("an API that refuses every token cannot make the vault ask for one after another", async () => {

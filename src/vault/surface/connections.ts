@@ -11,7 +11,7 @@ import {
   type Departure,
   type Return,
 } from "../manage_connections.ts";
-import { change, forCaller } from "../surface.ts";
+import { change, forCaller, stop } from "../surface.ts";
 import { KeySurface } from "./keys.ts";
 
 /** Keys that renew themselves: connected to their provider by a person, and disconnected. */
@@ -33,6 +33,6 @@ export abstract class ConnectionSurface extends KeySurface {
   }
 
   disconnect(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
-    return this[change](caller, (parts) => disconnect(parts, caller, ref));
+    return this[stop](caller, (parts) => disconnect(parts, caller, ref));
   }
 }
