@@ -8,15 +8,18 @@ const LEASH_AFTER_MS = 250;
 
 /**
  * What a cut means to a client that was still waiting for an answer. 401 only where the token itself is dead: clients throw
- * their tokens away on it. What is not listed is trouble of ours.
+ * their tokens away on it. Whatever other rule the vault names is one of the token's policy.
  */
 const CUT_CODES: Record<string, ProblemCode> = {
+  lease: "unavailable",
+  leash_lost: "unavailable",
   key_paused: "paused",
   token_paused: "paused",
   frozen: "frozen",
   key_deleted: "not_found",
-  key_expired: "policy_denied",
   keys: "not_found",
+  scopes: "insufficient_scope",
+  reconnect_required: "reconnect_required",
   leash_limit: "rate_limited",
   first_byte: "upstream_timeout",
   revoked: "invalid_token",
@@ -82,7 +85,7 @@ export class ProxyCall {
   cutProblem(): Problem {
     const rule = this.#rule ?? "leash_lost";
     const { request_id } = this.dispatch;
-    return new Problem(CUT_CODES[rule] ?? "unavailable", "The call was stopped: what allowed it no longer stands.", {
+    return new Problem(CUT_CODES[rule] ?? "policy_denied", "The call was stopped: what allowed it no longer stands.", {
       rule,
       request_id,
     });

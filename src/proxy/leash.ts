@@ -1,5 +1,5 @@
 import { logFault } from "../problem.ts";
-import { CUT } from "../vault/leashes.ts";
+import { CUT, type Term } from "../vault/leashes.ts";
 import type { Dispatch, Settlement } from "../vault/gate.ts";
 
 /** How a call learns that it must stop. */
@@ -35,7 +35,7 @@ export class Leash {
     this.#dispatch = dispatch;
     this.#onCut = onCut;
     this.#lease = dispatch.lease;
-    if (dispatch.not_after !== null) this.#expireAt(dispatch.not_after);
+    this.#expireAt(dispatch.not_after, dispatch.expiry_rule);
   }
 
   /**
@@ -69,7 +69,8 @@ export class Leash {
     socket.addEventListener("message", ({ data }) => {
       unanswered = 0;
       if (typeof data !== "string" || data === "pong") return;
-      const { lease } = JSON.parse(data) as { lease?: string };
+      const { lease, ...term } = JSON.parse(data) as { lease?: string } & Partial<Term>;
+      if (term.not_after !== undefined) this.#expireAt(term.not_after, term.expiry_rule ?? "expired");
       if (lease === undefined) return;
       // Only now does the vault hold the call: an object that breaks while it wakes has answered 101 too.
       this.#lease = lease;
@@ -121,10 +122,12 @@ export class Leash {
     return answer.webSocket;
   }
 
-  /** Timers reach 24 days: what expires later is looked at again. */
-  #expireAt(time: number): void {
+  /** The vault may tell another time later. Timers reach 24 days: what expires after that is looked at again. */
+  #expireAt(time: number | null, rule: Term["expiry_rule"]): void {
+    clearTimeout(this.#expiry);
+    if (time === null || this.#over) return;
     const left = time - Date.now();
-    const next = () => (left > LONGEST_MS ? this.#expireAt(time) : this.#stop(this.#dispatch.expiry_rule));
+    const next = () => (left > LONGEST_MS ? this.#expireAt(time, rule) : this.#stop(rule));
     this.#expiry = setTimeout(next, Math.min(left, LONGEST_MS));
   }
 

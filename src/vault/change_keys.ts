@@ -1,8 +1,10 @@
 import { Problem } from "../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
 import type { Connection, ConnectionEvent } from "./connected_keys.ts";
+import { judgeAgain } from "./ending.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { ApiKey, Destination, KeyChanges } from "./keys.ts";
+import { tagOf } from "./leashes.ts";
 import { record, type Parts } from "./parts.ts";
 import type { Secret } from "./sealer.ts";
 import type { Token } from "./tokens.ts";
@@ -103,7 +105,7 @@ export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: 
 }
 
 /** Changes what is said about a key; where its secret may go is not among it. */
-export function changeKey(parts: Parts, caller: Caller, ref: string, changes: KeyChanges): ApiKey {
+export async function changeKey(parts: Parts, caller: Caller, ref: string, changes: KeyChanges): Promise<ApiKey> {
   const { keys, gate } = parts;
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
@@ -113,6 +115,7 @@ export function changeKey(parts: Parts, caller: Caller, ref: string, changes: Ke
   gate.bump();
   const action = changes.name !== undefined && changes.name !== key.name ? "key.rename" : "key.change";
   record(parts, by, caller, action, { key: key.id, key_name: changes.name ?? key.name });
+  if (changes.expires_at !== undefined) await judgeAgain(parts, [tagOf.key(key.id)]);
   return keys.must(key.id);
 }
 

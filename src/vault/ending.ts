@@ -1,4 +1,4 @@
-import { tagOf } from "./leashes.ts";
+import { tagOf, type Cut } from "./leashes.ts";
 import { cut, type Parts } from "./parts.ts";
 import { usesOf } from "./outbox.ts";
 import type { Receipt } from "./receipt.ts";
@@ -30,6 +30,20 @@ export async function cutTokens(parts: Parts, ids: readonly string[], rule: stri
 export async function cutKey(parts: Parts, id: string, rule: string): Promise<Ended> {
   const { streams_cut, unacknowledged } = await cut(parts, [tagOf.key(id)], rule);
   return { streams_cut, sessions_closed: 0, in_flight: unacknowledged + parts.under_way.count("key", [id]) };
+}
+
+/**
+ * Judges again all that is open under these tags, for whoever narrows a policy, a grant, a choice of keys or an expiry: what
+ * would be refused now is cut with the rule that refuses it, and what stands is told until when it does.
+ */
+export function judgeAgain({ leashes, under_way, gate, audit }: Parts, tags: readonly string[]): Promise<Cut> {
+  const verdictOf = (seq: number) => {
+    const decision = under_way.decision(seq);
+    return decision && (gate.stands(decision)?.rule ?? gate.term(decision));
+  };
+  return leashes.judge(tags, verdictOf, ({ seq, status }, rule) =>
+    audit.settle(seq, { outcome: "cut", rule, status }, Date.now()),
+  );
 }
 
 /** Cuts all that is open in the vault. */

@@ -7,7 +7,7 @@ import { slide } from "./caller.ts";
 import type { ConnectedKeys } from "./connected_keys.ts";
 import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import type { ApiKey, Destination, Keys } from "./keys.ts";
-import { newLease } from "./leashes.ts";
+import { newLease, type Term } from "./leashes.ts";
 import { readPath } from "./path.ts";
 import { judge, judgeKey, judgeToken, type Call, type Denial, type Standing } from "./policy.ts";
 import type { Quota } from "./quota.ts";
@@ -34,10 +34,6 @@ export type Dispatch = {
   request_id: string;
   seq: number;
   lease: string;
-  /** Epoch ms of the earliest expiry; null where nothing expires. */
-  not_after: number | null;
-  /** What expires then: the token, or only the key. */
-  expiry_rule: "expired" | "key_expired";
   destination: Destination;
   /** The path to send, below the base path. */
   path: string;
@@ -47,7 +43,7 @@ export type Dispatch = {
   overlaps: boolean;
   /** The access token's serial, where the call may be made once more with a newer one should the upstream refuse it. */
   renews?: number | undefined;
-};
+} & Term;
 
 /** How a carried call ended, told off the hot path. */
 export type Settlement = { seq: number } & Outcome;
@@ -133,15 +129,12 @@ export class Gate {
       throw opened.fault;
     }
     // Both as they are now: either may have been changed while the secret was opened.
-    const key_expires_at = keys.find(key.id)?.expires_at ?? Infinity;
-    const token_expires_at = tokens.byHash(token.hash)?.expires_at ?? Infinity;
-    const not_after = Math.min(key_expires_at, token_expires_at);
+    const term = termOf(tokens.byHash(token.hash), keys.find(key.id));
     return {
       request_id: id,
       seq,
       lease,
-      not_after: Number.isFinite(not_after) ? not_after : null,
-      expiry_rule: key_expires_at < token_expires_at ? "key_expired" : "expired",
+      ...term,
       destination: shownAt(key.destination),
       path: path.raw,
       secret: opened.secret,
@@ -156,6 +149,12 @@ export class Gate {
     const { method = "GET", path = "/", key = "" } = decision;
     const { actor, token = actor.id, generation } = decision;
     return this.#judge({ id: token, generation }, key, { method, path, overridden: false });
+  }
+
+  /** Until when a recorded decision stands, as token and key are now. */
+  term({ actor, token = actor.id, generation, key = "" }: Decision): Term {
+    const { tokens, keys } = this.#parts;
+    return termOf(tokens.at(token, generation), keys.find(key));
   }
 
   settle(settlements: readonly Settlement[]): void {
@@ -237,6 +236,17 @@ export class Gate {
     if (!refusals.isFirst(event, now)) return problemOf(denial, undefined);
     return problemOf(denial, audit.append(event, now).id);
   }
+}
+
+type Expiring = { expires_at: number | null } | undefined;
+
+function termOf(token: Expiring, key: Expiring): Term {
+  const [token_ends, key_ends] = [token?.expires_at ?? Infinity, key?.expires_at ?? Infinity];
+  const not_after = Math.min(token_ends, key_ends);
+  return {
+    not_after: Number.isFinite(not_after) ? not_after : null,
+    expiry_rule: key_ends < token_ends ? "key_expired" : "expired",
+  };
 }
 
 /** The whole judgement, with what the catalog knows of the call. */

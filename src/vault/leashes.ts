@@ -13,6 +13,9 @@ export type LeashState = { seq: number; token_id: string; status?: number | unde
 /** The part of partyserver's `Server` that leashes need. Not every open connection is a leash. */
 export type Connections = { getConnections(tag?: string): Iterable<Connection> };
 
+/** Until when a decision stands (epoch ms, null for ever), and what expires then: the token, or only the key. */
+export type Term = { not_after: number | null; expiry_rule: "expired" | "key_expired" };
+
 /** What a cut achieved within the time a receipt waits. */
 export type Cut = { streams_cut: number; unacknowledged: number };
 
@@ -96,30 +99,58 @@ export class Leashes {
   }
 
   /**
-   * Cuts every leash of these tags, 200 a turn so that the vault goes on answering, and waits up to a second for the routers
-   * to say that both sides are closed. `onCut` ends the call's audit row.
+   * Cuts every leash of these tags, and closes what else is open under them. `onCut` ends the call's audit row.
    */
-  async cut(tags: readonly string[], rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
-    const open: Connection<LeashState>[] = [];
-    for (const connection of this.#tagged(tags)) {
-      if (isLeash(connection)) open.push(connection);
-      else connection.close(CUT, rule);
-    }
-    let acknowledged = 0;
-    const answers = open.map(async (connection) => {
-      await this.#end(connection.id);
-      acknowledged++;
+  cut(tags: readonly string[], rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
+    const open = this.#tagged(tags);
+    for (const connection of open) if (!isLeash(connection)) connection.close(CUT, rule);
+    return this.#each(open.filter(isLeash), (connection) => {
+      if (connection.readyState !== WebSocket.READY_STATE_OPEN) return "ends";
+      if (connection.state !== null) onCut(connection.state);
+      connection.close(CUT, rule);
+      return "ends";
     });
+  }
+
+  /** Judges again what is open under these tags: a rule cuts it, a term tells its router until when it stands now. */
+  judge(
+    tags: readonly string[],
+    verdictOf: (seq: number) => Term | string | undefined,
+    onCut: (state: LeashState, rule: string) => void,
+  ): Promise<Cut> {
+    return this.#each(this.#tagged(tags).filter(isLeash), (connection) => {
+      const { state } = connection;
+      if (state === null || connection.readyState !== WebSocket.READY_STATE_OPEN) return "stays";
+      const verdict = verdictOf(state.seq);
+      if (verdict === undefined) return "stays";
+      if (typeof verdict === "string") {
+        onCut(state, verdict);
+        connection.close(CUT, verdict);
+        return "ends";
+      }
+      connection.send(JSON.stringify(verdict));
+      return "stays";
+    });
+  }
+
+  /**
+   * Does something to each leash, 200 a turn so that the vault goes on answering, and waits up to a second for the routers of
+   * those that end to say that both sides are closed.
+   */
+  async #each(
+    open: readonly Connection<LeashState>[],
+    act: (connection: Connection<LeashState>) => "ends" | "stays",
+  ): Promise<Cut> {
+    let acknowledged = 0;
+    const answers: Promise<void>[] = [];
     for (let turn = 0; turn < open.length; turn += A_TURN) {
       for (const connection of open.slice(turn, turn + A_TURN)) {
-        if (connection.readyState !== WebSocket.READY_STATE_OPEN) continue;
-        if (connection.state !== null) onCut(connection.state);
-        connection.close(CUT, rule);
+        if (act(connection) === "ends") answers.push(this.#end(connection.id).then(() => void acknowledged++));
       }
       if (turn + A_TURN < open.length) await scheduler.wait(0);
     }
-    if (open.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
-    return { streams_cut: acknowledged, unacknowledged: open.length - acknowledged };
+    if (answers.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
+    return { streams_cut: acknowledged, unacknowledged: answers.length - acknowledged };
   }
 
   /** The connections of any of these tags, each once. */

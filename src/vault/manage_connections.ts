@@ -3,7 +3,9 @@ import type { OAuthPlacement } from "../catalog/provider.ts";
 import { logFault, Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { recognise, type Caller } from "./caller.ts";
+import { judgeAgain } from "./ending.ts";
 import type { ApiKey } from "./keys.ts";
+import { tagOf } from "./leashes.ts";
 import { record, type Parts } from "./parts.ts";
 import { revokeToken } from "./token_endpoint.ts";
 
@@ -94,7 +96,7 @@ export async function completeConnect(parts: Parts, caller: Caller, back: Return
 }
 
 /** Forgets what was granted, and tells the provider. The client stays: the key can be connected again. */
-export function disconnect(parts: Parts, caller: Caller, ref: string): ApiKey {
+export async function disconnect(parts: Parts, caller: Caller, ref: string): Promise<ApiKey> {
   const { keys, connected_keys, gate, tokens } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, "stop");
@@ -104,6 +106,7 @@ export function disconnect(parts: Parts, caller: Caller, ref: string): ApiKey {
   connected_keys.forget(key.id, `by ${by.name}`, now);
   gate.bump();
   record(parts, by, caller, "key.disconnect", { key: key.id, key_name: key.name });
+  await judgeAgain(parts, [tagOf.key(key.id)]);
   return keys.must(key.id);
 }
 

@@ -1,9 +1,10 @@
 import { recognise, type Caller } from "./caller.ts";
-import { cutTokens } from "./ending.ts";
+import { cutTokens, judgeAgain } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
+import { tagOf } from "./leashes.ts";
 import { resolveKeys } from "./manage_tokens.ts";
 import { usesOf } from "./outbox.ts";
-import { cutFallen, record, type Parts } from "./parts.ts";
+import { record, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 
 const OUTBOX_SCAN = 10_000;
@@ -27,7 +28,7 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
   grants.narrow(grant, narrowing);
   gate.bump();
   record(parts, by, caller, "grant.narrow", { subject: id });
-  await cutFallen(parts, id, "narrowed");
+  await judgeAgain(parts, [tagOf.token(id)]);
   return getGrant(parts, id);
 }
 

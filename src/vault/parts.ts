@@ -15,7 +15,7 @@ import { Identities } from "./identities.ts";
 import { Idempotency } from "./idempotency.ts";
 import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
-import { Leashes, tagOf, type Connections, type Cut } from "./leashes.ts";
+import { Leashes, type Connections, type Cut } from "./leashes.ts";
 import { Live } from "./live.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
@@ -156,10 +156,4 @@ export function record({ audit }: Parts, by: Token, { origin }: Caller, action: 
 /** Cuts what is open under any of these tags; each cut ends its call's audit row. The decision itself was changed and recorded before. */
 export function cut({ audit, leashes }: Parts, tags: readonly string[], rule: string): Promise<Cut> {
   return leashes.cut(tags, rule, ({ seq, status }) => audit.settle(seq, { outcome: "cut", rule, status }, Date.now()));
-}
-
-/** Cuts, of what an actor has open, whatever would be refused now. */
-export async function cutFallen(parts: Parts, actor_id: string, rule: string): Promise<void> {
-  const fallen = parts.under_way.decisions(actor_id).filter((decision) => parts.gate.stands(decision) !== undefined);
-  await Promise.all(fallen.map(({ seq }) => cut(parts, [tagOf.seq(seq)], rule)));
 }

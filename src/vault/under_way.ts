@@ -44,15 +44,15 @@ export class UnderWay {
     return this.#sql.exec<UnderWayCall>("SELECT seq, unclaimed_at FROM audit WHERE pending = 1 ORDER BY seq").toArray();
   }
 
-  /** The decisions of an actor's calls that have not ended, with their whole paths. */
-  decisions(actor_id: string): Decision[] {
-    return this.#sql
+  /** The decision of a call that has not ended, with its whole path. */
+  decision(seq: number): Decision | undefined {
+    const [row] = this.#sql
       .exec<{ decision: string; path: string | null }>(
-        "SELECT decision, path FROM audit WHERE pending = 1 AND decision ->> '$.actor.id' = ?",
-        actor_id,
+        "SELECT decision, path FROM audit WHERE seq = ? AND pending = 1",
+        seq,
       )
-      .toArray()
-      .map(readDecision);
+      .toArray();
+    return row && readDecision(row);
   }
 
   /** How many calls these actors or keys have under way. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { begin, newHolder, opened, problemIn, SECRET, type Holder } from "../support/holder.ts";
 import { eventually, mintToken, startLocker } from "../support/locker.ts";
+import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 
 /** The promise is one second; more is allowed here only so that a busy machine fails no test. */
 const CUT_WITHIN_MS = 3_000;
@@ -36,28 +37,25 @@ const EVENTS = (response: ServerResponse) =>
   void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
 
 type Receipt = { streams_cut: number; in_flight: number };
-const WAYS: [string, string, (holder: Holder) => Promise<unknown>][] = [
-  ["its token is revoked", "revoked", ({ person, token_id }) => person.api("DELETE", `/v1/tokens/${token_id}`)],
-  ["its token is paused", "token_paused", ({ person, token_id }) => person.api("POST", `/v1/tokens/${token_id}/pause`)],
-  ["its key is paused", "key_paused", ({ person }) => person.api("POST", "/v1/keys/api/pause")],
-  ["its key is deleted", "key_deleted", ({ person }) => person.api("DELETE", "/v1/keys/api")],
-];
 
-test.each(WAYS)("an open stream is cut on both sides when %s, and its row says so", async (_what, rule, stop) => {
-  const holder = await newHolder(locker);
-  const upstreamClosed = endless(holder, EVENTS);
-  const answer = await opened(holder, "/stream");
-  await new Promise((resolve) => answer.once("data", resolve));
-  const clientEnded = ended(answer);
-  const stopped_at = Date.now();
-  const receipt = (await stop(holder)) as Receipt;
-  expect(await clientEnded).toBe("broken off");
-  await upstreamClosed;
-  expect(Date.now() - stopped_at).toBeLessThan(CUT_WITHIN_MS);
-  // Cut and acknowledged, or let through before and not yet leashed: the receipt knows of it either way.
-  if ("streams_cut" in receipt) expect(receipt.streams_cut + receipt.in_flight).toBe(1);
-  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule, status: 200 });
-});
+test.each(WAYS_TO_STOP)(
+  "an open stream is cut on both sides when %s, and its row says so",
+  async (_what, rule, stop) => {
+    const holder = await newHolder(locker);
+    const upstreamClosed = endless(holder, EVENTS);
+    const answer = await opened(holder, "/stream");
+    await new Promise((resolve) => answer.once("data", resolve));
+    const clientEnded = ended(answer);
+    const stopped_at = Date.now();
+    const receipt = (await stop(holder)) as Receipt;
+    expect(await clientEnded).toBe("broken off");
+    await upstreamClosed;
+    expect(Date.now() - stopped_at).toBeLessThan(CUT_WITHIN_MS);
+    // Cut and acknowledged, or let through before and not yet leashed: the receipt knows of it either way.
+    if ("streams_cut" in receipt) expect(receipt.streams_cut + receipt.in_flight).toBe(1);
+    expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule, status: 200 });
+  },
+);
 
 const LANES: [string, object, (response: ServerResponse) => void][] = [
   ["of known length", {}, (response) => void response.writeHead(200, { "content-length": "99" }).write("1")],

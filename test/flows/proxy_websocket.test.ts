@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder, SECRET, type Holder } from "../support/holder.ts";
 import { startLocker } from "../support/locker.ts";
+import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 import { acceptWebSockets, connect, type End } from "../support/websocket.ts";
 
 const MIB = 1024 * 1024;
@@ -169,16 +170,7 @@ test("a WebSocket without a token, or with a dead one, is refused and the upstre
   expect(holder.upstream.seen).toHaveLength(0);
 });
 
-test.each([
-  ["its token is revoked", "revoked", ({ person, token_id }: Holder) => person.api("DELETE", `/v1/tokens/${token_id}`)],
-  [
-    "its token is paused",
-    "token_paused",
-    ({ person, token_id }: Holder) => person.api("POST", `/v1/tokens/${token_id}/pause`),
-  ],
-  ["its key is paused", "key_paused", ({ person }: Holder) => person.api("POST", "/v1/keys/api/pause")],
-  ["its key is deleted", "key_deleted", ({ person }: Holder) => person.api("DELETE", "/v1/keys/api")],
-])("a WebSocket is cut on both sides when %s, and its row says cut", async (_what, rule, stop) => {
+test.each(WAYS_TO_STOP)("a WebSocket is cut on both sides when %s, and its row says cut", async (_what, rule, stop) => {
   const holder = await newHolder(locker);
   const { near, far } = await relayed(holder);
   near.socket.send("hello");

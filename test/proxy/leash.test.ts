@@ -148,6 +148,24 @@ test("an expiry cuts at its moment, leash or no leash, and not before", async ()
   expect(cuts).toEqual(["expired"]);
 });
 
+test("an expiry that the vault tells over the leash takes the place of the one before, sooner or later or none at all", async () => {
+  const socket = new FakeSocket();
+  const { leash, cuts } = leashTo(
+    fakeVault(async () => socket),
+    Date.now() + 5_000,
+  );
+  await leash.open();
+  const tell = (not_after: number | null) => socket.hear(JSON.stringify({ not_after, expiry_rule: "key_expired" }));
+  tell(Date.now() + 60_000);
+  await vi.advanceTimersByTimeAsync(10_000);
+  tell(null);
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect(cuts).toEqual([]);
+  tell(Date.now() + 1_000);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(cuts).toEqual(["key_expired"]);
+});
+
 test("a call that ends tells its outcome over the leash it has, and gets no leash any more if it has none", async () => {
   const socket = new FakeSocket();
   const { leash } = leashTo(fakeVault(async () => socket));

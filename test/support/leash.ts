@@ -1,5 +1,5 @@
 /** The router's end of a leash, in a test's hands. */
-import { CUT } from "../../src/vault/leashes.ts";
+import { CUT, type Term } from "../../src/vault/leashes.ts";
 import type { Settlement } from "../../src/vault/gate.ts";
 import { outbox, type Vault } from "./vault.ts";
 
@@ -7,6 +7,8 @@ export type HeldLeash = {
   socket: WebSocket;
   /** The lease that opens the next leash; never comes where the vault refused this one. */
   next: Promise<string>;
+  /** Until when the decision stands, as it was told last; undefined before anything was. */
+  term(): Term | undefined;
   closed: Promise<{ code: number; reason: string }>;
   say(message: { status: number } | { settle: Settlement }): void;
 };
@@ -22,14 +24,18 @@ export async function openLeash(
   if (webSocket === null) throw new Error(`the vault answered ${status}`);
   const next = Promise.withResolvers<string>();
   const closed = Promise.withResolvers<{ code: number; reason: string }>();
-  webSocket.addEventListener("message", ({ data }) =>
-    next.resolve((JSON.parse(String(data)) as { lease: string }).lease),
-  );
+  let term: Term | undefined;
+  webSocket.addEventListener("message", ({ data }) => {
+    const { lease, ...told } = JSON.parse(String(data)) as { lease?: string } & Term;
+    term = told;
+    if (lease !== undefined) next.resolve(lease);
+  });
   webSocket.addEventListener("close", ({ code, reason }) => closed.resolve({ code, reason }));
   webSocket.accept({ allowHalfOpen: mute });
   return {
     socket: webSocket,
     next: next.promise,
+    term: () => term,
     closed: closed.promise,
     say: (message) => webSocket.send(JSON.stringify(message)),
   };

@@ -123,7 +123,7 @@ describe("narrowing a grant", () => {
     const kept = await openLeash(vault, await authorize(vault, agent, "one"));
     const lost = await openLeash(vault, await authorize(vault, agent, "two"));
     await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { keys: ["one"] }));
-    expect(await lost.closed).toEqual(cutFor("narrowed"));
+    expect(await lost.closed).toEqual(cutFor("keys"));
     expect(await isHeld(vault, kept)).toBe(true);
   });
 

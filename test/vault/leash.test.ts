@@ -64,6 +64,40 @@ describe("a lease", () => {
   });
 });
 
+describe("a decision that is judged again", () => {
+  it("is told until when it stands now, and one that no longer stands is cut", async () => {
+    const { vault, app } = await vaultWithKey();
+    await storeKey(vault, "other");
+    const [held, elsewhere] = [
+      await openLeash(vault, await authorize(vault, app, "k")),
+      await openLeash(vault, await authorize(vault, app, "other")),
+    ];
+    await Promise.all([held.next, elsewhere.next]);
+    expect(held.term()).toEqual({ not_after: null, expiry_rule: "expired" });
+    const soon = Date.now() + 60_000;
+    await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: soon }));
+    await vi.waitUntil(() => held.term()?.not_after === soon);
+    expect(held.term()).toEqual({ not_after: soon, expiry_rule: "key_expired" });
+    expect(elsewhere.term()?.not_after).toBeNull();
+    await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: null }));
+    await vi.waitUntil(() => held.term()?.not_after === null);
+    // An expiry that has passed by the time it is said.
+    await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: Date.now() - 1 }));
+    expect(await held.closed).toEqual(cutFor("key_expired"));
+    expect(await isHeld(vault, elsewhere)).toBe(true);
+  });
+
+  it("is told when its leash opens of an expiry that was brought forward since it was let through", async () => {
+    const { vault, app } = await vaultWithKey();
+    const call = await authorize(vault, app, "k");
+    const soon = Date.now() + 60_000;
+    await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: soon }));
+    const leash = await openLeash(vault, call);
+    await leash.next;
+    expect(leash.term()).toEqual({ not_after: soon, expiry_rule: "key_expired" });
+  });
+});
+
 type Cut = { cut: (vault: Vault, app: App) => Promise<unknown>; rule: string };
 const CUTS: Record<string, Cut> = {
   "revoking the token": { cut: ({ stub, ada }, { id }) => ask(stub.revokeToken(ada, id)), rule: "revoked" },

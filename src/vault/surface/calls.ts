@@ -69,7 +69,7 @@ export abstract class CallSurface extends AccountSurface {
     const state = { seq, token_id };
     connection.setState(state);
     leashes.opened(connection, state);
-    connection.send(JSON.stringify({ lease: next.lease }));
+    connection.send(JSON.stringify({ lease: next.lease, ...gate.term(decision) }));
   }
 
   /** A router tells the upstream's status once it is known, and the outcome when it lets go. */
