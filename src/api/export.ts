@@ -21,6 +21,7 @@ const COLUMNS = [
   "latency_ms",
   "bytes_out",
   "count",
+  "would_refuse",
   "ip",
   "country",
   "user_agent",

@@ -20,6 +20,7 @@ export * from "./schema/devices.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/alerts.ts";
 export * from "./schema/live.ts";
+export * from "./schema/policy.ts";
 export * from "./schema/tokens.ts";
 
 /** Every operation of `/v1`, with its authority. */

@@ -1,14 +1,13 @@
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
+import { policyInput } from "./policy.ts";
 import type { TOKEN_OPERATIONS } from "./schema.ts";
 import { wireIssued, wireReceipt, wireRefreshed, wireToken, wireTokenDetails } from "./wire.ts";
 
 export const tokenHandlers: Handlers<typeof TOKEN_OPERATIONS> = {
   createToken: async ({ vault, who, body }) => {
     const { name, rotation, policy = {} } = body;
-    const expires_at = policy.expires_at === undefined ? undefined : Date.parse(policy.expires_at);
-    const created = await ask(vault.createToken(who.caller, name, { ...policy, expires_at }, rotation));
-    return wireIssued(created);
+    return wireIssued(await ask(vault.createToken(who.caller, name, policyInput(policy), rotation)));
   },
   refreshToken: async ({ vault, who }) => wireRefreshed(await ask(vault.refreshToken(who.caller))),
   listTokens: async ({ vault, who, query }) => {

@@ -13,6 +13,7 @@ import type { ApiKey } from "../vault/keys.ts";
 import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/manage_tokens.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
+import { wirePolicy } from "./policy.ts";
 import type {
   AuditRow,
   CreatedToken as Created,
@@ -124,17 +125,10 @@ export function wireTokenDetails({ generations, ...token }: StoredTokenDetails):
 
 export function wireToken(token: AppToken): z.output<typeof Token> {
   const { id, name, uses, refused, rotation } = token;
-  const { keys, methods, paths, allow_credential_endpoints } = token.policy;
   return {
     id,
     name,
-    policy: {
-      keys: keys && [...keys],
-      methods: methods && [...methods],
-      paths: paths && [...paths],
-      allow_credential_endpoints,
-      expires_at: optional(token.expires_at),
-    },
+    policy: wirePolicy(token),
     paused: token.paused_at !== null,
     created_at: wireTime(token.created_at),
     expires_at: optional(token.expires_at),

@@ -1,5 +1,5 @@
 import type { Outcome } from "../vault/audit.ts";
-import type { Dispatch } from "../vault/gate.ts";
+import type { Dispatch, Settlement } from "../vault/gate.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { Leash } from "./leash.ts";
 import { settleSoon } from "./settlements.ts";
@@ -20,6 +20,13 @@ const CUT_CODES: Record<string, ProblemCode> = {
   keys: "not_found",
   scopes: "insufficient_scope",
   reconnect_required: "reconnect_required",
+  not_before: "policy_denied",
+  ip_allow: "policy_denied",
+  countries: "policy_denied",
+  methods: "policy_denied",
+  paths: "policy_denied",
+  allow_credential_endpoints: "policy_denied",
+  target: "target_refused",
   leash_limit: "rate_limited",
   first_byte: "upstream_timeout",
   revoked: "invalid_token",
@@ -91,21 +98,34 @@ export class ProxyCall {
     });
   }
 
+  /** As {@link end}, and the vault has been told by the time it is asked for another call. */
+  async endBeforeNext(outcome: Outcome): Promise<void> {
+    if (this.#ended) return;
+    const settlement = this.#settlement(outcome);
+    // What goes over the leash may come after what is asked next: it rides along too, and counts once.
+    this.#leash.end(settlement);
+    await settleSoon(this.#env, this.#vault_id, settlement);
+  }
+
   /** Ends the call's row, once; later reasons are echoes of the first. Resolves when the vault was told. */
   async end(outcome: Outcome): Promise<void> {
     if (this.#ended) return;
+    const settlement = this.#settlement(outcome);
+    if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.#vault_id, settlement);
+  }
+
+  #settlement(outcome: Outcome): Settlement {
     this.#ended = true;
     clearTimeout(this.#leash_timer);
     const cut = this.stopped.aborted
       ? ({ outcome: this.#rule === "first_byte" ? "failed" : "cut", rule: this.#rule } as const)
       : {};
-    const settlement = {
+    return {
       seq: this.dispatch.seq,
       status: this.#status,
       latency_ms: Date.now() - this.started_at,
       ...outcome,
       ...cut,
     };
-    if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.#vault_id, settlement);
   }
 }

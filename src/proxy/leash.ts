@@ -8,6 +8,8 @@ export type OnCut = (rule: string) => void;
 const PING_MS = 2_000;
 const LOST_AFTER_PINGS = 2;
 const GIVE_UP_MS = 10_000;
+/** A vault that was last heard from so long ago is lost, however late that is noticed: within 15 s of it the call must have ended. */
+const SILENT_MS = 4_000;
 const JITTER_MS = 2_000;
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -66,8 +68,10 @@ export class Leash {
     if (this.#over) return socket.close(1000);
     this.#socket = socket;
     let unanswered = 0;
+    let heard_at = Date.now();
     socket.addEventListener("message", ({ data }) => {
       unanswered = 0;
+      heard_at = Date.now();
       if (typeof data !== "string" || data === "pong") return;
       const { lease, ...term } = JSON.parse(data) as { lease?: string } & Partial<Term>;
       if (term.not_after !== undefined) this.#expireAt(term.not_after, term.expiry_rule ?? "expired");
@@ -80,20 +84,20 @@ export class Leash {
       if (socket !== this.#socket) return;
       this.#drop();
       if (code === CUT) this.#stop(reason);
-      else if (!this.#over) this.#lost();
+      else if (!this.#over) this.#lost(heard_at);
     });
     this.#ping = setInterval(() => {
       if (unanswered++ < LOST_AFTER_PINGS) return socket.send("ping");
       this.#drop();
       socket.close(1001, "no answer");
-      this.#lost();
+      this.#lost(heard_at);
     }, PING_MS);
     if (this.#status !== undefined) this.answered(this.#status);
   }
 
   /** All routers lose their leashes at once when an object moves, so each comes back at a moment of its own. */
-  #lost(): void {
-    this.#lost_at ??= Date.now();
+  #lost(heard_at: number): void {
+    this.#lost_at ??= Math.min(Date.now(), heard_at + SILENT_MS);
     if (Date.now() - this.#lost_at >= GIVE_UP_MS) return this.#stop("leash_lost");
     void this.open(Math.random() * JITTER_MS);
   }

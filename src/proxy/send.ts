@@ -89,7 +89,7 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
   // asked for, else a newer token. A use of its own.
   void first.answer.body?.cancel().catch(() => {});
-  ctx.waitUntil(first.call.end({ outcome: "ok" }));
+  ctx.waitUntil(first.call.endBeforeNext({ outcome: "ok" }));
   return settleHandBack(errand, await attempt({ ...errand, question: { ...question, ...again(first) } }));
 }
 

@@ -11,6 +11,8 @@ export type ActivityFilter = {
   provider?: string | undefined;
   country?: string | undefined;
   ip?: string | undefined;
+  /** The rule on trial that would have refused; `any` for whichever. */
+  would_refuse?: string | undefined;
   since?: string | undefined;
   until?: string | undefined;
   q?: string | undefined;
@@ -53,6 +55,11 @@ const CONDITIONS: Record<keyof ActivityFilter, Condition> = {
   provider: field("provider"),
   country: field("country"),
   ip: field("ip"),
+  would_refuse: {
+    sql: "decision ->> '$.would_refuse' = coalesce(nullif(?, 'any'), decision ->> '$.would_refuse')",
+    holds: ({ decision: { would_refuse } }, value) =>
+      value === "any" ? would_refuse !== undefined : would_refuse === value,
+  },
   since: { sql: "decision ->> '$.at' >= ?", holds: ({ decision }, value) => decision.at >= value },
   until: { sql: "decision ->> '$.at' < ?", holds: ({ decision }, value) => decision.at < value },
   q: {

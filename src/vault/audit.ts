@@ -23,6 +23,8 @@ export type Event = {
   /** Absent while the outcome is still to come. */
   outcome?: "ok" | "refused" | undefined;
   rule?: string | undefined;
+  /** What a rule on trial would have refused. */
+  would_refuse?: string | undefined;
   key?: string | undefined;
   key_name?: string | undefined;
   provider?: string | undefined;

@@ -7,8 +7,8 @@ import type { Origin } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import type { ClientSnapshot, NewGrant } from "./grants.ts";
 import { endGrant } from "./manage_grants.ts";
-import { resolveKeys } from "./manage_tokens.ts";
 import { record, type Parts } from "./parts.ts";
+import { resolveKeys } from "./resolve_policy.ts";
 import type { Scope } from "./scopes.ts";
 import type { Token } from "./tokens.ts";
 
@@ -121,7 +121,7 @@ export function decideConsent(parts: Parts, caller: Caller, handle: string, deci
   const { scopes, lasts_ms } = decision;
   if (scopes.some((scope) => !_asked.includes(scope)))
     throw new Problem("invalid_request", "More was allowed than was asked for.");
-  const keys = decision.keys && resolveKeys(parts, decision.keys, "key");
+  const keys = decision.keys && resolveKeys(parts.keys, decision.keys, "key");
   const expires_at = now + Math.min(lasts_ms ?? GRANT_LIMIT_MS, GRANT_LIMIT_MS);
   const approved: Approved = { ...request, client_id, client, scopes, keys, expires_at };
   const { token, hash } = mintToken(configOf(env).token_keys, "oac", vault_id);

@@ -3,7 +3,7 @@ import { Problem } from "../problem.ts";
 import type { Origin } from "./audit.ts";
 import type { Effect } from "./frozen.ts";
 import type { Repeatable } from "./idempotency.ts";
-import { judgeToken } from "./policy.ts";
+import { judgeToken, judgeUse } from "./judge.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
 import type { Token, Tokens } from "./tokens.ts";
 
@@ -56,7 +56,11 @@ export function recognise(tokens: Tokens, caller: Caller, now: number, effect: E
   const token = tokens.byHash(caller.hash);
   if (token === undefined || token.kind !== caller.kind)
     throw new Problem("invalid_token", "This token is not known here.");
-  const denial = judgeToken({ token, now }, effect);
+  // An app token's policy binds it here too: where and when it may be used, and that those it was derived from still stand.
+  const denial =
+    token.kind === "app"
+      ? judgeUse(tokens.lineage(token), caller.origin, now, effect)
+      : judgeToken({ token, now }, effect);
   if (denial !== undefined) throw new Problem(denial.code, denial.detail, { rule: denial.rule });
   if (!caller.may.some((authority) => grants(authority, token, now))) {
     const recent = caller.may.includes("session_recent");

@@ -8,7 +8,7 @@ import type { Grant } from "./grants.ts";
 import { tagOf } from "./leashes.ts";
 import { endGrant } from "./manage_grants.ts";
 import { cut, type Parts } from "./parts.ts";
-import { judgeToken } from "./policy.ts";
+import { judgeToken } from "./judge.ts";
 import { refresh, type PresentedRefresh } from "./refresh.ts";
 import type { Effect } from "./frozen.ts";
 import type { Token } from "./tokens.ts";

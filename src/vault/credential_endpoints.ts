@@ -1,7 +1,7 @@
 import { providerOf } from "../catalog/catalog.ts";
 import type { Operation } from "../catalog/provider.ts";
 import type { Destination } from "./keys.ts";
-import { covers, type UpstreamPath } from "./path.ts";
+import { covers, readGlob, type UpstreamPath } from "./path.ts";
 
 /** Has this provider operations that are refused? Then paths are read strictly, or a foldable spelling would slip by. */
 export function isGuarded(destination: Destination): boolean {
@@ -26,7 +26,7 @@ export function touchesCredentials(
   return guardedOperations(provider).some(
     (operation) =>
       (overridden || operation.method === "*" || operation.method === asked) &&
-      [own, whole].some((segments) => covers(operation.path.toLowerCase(), { raw: path.raw, segments })),
+      [own, whole].some((segments) => covers(readGlob(operation.path.toLowerCase()), { raw: path.raw, segments })),
   );
 }
 

@@ -5,11 +5,10 @@ import { actorOf } from "./actor.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
 import { slide } from "./caller.ts";
 import type { ConnectedKeys } from "./connected_keys.ts";
-import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import type { ApiKey, Destination, Keys } from "./keys.ts";
+import { judge, NO_KEY, type Call, type Check, type Denial, type Standing, type Verdict } from "./judge.ts";
 import { newLease, type Term } from "./leashes.ts";
-import { readPath } from "./path.ts";
-import { judge, judgeKey, judgeToken, type Call, type Denial, type Standing } from "./policy.ts";
+import type { Meters } from "./meters.ts";
 import type { Quota } from "./quota.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "./sealer.ts";
@@ -53,6 +52,7 @@ export type Parts = {
   tokens: Tokens;
   keys: Keys;
   audit: Audit;
+  meters: Meters;
   sealer: Sealer;
   refusals: Refusals;
   versions: Versions;
@@ -100,36 +100,52 @@ export class Gate {
     return this.#letThrough(by, ask, "key.test");
   }
 
+  /** What {@link authorize} would decide at that time, with every check on the way. Writes nothing. */
+  explain(
+    token: Token,
+    ask: Omit<Ask, "hash">,
+    at: number,
+  ): { verdict: Verdict; checks: Check[]; key: ApiKey | undefined } {
+    const checks: Check[] = [];
+    const { key, verdict } = this.#judge(token, ask, at, (check) => checks.push(check));
+    return { verdict, checks, key };
+  }
+
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { tokens, audit, sealer, keys, quota, connected_keys } = this.#parts;
+    const { tokens, audit, meters, sealer, keys, quota, connected_keys } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
-    const current = this.#keyFor(token, ask.key);
-    const key = ask.overlap === true ? this.#before(current, now) : current;
-    const { path, denial } = this.#read(token, key, ask, now);
+    const { key, verdict } = this.#judge(token, ask, now);
     const event = eventOf(token, key, ask, action);
-    if (denial !== undefined || key === undefined) throw this.#refuse(event, denial ?? NO_KEY, now);
+    if (verdict.verdict === "deny") throw this.#refuse(event, verdict.denial, now);
+    if (key === undefined) throw new Error("a call without a key was let through");
+    const { path, charges, would_refuse } = verdict;
     slide(tokens, token, now);
     const epoch = this.#epoch;
     const { lease, hash } = newLease();
-    const { seq, id } = audit.append(event, now, { lease: hash, path: event.path === path.raw ? null : path.raw });
+    const { seq, id } = audit.append({ ...event, would_refuse: would_refuse?.rule }, now, {
+      lease: hash,
+      path: event.path === path.raw ? null : path.raw,
+    });
+    meters.charge(charges, seq, now);
 
     const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
-    const { method, overridden } = ask;
-    const overtaken =
-      epoch === this.#epoch ? undefined : this.#judge(token, key.id, { method, path: path.raw, overridden });
+    // What is counted was counted above: only the rest is judged again.
+    const overtaken = epoch === this.#epoch ? undefined : this.#standing(token, key.id, { ...ask, path: path.raw });
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
+      meters.giveBack(charges, now);
       audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
       throw problemOf(overtaken, id);
     }
     if ("fault" in opened) {
+      meters.giveBack(charges, now);
       const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
       audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
       throw opened.fault;
     }
     // Both as they are now: either may have been changed while the secret was opened.
-    const term = termOf(tokens.byHash(token.hash), keys.find(key.id));
+    const term = termOf(tokens.lineage(tokens.byHash(token.hash) ?? token), keys.find(key.id));
     return {
       request_id: id,
       seq,
@@ -146,15 +162,16 @@ export class Gate {
 
   /** Does a recorded decision still stand? What a leash asks, with the same judgement. */
   stands(decision: Decision): Denial | undefined {
-    const { method = "GET", path = "/", key = "" } = decision;
+    const { method = "GET", path = "/", key = "", ip, country } = decision;
     const { actor, token = actor.id, generation } = decision;
-    return this.#judge({ id: token, generation }, key, { method, path, overridden: false });
+    return this.#standing({ id: token, generation }, key, { method, path, overridden: false, ip, country });
   }
 
   /** Until when a recorded decision stands, as token and key are now. */
   term({ actor, token = actor.id, generation, key = "" }: Decision): Term {
     const { tokens, keys } = this.#parts;
-    return termOf(tokens.at(token, generation), keys.find(key));
+    const by = tokens.at(token, generation);
+    return termOf(by === undefined ? [] : tokens.lineage(by), keys.find(key));
   }
 
   settle(settlements: readonly Settlement[]): void {
@@ -181,16 +198,33 @@ export class Gate {
     }
   }
 
+  /** The judgement of a new call: what is counted is counted in. */
   #judge(
+    token: Token,
+    ask: Omit<Ask, "hash">,
+    now: number,
+    note?: (check: Check) => void,
+  ): { key: ApiKey | undefined; verdict: Verdict } {
+    const { tokens, meters } = this.#parts;
+    const holders = tokens.lineage(token);
+    const current = this.#keyFor(holders, ask.key);
+    const key = ask.overlap === true ? this.#before(current, now) : current;
+    const call = { ...ask, direct: ask.key === null };
+    return { key, verdict: judge({ holders, key, now }, call, (meter) => meters.read(meter), note) };
+  }
+
+  /** The judgement of a call that was let through: why it no longer stands. */
+  #standing(
     { id, generation }: Pick<Token, "id" | "generation">,
     key_id: string,
-    call: { method: string; path: string; overridden: boolean },
+    call: Omit<Call, "direct">,
   ): Denial | undefined {
     const { tokens, keys } = this.#parts;
     const token = tokens.at(id, generation);
     if (token === undefined) return NO_KEY;
-    const path = { raw: call.path, segments: call.path.slice(1).split("/").map(decodeURIComponentLoosely) };
-    return judgeCall({ token, key: keys.find(key_id), now: Date.now() }, { ...call, path });
+    const standing = { holders: tokens.lineage(token), key: keys.find(key_id), now: Date.now() };
+    const verdict = judge(standing, { ...call, direct: false });
+    return verdict.verdict === "deny" ? verdict.denial : undefined;
   }
 
   /** The key with the version that a rotation keeps in reserve; undefined where none does, or not any more. */
@@ -199,35 +233,14 @@ export class Gate {
     return this.#parts.versions.at(key, key.overlap_version);
   }
 
-  #keyFor(token: Token, ref: string | null): ApiKey | undefined {
+  /** The key that is asked for; in direct mode the only one that all of them reach. */
+  #keyFor(holders: Standing["holders"], ref: string | null): ApiKey | undefined {
     const { keys } = this.#parts;
     if (ref !== null) return keys.find(ref);
-    const [only, second] = token.policy.keys ?? [];
-    if (token.policy.keys === undefined) return keys.only();
+    const [first, ...others] = holders.map(({ rules }) => rules.keys).filter((named) => named !== undefined);
+    if (first === undefined) return keys.only();
+    const [only, second] = [...first].filter((id) => others.every((named) => named.has(id)));
     return only !== undefined && second === undefined ? keys.find(only) : undefined;
-  }
-
-  /** Token and key are judged before the path is even read: a caller without a right learns nothing about it. */
-  #read(
-    token: Token,
-    key: ApiKey | undefined,
-    ask: Omit<Ask, "hash">,
-    now: number,
-  ): { path: Call["path"]; denial: Denial | undefined } {
-    const standing = { token, key, now };
-    const denial = judgeToken(standing) ?? (ask.key === null && key === undefined ? NOT_ONE_KEY : judgeKey(standing));
-    if (denial !== undefined || key === undefined) return { path: { raw: ask.path, segments: [] }, denial };
-    try {
-      const fenced = key.destination.base_path !== "" || token.policy.paths !== undefined;
-      const path = readPath(ask.path, fenced || isGuarded(key.destination));
-      return { path, denial: judgeCall(standing, { method: ask.method, path, overridden: ask.overridden }) };
-    } catch (refused) {
-      if (!(refused instanceof Problem)) throw refused;
-      return {
-        path: { raw: ask.path, segments: [] },
-        denial: { rule: "target", code: refused.code, detail: refused.message },
-      };
-    }
   }
 
   #refuse(asked: Event, denial: Denial, now: number): Problem {
@@ -238,24 +251,15 @@ export class Gate {
   }
 }
 
-type Expiring = { expires_at: number | null } | undefined;
-
-function termOf(token: Expiring, key: Expiring): Term {
-  const [token_ends, key_ends] = [token?.expires_at ?? Infinity, key?.expires_at ?? Infinity];
+/** Until when a decision stands at most: the earliest end of all that it rests on. */
+function termOf(holders: Standing["holders"], key: ApiKey | undefined): Term {
+  const token_ends = Math.min(...holders.map(({ token }) => token.expires_at ?? Infinity));
+  const key_ends = key?.expires_at ?? Infinity;
   const not_after = Math.min(token_ends, key_ends);
   return {
     not_after: Number.isFinite(not_after) ? not_after : null,
     expiry_rule: key_ends < token_ends ? "key_expired" : "expired",
   };
-}
-
-/** The whole judgement, with what the catalog knows of the call. */
-function judgeCall(
-  standing: Standing & { key: ApiKey | undefined },
-  call: Omit<Call, "credentials">,
-): Denial | undefined {
-  const { key } = standing;
-  return judge(standing, { ...call, credentials: key !== undefined && touchesCredentials(key.destination, call) });
 }
 
 /** An access token is shown as a key is; where it came from is the vault's affair. */
@@ -265,13 +269,6 @@ function shownAt(destination: Destination): Destination {
   const { header } = placement;
   return { ...destination, placement: header === undefined ? { in: "bearer" } : { in: "header", ...header } };
 }
-
-const NO_KEY: Denial = { rule: "keys", code: "not_found", detail: "This token reaches no key of that name." };
-const NOT_ONE_KEY: Denial = {
-  rule: "keys",
-  code: "not_found",
-  detail: "Without /v1/proxy/{key} in front, a token must reach exactly one key.",
-};
 
 function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, action: string): Event {
   return {
@@ -309,5 +306,6 @@ function decodeURIComponentLoosely(segment: string): string {
 }
 
 function problemOf(denial: Denial, request_id: string | undefined): Problem {
-  return new Problem(denial.code, denial.detail, { rule: denial.rule, request_id });
+  const { code, detail, rule, retry_after_s } = denial;
+  return new Problem(code, detail, { rule, retry_after_s, request_id });
 }

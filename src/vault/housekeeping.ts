@@ -64,6 +64,16 @@ export class Housekeeping {
     if (!leashes.holds(seq) && under_way.letGo(seq, now)) jobs.plan("interrupt", now + UNCLAIMED_MS);
   }
 
+  /**
+   * A crash or a deploy drops leashes without a word. Whoever held one may come back; who does not is given up in 15 s, so
+   * that it holds no place of its token's for longer (CONTRACT §3, `max_concurrent`).
+   */
+  wake(): void {
+    const { under_way, leashes } = this.#parts;
+    for (const { seq, unclaimed_at } of under_way.all())
+      if (unclaimed_at === null && !leashes.holds(seq)) this.letGo(seq);
+  }
+
   async #retain(now: number): Promise<void> {
     const { db, vault_id, jobs } = this.#parts;
     const again = await retain(db, vault_id, now);

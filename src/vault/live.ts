@@ -7,7 +7,7 @@ import type { Audit } from "./audit.ts";
 import type { Caller } from "./caller.ts";
 import type { Jobs } from "./jobs.ts";
 import { CUT, tagOf, type Connections } from "./leashes.ts";
-import { judgeToken } from "./policy.ts";
+import { judgeToken } from "./judge.ts";
 import type { Token, Tokens } from "./tokens.ts";
 
 /** What a listener is told. `activity` comes at the decision and again with the outcome, under the same `id`. */

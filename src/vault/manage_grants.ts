@@ -2,10 +2,10 @@ import { recognise, type Caller } from "./caller.ts";
 import { cutTokens, judgeAgain } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
 import { tagOf } from "./leashes.ts";
-import { resolveKeys } from "./manage_tokens.ts";
 import { usesOf } from "./outbox.ts";
 import { record, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
+import { resolveKeys } from "./resolve_policy.ts";
 
 const OUTBOX_SCAN = 10_000;
 
@@ -23,7 +23,7 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
   const { grants, gate, tokens } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
   const grant = grants.must(id);
-  const narrowing = { ...to, keys: to.keys && resolveKeys(parts, to.keys, "keys") };
+  const narrowing = { ...to, keys: to.keys && resolveKeys(parts.keys, to.keys, "keys") };
   assertNarrower(grant, narrowing);
   grants.narrow(grant, narrowing);
   gate.bump();

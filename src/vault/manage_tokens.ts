@@ -8,14 +8,11 @@ import type { Family, Generation } from "./families.ts";
 import type { Effect } from "./frozen.ts";
 import { usesOf } from "./outbox.ts";
 import { record, type Parts } from "./parts.ts";
-import type { Policy } from "./policy.ts";
 import type { Receipt } from "./receipt.ts";
+import { resolvePolicy, type PolicyInput } from "./resolve_policy.ts";
 import { CADENCES_MS, type Cadence } from "./rotation.ts";
 import type { Token } from "./tokens.ts";
 import { withinDevice } from "./within.ts";
-
-/** Policy as a person writes it: `keys` are names, ids or `tag:x`; `expires_at` in epoch milliseconds. */
-export type PolicyInput = Policy & { expires_at?: number | undefined };
 
 /** A new app token: its row, and its texts, which are answered once and not kept. `expires_at` is the access token's. */
 export type CreatedToken = { row: Token; token: string; expires_at: number | null; refresh_token?: string | undefined };
@@ -40,9 +37,7 @@ export async function createToken(
   const prepared = rotation === "static" ? undefined : await families.prepare();
   const now = Date.now();
   const by = recognise(tokens, caller, now);
-  const { expires_at = null, ...policy } = input;
-  const keys = policy.keys && resolveKeys(parts, policy.keys, "policy.keys");
-  const terms = withinDevice(by, { policy: { ...policy, keys }, expires_at });
+  const terms = withinDevice(by, { policy: resolvePolicy(parts.keys, input), expires_at: input.expires_at ?? null });
   const parent_id = by.kind === "ses" ? undefined : by.id;
   const fresh = { kind: "app" as const, parent_id, name, ...terms, signed_in_at: null };
   if (prepared === undefined || rotation === "static") {
@@ -156,18 +151,4 @@ export function withUses({ audit }: Parts, tokens: Token[]): Token[] {
       last_used_at: last_used_at ?? token.last_used_at,
     };
   });
-}
-
-/** Names, ids and tags of keys as ids; a choice of keys is resolved when it is stored (SECURITY S22). */
-export function resolveKeys({ keys }: Parts, refs: readonly string[], field: string): string[] {
-  const ids = refs.flatMap((ref, index) => {
-    const found = ref.startsWith("tag:")
-      ? keys.tagged(ref.slice(4))
-      : [keys.find(ref)?.id].filter((id) => id !== undefined);
-    if (found.length > 0) return found;
-    throw new Problem("invalid_request", `There is no key ${ref}.`, {
-      errors: [{ field: `${field}.${index}`, rule: "must be the id, the name or the tag of a key that is there" }],
-    });
-  });
-  return [...new Set(ids)];
 }

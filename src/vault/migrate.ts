@@ -8,6 +8,7 @@ import authorizations from "./migrations/0007_authorizations.sql";
 import connections from "./migrations/0008_connections.sql";
 import freeze from "./migrations/0009_freeze.sql";
 import device_proofs from "./migrations/0010_device_proofs.sql";
+import meters from "./migrations/0011_meters.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -21,6 +22,7 @@ const MIGRATIONS: readonly string[] = [
   connections,
   freeze,
   device_proofs,
+  meters,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

@@ -2,7 +2,7 @@ import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { Alerts } from "./alerts.ts";
 import { actorOf } from "./actor.ts";
-import { Audit, type Event } from "./audit.ts";
+import { Audit, type Decision, type Event } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { Devices } from "./devices.ts";
 import { Families } from "./families.ts";
@@ -16,7 +16,9 @@ import { Idempotency } from "./idempotency.ts";
 import { Jobs } from "./jobs.ts";
 import { Keys } from "./keys.ts";
 import { Leashes, type Connections, type Cut } from "./leashes.ts";
+import { trialMeter } from "./judge.ts";
 import { Live } from "./live.ts";
+import { Meters, type Open } from "./meters.ts";
 import { migrate } from "./migrate.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
@@ -45,6 +47,7 @@ export type Parts = {
   audit: Audit;
   alerts: Alerts;
   under_way: UnderWay;
+  meters: Meters;
   refusals: Refusals;
   sealer: Sealer;
   jobs: Jobs;
@@ -61,12 +64,16 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const jobs = new Jobs(storage);
   const audit = new Audit(sql, (state, seq, now) => {
     if (state === "pending") jobs.plan("interrupt", now + UNCLAIMED_MS);
-    else jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
+    else {
+      meters.free(seq);
+      jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
+    }
     live.changed(seq);
   });
   const under_way = new UnderWay(sql);
   const grants = new Grants(sql);
   const tokens = new Tokens(sql, grants);
+  const meters = new Meters(sql, () => under_way.decisions().map((decision) => openCall(tokens, decision)));
   const { root_keys, token_keys, limits } = configOf(env);
   const keys = new Keys(sql, limits);
   const versions = new Versions(sql);
@@ -82,6 +89,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     versions,
     connected_keys,
     audit,
+    meters,
     sealer,
     refusals,
     quota: new Quota(sql, limits.audit_rows_a_day),
@@ -106,6 +114,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   jobs.load();
   audit.load();
   refusals.load();
+  housekeeping.wake();
   return {
     vault_id,
     env,
@@ -123,6 +132,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     audit,
     alerts: new Alerts(sql),
     under_way,
+    meters,
     refusals,
     sealer,
     jobs,
@@ -131,6 +141,16 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     live,
     housekeeping,
   };
+}
+
+/** A call under way, and on which meters it is. */
+function openCall(tokens: Tokens, { seq, actor, token, would_refuse }: Decision): Open {
+  const by = tokens.find(token ?? actor.id);
+  const meters = (by === undefined ? [] : tokens.lineage(by)).flatMap(({ token, rules }) => [
+    ...(rules.limits === undefined ? [] : [token.id]),
+    ...(rules.warn?.limits === undefined || would_refuse !== undefined ? [] : [trialMeter(token.id)]),
+  ]);
+  return { seq, meters };
 }
 
 /** The caller's token, or a refusal: of a token that is known here that leaves a row too (DESIGN D2, SECURITY S14). */

@@ -38,23 +38,36 @@ export function readPath(raw: string, strict: boolean): UpstreamPath {
   return { raw: path, segments };
 }
 
+/** A glob, cut up once: a segment without a star is a word, one with stars is what stands between them, `**` is any number of segments. */
+export type Glob = readonly GlobPart[];
+type GlobPart = string | readonly string[];
+const ANY = "**";
+
+export function readGlob(glob: string): Glob {
+  return glob
+    .replace(/^\//, "")
+    .split("/")
+    .map((part) => (part === ANY || !part.includes("*") ? part : part.split("")));
+}
+
 /**
  * Does a glob cover the path? `*` stands for anything within one segment, `**` for any number of segments.
  * The match is on decoded segments, case-sensitive and whole.
  */
-export function covers(glob: string, path: UpstreamPath): boolean {
-  const pattern = glob.replace(/^\//, "").split("/");
-  return wildcard(pattern, path.segments, "**", (part, segment) =>
-    wildcard(part.split(""), segment.split(""), "*", (wanted, given) => wanted === given),
+export function covers(glob: Glob, { segments }: UpstreamPath): boolean {
+  return wildcard(glob, segments, ANY, (part, segment) =>
+    typeof part === "string"
+      ? part === segment
+      : wildcard(part, segment.split(""), "*", (wanted, given) => wanted === given),
   );
 }
 
 /** Greedy wildcard match: linear in pattern × items, so that no glob can be made slow. */
-function wildcard(
-  pattern: readonly string[],
-  items: readonly string[],
-  star: string,
-  matches: (part: string, item: string) => boolean,
+function wildcard<Part, Item>(
+  pattern: readonly Part[],
+  items: readonly Item[],
+  star: Part,
+  matches: (part: Part, item: Item) => boolean,
 ): boolean {
   let at = 0;
   let lastStar = -1;
@@ -64,7 +77,7 @@ function wildcard(
     if (part === star) {
       lastStar = at++;
       resume = i;
-    } else if (part !== undefined && matches(part, items[i] as string)) {
+    } else if (part !== undefined && matches(part, items[i] as Item)) {
       at++;
       i++;
     } else if (lastStar >= 0) {

@@ -5,9 +5,9 @@ import { actorOf } from "./actor.ts";
 import type { Event, Origin } from "./audit.ts";
 import { cutTokens } from "./ending.ts";
 import type { Family, Issued } from "./families.ts";
+import { judgeUse, type Denial } from "./judge.ts";
 import { tagOf } from "./leashes.ts";
 import { cut, type Parts } from "./parts.ts";
-import { judgeToken, type Denial } from "./policy.ts";
 import { judgeRefresh } from "./rotation.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
 import type { Token } from "./tokens.ts";
@@ -42,7 +42,8 @@ export async function refresh(parts: Parts, presented: PresentedRefresh): Promis
     throw unknown();
   const owner = tokens.find(family.token_id) as Token;
   const scopes = presented.scopes?.filter((scope) => grantsScope(owner.policy.scopes ?? [], scope));
-  const denial = judgeToken({ token: owner, now }) ?? judgeIdle(family, now) ?? judgeScopes(scopes);
+  const denial =
+    judgeUse(tokens.lineage(owner), presented.origin, now) ?? judgeIdle(family, now) ?? judgeScopes(scopes);
   if (denial !== undefined) throw refuse(parts, owner, presented.origin, denial, now);
   return answer(parts, { family, key, token, owner, now }, { ...presented, scopes });
 }

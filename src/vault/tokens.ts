@@ -3,7 +3,9 @@ import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { policyUnder, type Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "./frozen.ts";
+import type { Holder } from "./judge.ts";
 import type { Policy } from "./policy.ts";
+import { readPolicy, type Rules } from "./rules.ts";
 import type { Scope } from "./scopes.ts";
 
 /** A token of this vault. Times are epoch milliseconds. */
@@ -54,6 +56,8 @@ const SESSIONS_LIMIT = 50;
 const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
 const REMEMBERED = 2_000;
+/** So many tokens may stand between a token and the one that a person made. */
+const DEPTH_LIMIT = 5;
 
 type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
 type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
@@ -69,6 +73,9 @@ export class Tokens {
   readonly #by_hash = new Map<string, Token>();
   /** Hashes that are remembered, by token. */
   readonly #remembered = new Map<string, string[]>();
+  readonly #parents = new Map<string, Token>();
+  /** A policy is read once, as long as its token is remembered. */
+  readonly #rules = new WeakMap<Policy, Rules>();
   #frozen: Freeze | null;
 
   constructor(sql: SqlStorage, grants: Grants) {
@@ -94,6 +101,7 @@ export class Tokens {
     this.#sql.exec("UPDATE vault SET frozen_at = ?, frozen_by = ?", frozen?.at ?? null, frozen?.by ?? null);
     this.#frozen = frozen;
     this.#by_hash.clear();
+    this.#parents.clear();
     this.#remembered.clear();
   }
 
@@ -181,6 +189,22 @@ export class Tokens {
   wasUsed(id: string, generation: number): boolean {
     const used = "SELECT 1 FROM access WHERE token_id = ? AND generation = ? AND used = 1";
     return this.#sql.exec(used, id, generation).toArray().length > 0;
+  }
+
+  /**
+   * A token as it stands now, then the app tokens that it was derived from, each with its policy read. They are walked at every
+   * judgement, so a child is never wider than its parents are at that moment.
+   */
+  lineage(token: Token): Holder[] {
+    const holders = [this.#holder(token)];
+    for (let child = token; child.parent_id?.startsWith("tok_") === true && holders.length <= DEPTH_LIMIT;) {
+      const parent = this.#parents.get(child.parent_id) ?? this.#must(child.parent_id);
+      if (this.#parents.size >= REMEMBERED) this.#parents.clear();
+      this.#parents.set(parent.id, parent);
+      holders.push(this.#holder(parent));
+      child = parent;
+    }
+    return holders;
   }
 
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
@@ -293,6 +317,7 @@ export class Tokens {
   #forget(id: string): void {
     for (const hash of this.#remembered.get(id) ?? []) this.#by_hash.delete(hash);
     this.#remembered.delete(id);
+    this.#parents.delete(id);
   }
 
   #byAccess(hash: string, purpose: "use" | "look"): Token | undefined {
@@ -312,6 +337,12 @@ export class Tokens {
       expires_at: earlier(expires_at, token.expires_at),
       superseded: superseded === 1,
     };
+  }
+
+  #holder(token: Token): Holder {
+    let rules = this.#rules.get(token.policy);
+    if (rules === undefined) this.#rules.set(token.policy, (rules = readPolicy(token.policy)));
+    return { token, rules };
   }
 
   /** An access token is what its grant lets it be now: narrowing, pausing or ending the grant does the same to all of them. */

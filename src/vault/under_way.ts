@@ -55,6 +55,14 @@ export class UnderWay {
     return row && readDecision(row);
   }
 
+  /** The decisions of all calls that have not ended. */
+  decisions(): Decision[] {
+    return this.#sql
+      .exec<{ decision: string; path: string | null }>("SELECT decision, path FROM audit WHERE pending = 1")
+      .toArray()
+      .map(readDecision);
+  }
+
   /** How many calls these actors or keys have under way. */
   count(of: "actor" | "key", ids: readonly string[]): number {
     const path = of === "actor" ? "$.actor.id" : "$.key";

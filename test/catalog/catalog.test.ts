@@ -7,7 +7,7 @@ import { CUSTOM, listProviders, providerOf } from "../../src/catalog/catalog.ts"
 import { secretFieldsOf, type Operation, type Provider } from "../../src/catalog/provider.ts";
 import { readConfig } from "../../src/config.ts";
 import { providersDoc } from "../../src/local/providers_doc.ts";
-import { covers, readPath } from "../../src/vault/path.ts";
+import { covers, readGlob, readPath } from "../../src/vault/path.ts";
 import { CONNECTED_SHAPES } from "./connected_shapes.ts";
 import { LLM_SHAPES } from "./llm_shapes.ts";
 import { SERVICE_SHAPES } from "./service_shapes.ts";
@@ -60,9 +60,9 @@ test.each(OPERATIONS)("$id: $method $path is a glob that covers what it says", (
   expect(path).toMatch(/^(\/(\*\*|[^/*]*\*?[^/*]*))+$/);
   expect(path).not.toMatch(/\/$|\/\//);
   const one = path.replaceAll("**", "a/b").replaceAll("*", "c");
-  expect(covers(path, readPath(one, true))).toBe(true);
-  expect(covers(path, readPath(path.replaceAll("/**", "").replaceAll("*", "c"), true))).toBe(true);
-  expect(covers(path, readPath(`/elsewhere${one}/further`, true))).toBe(false);
+  expect(covers(readGlob(path), readPath(one, true))).toBe(true);
+  expect(covers(readGlob(path), readPath(path.replaceAll("/**", "").replaceAll("*", "c"), true))).toBe(true);
+  expect(covers(readGlob(path), readPath(`/elsewhere${one}/further`, true))).toBe(false);
 });
 
 test("no operation is listed twice", () => {
@@ -126,7 +126,7 @@ test("docs/providers.md says what the catalog says; UPDATE_DOCS=1 writes it", ()
 function handsOut(provider: Provider | undefined, method: string, path: string): boolean {
   const asked = readPath(path.split("?")[0] ?? "", true);
   const is = ({ method: listed, path: glob }: Operation) =>
-    (listed === "*" || listed === method) && covers(glob, asked);
+    (listed === "*" || listed === method) && covers(readGlob(glob), asked);
   const { credential_operations = [], same_api_as = "" } = provider ?? {};
   return credential_operations.some(is) || (providerOf(same_api_as)?.credential_operations ?? []).some(is);
 }

@@ -10,6 +10,7 @@ export const AuditRow = z.object({
   action: z.string(),
   outcome: z.string(),
   rule: z.string().optional(),
+  would_refuse: z.string().optional().meta({ description: "The rule on trial that would have refused this call" }),
   key: z.string().optional(),
   key_name: z.string().optional(),
   provider: z.string().optional(),
@@ -58,6 +59,9 @@ const filter = {
   outcome: text(32).optional(),
   provider: text(40).optional(),
   country: text(2).optional(),
+  would_refuse: text(40)
+    .optional()
+    .meta({ description: "The rule on trial that would have refused; any for whichever" }),
   ip: text(64).optional(),
   since: moment.optional(),
   until: moment.optional(),

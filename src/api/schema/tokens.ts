@@ -1,34 +1,6 @@
 import * as z from "zod";
 import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
-
-export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const;
-
-export const Policy = z.strictObject({
-  keys: z.array(text(100)).min(1).max(200).optional(),
-  methods: z
-    .array(
-      z
-        .string()
-        .transform((method) => method.toUpperCase())
-        .pipe(z.enum(METHODS)),
-    )
-    .min(1)
-    .optional(),
-  paths: z
-    .array(
-      z
-        .string()
-        .max(256)
-        .regex(/^\/[^\p{Cc}\s%]*$/u, "must begin with a slash and be written decoded, without escapes"),
-    )
-    .min(1)
-    .max(50)
-    // What a caller may make us match is bounded: all globs together times the longest path.
-    .refine((globs) => globs.join("").length <= 4_000, "must be at most 4,000 characters together")
-    .optional(),
-  expires_at: time.optional(),
-  allow_credential_endpoints: z.boolean().optional().meta({ description: "Allow calls that mint or show credentials" }),
-});
+import { Policy, StoredPolicy } from "./policy.ts";
 
 export const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
 
@@ -44,13 +16,7 @@ export const NewToken = z.strictObject({
 export const Token = z.object({
   id: z.string(),
   name: z.string(),
-  policy: z.object({
-    keys: z.array(z.string()).optional(),
-    methods: z.array(z.string()).optional(),
-    paths: z.array(z.string()).optional(),
-    allow_credential_endpoints: z.boolean().optional(),
-    expires_at: time.optional(),
-  }),
+  policy: StoredPolicy,
   paused: z.boolean(),
   created_at: time,
   expires_at: time.optional(),

@@ -14,12 +14,12 @@ import {
   type AppToken,
   type AppTokenDetails,
   type CreatedToken,
-  type PolicyInput,
   type Rotation,
 } from "../manage_tokens.ts";
 import type { Issued } from "../families.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../refresh.ts";
+import type { PolicyInput } from "../resolve_policy.ts";
 import { change, live, read, stop } from "../surface.ts";
 import { ConnectionSurface } from "./connections.ts";
 

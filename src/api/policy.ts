@@ -1,0 +1,46 @@
+/** Policies on their way in and out: times as epoch milliseconds inside, as RFC 3339 outside. */
+import type * as z from "zod";
+import type { PolicyInput } from "../vault/resolve_policy.ts";
+import type { Token as StoredToken } from "../vault/tokens.ts";
+import type { Policy, StoredPolicy } from "./schema.ts";
+
+type Times = { not_before?: string | undefined; expires_at?: string | undefined };
+
+/** A policy as a person writes it, for the vault, which resolves what it names. */
+export function policyInput({ warn, ...policy }: z.output<typeof Policy>): PolicyInput {
+  return { ...policy, ...timesIn(policy), warn: warn && { ...warn, ...timesIn(warn) } };
+}
+
+/** A stored policy as it is told; when a token ends is told with it. */
+export function wirePolicy({ policy: { warn, ...policy }, expires_at }: StoredToken): z.output<typeof StoredPolicy> {
+  const told = { ...policy, expires_at: expires_at ?? undefined };
+  return { ...mutable(told), warn: warn && mutable(warn) };
+}
+
+function timesIn({ not_before, expires_at }: Times) {
+  return {
+    not_before: not_before === undefined ? undefined : Date.parse(not_before),
+    expires_at: expires_at === undefined ? undefined : Date.parse(expires_at),
+  };
+}
+
+function mutable({ keys, methods, paths, ip_allow, countries, not_before, expires_at, ...rest }: PolicyInput) {
+  return {
+    keys: keys && [...keys],
+    methods: methods && [...methods],
+    paths: paths && [...paths],
+    ip_allow: ip_allow && [...ip_allow],
+    countries: countries && [...countries],
+    not_before: timeOut(not_before),
+    expires_at: timeOut(expires_at),
+    max_uses: rest.max_uses,
+    rate: rest.rate,
+    daily_quota: rest.daily_quota,
+    max_concurrent: rest.max_concurrent,
+    allow_credential_endpoints: rest.allow_credential_endpoints,
+  };
+}
+
+function timeOut(ms: number | null | undefined): string | undefined {
+  return ms === undefined || ms === null ? undefined : new Date(ms).toISOString();
+}
