@@ -9,7 +9,7 @@ export type Placement =
   | OAuthPlacement;
 
 /** Requests are signed, as AWS and S3-compatible stores want it. Service and region that are left out are read from the host. */
-export type SigV4Placement = { in: "sigv4"; service?: string | undefined; region?: string | undefined };
+type SigV4Placement = { in: "sigv4"; service?: string | undefined; region?: string | undefined };
 
 /**
  * A credential that renews itself: the vault holds a client and what it was granted, and shows the upstream an access token.
@@ -38,8 +38,8 @@ export type OAuthPlacement = {
   header?: { name: string; prefix?: string | undefined } | undefined;
 };
 
-export type OAuthGrant = "authorization_code" | "client_credentials" | "jwt_bearer";
-export type ClientAuth = "basic" | "post" | "private_key_jwt" | "none";
+type OAuthGrant = "authorization_code" | "client_credentials" | "jwt_bearer";
+type ClientAuth = "basic" | "post" | "private_key_jwt" | "none";
 
 /** Calls of a provider's API. `path` is a glob of `covers` (vault/path.ts) on the whole path at the provider's host. */
 export type Operation = { method: "*" | "GET" | "POST" | "PUT" | "PATCH" | "DELETE"; path: string };

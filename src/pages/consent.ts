@@ -18,7 +18,7 @@ const MEANING: Record<Scope, string> = {
  */
 export async function consentPage(request: AuthorizationRequest, shown: ConsentPage): Promise<Response> {
   const { client, scopes, redirect_uri } = request;
-  const { host, origin, hostname } = new URL(redirect_uri);
+  const { host } = new URL(redirect_uri);
   const local = redirect_uri.startsWith("http:");
   const response = await page(
     "Connect an app",

@@ -47,7 +47,7 @@ const AT_ONCE = 2;
 const IDLE_RENEWAL_MS = 30 * 86_400_000;
 
 /** What tokens of a key are good for: they are sealed for this, and are of no use to a version that goes elsewhere. */
-export function bindingOf({ origin, base_path, placement }: Destination): string {
+function bindingOf({ origin, base_path, placement }: Destination): string {
   const token_url = placement.in === "oauth" ? placement.token_url : "";
   return JSON.stringify([origin, base_path, token_url]);
 }

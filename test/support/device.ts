@@ -1,7 +1,7 @@
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 
-export const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
+const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 
 /** What a device is told when it asks to be let in. */
 export type Login = {

@@ -7,7 +7,7 @@ import { Check, Prompt } from "oidc-provider/lib/helpers/interaction_policy/inde
 import { Provider, type Context } from "oidc-provider/lib/provider.js";
 
 /** A request of the token or revocation endpoint, as it came. */
-export type Asked = { path: string; authorization: string | undefined; body: URLSearchParams };
+type Asked = { path: string; authorization: string | undefined; body: URLSearchParams };
 
 /** A real OAuth provider with an API behind it: refresh tokens rotate, and a second use of one kills what came of it. */
 export type OAuthUpstream = {

@@ -30,6 +30,8 @@ export function fieldsOf({ placement }: { placement: Provider["placement"] }): r
       return [...new Set(Object.values(placement.headers).flatMap(namesIn))];
     case "oauth":
       return ["client_id", "client_secret", "refresh_token"];
+    case "sigv4":
+      return ["access_key_id", "secret_access_key"];
     case "bearer":
     case "header":
     case "query":
@@ -56,5 +58,7 @@ export function placementInWords(placement: Provider["placement"]): string {
       return `?${placement.name}=…`;
     case "oauth":
       return "OAuth 2.0 access token, refreshed for you";
+    case "sigv4":
+      return "Signed by AWS Signature Version 4";
   }
 }
