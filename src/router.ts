@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { openapi } from "./api/openapi.ts";
 import { api } from "./api/routes.ts";
+import { limitWeakCaller } from "./auth/weak.ts";
 import { configOf, type Config } from "./config.ts";
 import { oauth } from "./oauth/routes.ts";
 import { consentPage, refusedRequestPage } from "./pages/consent.ts";
@@ -16,6 +17,10 @@ import { signin } from "./signin/routes.ts";
 
 /** Everything that PUBLIC_ORIGIN serves. What PROXY_ORIGIN serves is one function, `proxy`. */
 const app = new Hono<{ Bindings: Env }>()
+  .use(async ({ env, req }, next) => {
+    await limitWeakCaller(env, configOf(env), req.raw);
+    await next();
+  })
   .route("/", signin)
   .route(
     "/",

@@ -14,6 +14,7 @@ import { liveHandlers } from "./live.ts";
 import { openapi } from "./openapi.ts";
 import type { AnyHandler } from "./operation.ts";
 import { parse } from "./parse.ts";
+import { reportLeak } from "./report_leak.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { tokenHandlers } from "./tokens.ts";
 
@@ -61,6 +62,7 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
   });
 }
 
+api.route("/", reportLeak);
 api.get("/openapi.json", ({ env, json }) => json(openapi(configOf(env).public_origin)));
 api.all("/v1/*", () => {
   throw new Problem("not_found", "There is no such operation; /openapi.json lists them.");

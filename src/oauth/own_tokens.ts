@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { originOf } from "../auth/origin.ts";
+import { limitWeak } from "../auth/weak.ts";
 import { configOf, type Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
@@ -18,6 +19,7 @@ export const ownTokens = new Hono<{ Bindings: Env }>()
     const form = await readForm(req.raw);
     const { id } = await authenticate(env, config, req.raw, form);
     const shown = shownIn(config, form, id);
+    if (shown !== undefined) await limitWeak(env, shown, originOf(req.raw).ip);
     if (shown !== undefined)
       await known(ask(env.USER_VAULT.getByName(shown.vault_id).revokeShown(shown, originOf(req.raw))));
     // A token that is dead or was never there is as revoked as can be (RFC 7009 §2.2).
@@ -31,6 +33,7 @@ export const ownTokens = new Hono<{ Bindings: Env }>()
     if (client.auth_methods.includes("none"))
       throw new Problem("invalid_client", "Only a client that proves itself may ask about tokens.");
     const shown = shownIn(config, form, client.id);
+    if (shown !== undefined) await limitWeak(env, shown, originOf(req.raw).ip);
     const told = shown && (await known(ask(env.USER_VAULT.getByName(shown.vault_id).introspect(shown))));
     return json(told?.active === true ? described(config, told) : { active: false });
   })
@@ -38,11 +41,15 @@ export const ownTokens = new Hono<{ Bindings: Env }>()
   .all("/introspect", () => methodNotAllowed("POST"))
   .onError((thrown) => oauthRefusal(thrown, "Basic"));
 
-function shownIn(config: Config, form: Form, client_id: string): (Shown & { vault_id: string }) | undefined {
+function shownIn(
+  config: Config,
+  form: Form,
+  client_id: string,
+): (Shown & { vault_id: string; weak: boolean }) | undefined {
   const token = readPresented(config, form.must("token"), "oat", "ort");
   if (token === undefined) return undefined;
-  const { kind, hash, secret, vault_id } = token;
-  return { kind, hash, secret, vault_id, client_id };
+  const { kind, hash, secret, vault_id, weak } = token;
+  return { kind, hash, secret, vault_id, weak, client_id };
 }
 
 /** A vault that is gone has no tokens. */

@@ -1,6 +1,7 @@
 import { configOf, type Config } from "../config.ts";
 import { verifyToken, type TokenKind } from "../crypto/token.ts";
 import { originOf } from "../auth/origin.ts";
+import { limitWeak } from "../auth/weak.ts";
 import { asProblem, Problem, problemResponse } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Ask, Dispatch } from "../vault/gate.ts";
@@ -76,13 +77,15 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   assertServable(request);
   const asked = readProxyPath(request.url);
   const { token, headers, query } = takeToken(request.headers, asked.query);
-  const { kind, vault_id, hash, mac } = verifyToken(config.token_keys, token);
+  const { kind, vault_id, hash, mac, weak } = verifyToken(config.token_keys, token);
   if (!TAKEN.has(kind))
     throw new Problem("invalid_token", "The proxy takes app tokens, devices and OAuth access tokens.");
   refused.check(mac, Date.now());
+  const origin = originOf(request);
+  await limitWeak(env, { weak }, origin.ip);
 
   const overridden = overridesMethod(headers, query);
-  const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, ...originOf(request) };
+  const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, ...origin };
   const errand = { config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body };
   const first = await attempt(errand);
   if (!mayFallBack(first, errand)) return settleHandBack(errand, first);

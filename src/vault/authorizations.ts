@@ -181,6 +181,15 @@ function isOpen(parts: Parts, hash: string): boolean {
   return code !== undefined && code.used_at === null && (JSON.parse(code.approved) as Approved).refreshable;
 }
 
+/** Ends a code that others have seen: it can be exchanged no more. Answers the grant that came of it, if it was. */
+export function endCode({ sql }: Parts, hash: string): string | undefined {
+  sql.exec("DELETE FROM authorization_code WHERE hash = ? AND used_at IS NULL", hash);
+  const [used] = sql
+    .exec<{ grant_id: string | null }>("SELECT grant_id FROM authorization_code WHERE hash = ?", hash)
+    .toArray();
+  return used?.grant_id ?? undefined;
+}
+
 /** Takes back every question that waits for its person, and every code that no client has exchanged. */
 export function dropAuthorizations({ sql }: Parts): void {
   sql.exec("DELETE FROM consent");

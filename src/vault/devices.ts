@@ -109,6 +109,11 @@ export class Devices {
     this.#sql.exec("DELETE FROM device_approval WHERE device_id IS NULL");
   }
 
+  /** Takes back the yes to this code, if no device has fetched it yet. */
+  dropApproval(code_hash: string): void {
+    this.#sql.exec("DELETE FROM device_approval WHERE code_hash = ? AND device_id IS NULL", code_hash);
+  }
+
   /** The yes to this code, and the device that came of it where it was used already. */
   approval(code_hash: string): (Approval & { device_id: string | null }) | undefined {
     const [row] = this.#sql.exec<ApprovalRow>("SELECT * FROM device_approval WHERE code_hash = ?", code_hash).toArray();

@@ -1,3 +1,4 @@
+import { limitWeak } from "../../auth/weak.ts";
 import { Problem } from "../../problem.ts";
 import { ask } from "../../vault/answer.ts";
 import { asGrant, readPresented } from "../presented.ts";
@@ -13,6 +14,7 @@ export async function authorizationCode(asked: Asked): Promise<TokenResponse> {
   const { env, config, client, form, origin } = asked;
   const code = readPresented(config, form.must("code"), "oac");
   if (code === undefined) throw new Problem("invalid_grant", "This is not a code of ours.");
+  await limitWeak(env, code, origin.ip);
   const verifier = form.must("code_verifier");
   if (!VERIFIER.test(verifier)) throw new Problem("invalid_grant", "code_verifier is malformed.");
   if (client.id === CLI) {

@@ -1,3 +1,4 @@
+import { limitWeak } from "../../auth/weak.ts";
 import { Problem } from "../../problem.ts";
 import { ask } from "../../vault/answer.ts";
 import { asGrant, readPresented } from "../presented.ts";
@@ -9,6 +10,7 @@ import { tokenResponse, type Asked, type TokenResponse } from "./grant_type.ts";
 export async function refreshToken({ env, config, client, form, origin }: Asked): Promise<TokenResponse> {
   const token = readPresented(config, form.must("refresh_token"), "ort");
   if (token === undefined) throw new Problem("invalid_grant", "This is not a refresh token of ours.");
+  await limitWeak(env, token, origin.ip);
   readResource(config, form.all("resource"));
   const { kind, secret, vault_id } = token;
   const presented = { kind, secret, client_id: client.id, scopes: readScopes(form.get("scope")), origin };

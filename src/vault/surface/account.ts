@@ -10,6 +10,7 @@ import type { Identity, LinkedIdentity } from "../identities.ts";
 import { freezeVault, unfreezeVault } from "../freeze.ts";
 import type { Freeze } from "../frozen.ts";
 import { inventory, type Inventory } from "../inventory.ts";
+import { endLeaked, type Leaked } from "../leaks.ts";
 import { endToken } from "../manage_tokens.ts";
 import { assemble } from "../parts.ts";
 import type { Receipt } from "../receipt.ts";
@@ -67,6 +68,11 @@ export abstract class AccountSurface extends AuthorizationSurface {
   /** Stops everything for everyone, until somebody signs in afresh and unfreezes (SECURITY S15). */
   freeze(caller: Caller): Promise<Answer<Receipt>> {
     return answerAsync(() => freezeVault(this[forCaller](caller, "always"), caller));
+  }
+
+  /** Ends what a token stands for that somebody has found. */
+  endLeaked(leaked: Leaked, origin: Origin): Promise<Answer<void>> {
+    return answerAsync(() => endLeaked(this[live](), leaked, origin));
   }
 
   unfreeze(caller: Caller): Promise<Answer<void>> {
