@@ -1,9 +1,8 @@
-import ipaddr from "ipaddr.js";
 import { optionalFieldsOf, secretFieldsOf, type OAuthPlacement, type Placement } from "../catalog/provider.ts";
 import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
-import { isOurs } from "../proxy/target.ts";
+import { isOurs, isPublicHost } from "../vault/public_host.ts";
 import type { Destination } from "../vault/keys.ts";
 import type { Secret } from "../vault/sealer.ts";
 
@@ -53,17 +52,6 @@ function readBaseUrl(text: string, config: Config): { origin: string; base_path:
   if (isOurs(config, url)) throw invalid("base_url", "must not be one of our own hosts");
   if (url.pathname.includes("//")) throw invalid("base_url", "must not have an empty path segment");
   return { origin: url.origin, base_path: url.pathname.replace(/\/$/, "") };
-}
-
-/** Names that lead nowhere in public; many resolve inside somebody's network. */
-const NOT_PUBLIC =
-  /(^|\.)(localhost|localdomain|local|internal|intranet|private|lan|home|corp|svc|cluster|test|invalid|example|onion|arpa)$/i;
-
-/** A name with a dot in the public tree, or a unicast address; the URL parser has already folded other spellings. */
-function isPublicHost(hostname: string): boolean {
-  const bare = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (ipaddr.isValid(bare)) return ipaddr.process(bare).range() === "unicast" && !bare.startsWith("::");
-  return bare.includes(".") && !bare.split(".").includes("") && !NOT_PUBLIC.test(bare);
 }
 
 /** A client secret goes to these: they must be as public as an upstream. */

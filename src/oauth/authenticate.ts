@@ -1,23 +1,43 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { ASSERTION_TYPE, assertProven, subjectOf } from "./assertion.ts";
 import { mustFindClient, type Client } from "./client.ts";
 import type { Form } from "./form.ts";
 
-type Proof = { client_id: string; secret: string | undefined };
+/** What a client shows to prove who it is. */
+type Proof = { client_id: string } & (
+  | { by: "nothing" }
+  | { by: "secret"; secret: string }
+  | { by: "assertion"; assertion: string }
+);
 
 /**
- * Which client is asking, proven the way it registered: by nothing (a public client; its code or refresh token and PKCE prove
- * enough) or by its secret, in the header or in the body (RFC 6749 §2.3).
+ * Which client is asking, proven in a way that it has registered: by nothing (a public client; its code or refresh token and
+ * PKCE prove enough), by its secret, in the header or in the body alike (RFC 6749 §2.3), or by its key (RFC 7523).
  */
 export async function authenticate(env: Env, config: Config, request: Request, form: Form): Promise<Client> {
   const proof = proofOf(request, form);
-  const client = await mustFindClient(env, config, proof.client_id);
-  if (client.auth_methods.includes("none")) return client;
-  const hash = client.registration === "registered" ? client.stored.secret_hash : null;
-  if (hash === null || proof.secret === undefined || !sameText(hashOfSecret(proof.secret), hash))
-    throw new Problem("invalid_client", "The client did not prove itself.");
-  return client;
+  const client = await mustFindClient(env, config, proof.client_id, "anybody");
+  switch (proof.by) {
+    case "assertion":
+      if (!client.auth_methods.includes("private_key_jwt")) throw unproven();
+      await assertProven(env, config, client, proof.assertion);
+      return client;
+    case "secret": {
+      if (client.auth_methods.includes("none")) return client;
+      const hash = client.registration === "registered" ? client.stored.secret_hash : null;
+      if (hash === null || !sameText(hashOfSecret(proof.secret), hash)) throw unproven();
+      return client;
+    }
+    case "nothing":
+      if (!client.auth_methods.includes("none")) throw unproven();
+      return client;
+  }
+}
+
+function unproven(): Problem {
+  return new Problem("invalid_client", "The client did not prove itself.");
 }
 
 /** Only hashes of secrets are stored. */
@@ -33,13 +53,27 @@ export function sameText(one: string, other: string): boolean {
 
 function proofOf(request: Request, form: Form): Proof {
   const authorization = request.headers.get("authorization");
-  const [client_id, secret] = [form.get("client_id"), form.get("client_secret")];
-  if (authorization === null) return { client_id: client_id ?? form.must("client_id"), secret };
-  if (secret !== undefined) throw new Problem("invalid_request", "The client proves itself in two ways at once.");
-  const basic = basicOf(authorization);
-  if (client_id !== undefined && client_id !== basic.client_id)
-    throw new Problem("invalid_request", "client_id is not the client of the authorization header.");
-  return basic;
+  const [client_id, secret, type] = [
+    form.get("client_id"),
+    form.get("client_secret"),
+    form.get("client_assertion_type"),
+  ];
+  if ([authorization ?? undefined, secret, type].filter((one) => one !== undefined).length > 1)
+    throw new Problem("invalid_request", "The client proves itself in two ways at once.");
+  const proof = authorization === null ? inForm(form, secret, type) : basicOf(authorization);
+  if (client_id !== undefined && client_id !== proof.client_id)
+    throw new Problem("invalid_request", "client_id is not the client that the proof is of.");
+  return proof;
+}
+
+function inForm(form: Form, secret: string | undefined, type: string | undefined): Proof {
+  if (type !== undefined) {
+    if (type !== ASSERTION_TYPE) throw new Problem("invalid_client", "That kind of assertion is not taken.");
+    const assertion = form.must("client_assertion");
+    return { by: "assertion", client_id: subjectOf(assertion), assertion };
+  }
+  const client_id = form.must("client_id");
+  return secret === undefined ? { by: "nothing", client_id } : { by: "secret", client_id, secret };
 }
 
 /** Name and secret are form-encoded before they are joined (RFC 6749 §2.3.1). */
@@ -49,7 +83,9 @@ function basicOf(authorization: string): Proof {
   const colon = text.indexOf(":");
   if (colon < 1)
     throw new Problem("invalid_client", "The authorization header is not Basic with a client and a secret.");
-  return { client_id: decode(text.slice(0, colon)), secret: decode(text.slice(colon + 1)) || undefined };
+  const [client_id, secret] = [decode(text.slice(0, colon)), decode(text.slice(colon + 1))];
+  // Some clients without a secret send their name alone.
+  return secret === "" ? { by: "nothing", client_id } : { by: "secret", client_id, secret };
 }
 
 function decode(text: string): string {

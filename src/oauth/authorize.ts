@@ -9,6 +9,7 @@ import { SCOPES } from "../vault/scopes.ts";
 import { readAuthorizationRequest, redirectOf } from "./authorization_request.ts";
 import { deviceNames, wishIn } from "../auth/device_wish.ts";
 import { mustFindClient } from "./client.ts";
+import { isDocumentUrl } from "./client_document.ts";
 import { CLI } from "./first_party.ts";
 import { Form, readForm } from "./form.ts";
 import { isLoopback } from "./redirects.ts";
@@ -51,20 +52,19 @@ export function authorization(pages: AuthorizationPages) {
       const { success } = await env.SIGN_IN_LIMIT.limit({ key: `authorize ${originOf(req.raw).ip}` });
       if (!success) throw new Problem("rate_limited", "Too many requests from your address.", { retry_after_s: 60 });
       const form = new Form(searchParams);
-      const client = await mustFindClient(env, config, form.must("client_id"));
+      const client_id = form.must("client_id");
+      const who = await signedIn(env, config, req.raw);
+      if (who === undefined && isDocumentUrl(client_id))
+        return opened(await pages.signIn(config.sign_in, pathname + search));
+      const client = await mustFindClient(env, config, client_id, "person");
       const redirect_uri = redirectOf(config, client, form);
       const asked = attempt(() => readAuthorizationRequest(config, client, redirect_uri, form));
       if (asked instanceof Problem) return refuse(config, redirect_uri, form, asked);
-      try {
-        const who = sessionOf(req.raw, config, ["session"]);
-        const device = client.id === CLI ? deviceNames((name) => form.all(name)) : undefined;
-        const request = { ...asked, device };
-        const page = await ask(vaultOf(env, who).beginConsent(who.caller, request));
-        return opened(await (device === undefined ? pages.consent : pages.device)(request, page));
-      } catch (refused) {
-        if (!(refused instanceof Problem) || refused.code !== "invalid_token") throw refused;
-        return opened(await pages.signIn(config.sign_in, pathname + search));
-      }
+      if (who === undefined) return opened(await pages.signIn(config.sign_in, pathname + search));
+      const device = client.id === CLI ? deviceNames((name) => form.all(name)) : undefined;
+      const request = { ...asked, device };
+      const page = await ask(vaultOf(env, who).beginConsent(who.caller, request));
+      return opened(await (device === undefined ? pages.consent : pages.device)(request, page));
     })
     .post("/authorize", async ({ env, req }) => {
       const config = configOf(env);
@@ -104,6 +104,18 @@ export function authorization(pages: AuthorizationPages) {
 
 function codeOrNo(code: string | undefined): Record<string, string> {
   return code === undefined ? { error: "access_denied", error_description: "The person said no." } : { code };
+}
+
+/** The person of this browser's session, if there is one and it is alive. */
+async function signedIn(env: Env, config: Config, request: Request): Promise<Identified | undefined> {
+  try {
+    const who = sessionOf(request, config, ["session"]);
+    await ask(vaultOf(env, who).me(who.caller));
+    return who;
+  } catch (refused) {
+    if (refused instanceof Problem && refused.code === "invalid_token") return undefined;
+    throw refused;
+  }
 }
 
 function vaultOf(env: Env, { vault_id }: Identified) {

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { findClient as findRegistered, type RegisteredClient } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
 import type { ClientSnapshot } from "../vault/grants.ts";
+import { fetchClient, isDocumentUrl, recallClient } from "./client_document.ts";
 import { readMetadata, type AuthMethod, type ClientMetadata } from "./client_metadata.ts";
 import { FIRST_PARTY } from "./first_party.ts";
 
@@ -19,11 +20,18 @@ export type Client = {
 
 const Stored = z.record(z.string(), z.unknown());
 
+/** Has somebody signed in? Only for them is a client's document fetched (SECURITY S29). */
+type Asker = "person" | "anybody";
+
 /** The client of that id, or a refusal: it was never here, has expired, or was deleted. */
-export async function mustFindClient(env: Env, config: Config, id: string): Promise<Client> {
+export async function mustFindClient(env: Env, config: Config, id: string, asker: Asker): Promise<Client> {
   const first_party = FIRST_PARTY.get(id);
   if (first_party !== undefined) {
     return { id, registration: "first_party", metadata: first_party, auth_methods: ["none"] };
+  }
+  if (isDocumentUrl(id)) {
+    const client = await (asker === "person" ? fetchClient(env, config, id) : recallClient(env, config, id));
+    if (client !== undefined) return { id, registration: "document", ...client };
   }
   const stored = await findRegistered(env.DB, id, Date.now());
   if (stored === undefined)

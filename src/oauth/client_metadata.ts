@@ -24,7 +24,7 @@ export type ClientMetadata = {
   software_version?: string | undefined;
 };
 
-const REDIRECTS_LIMIT = 20;
+const REDIRECTS_LIMIT = 50;
 const NAME_LENGTH = 100;
 
 /** Control characters and those that turn or hide text: a name must read as what it is. */
@@ -64,7 +64,11 @@ const DEVICE = "urn:ietf:params:oauth:grant-type:device_code";
 const SERVED = new Set([CODE, "refresh_token", DEVICE]);
 
 /** Reads what a client says of itself (RFC 7591 §2); what it must not say is refused with that page's error codes. */
-export function readMetadata(said: unknown, config: Config): ClientMetadata {
+export function readMetadata(
+  said: unknown,
+  config: Config,
+  from: "registration" | "document" = "registration",
+): ClientMetadata {
   const parsed = Metadata.safeParse(said);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -81,6 +85,9 @@ export function readMetadata(said: unknown, config: Config): ClientMetadata {
     throw refused("invalid_client_metadata", "token_endpoint_auth_method", `must be one of ${AUTH_METHODS.join(", ")}`);
   if (auth_method === "private_key_jwt" && (rest.jwks === undefined) === (rest.jwks_uri === undefined))
     throw refused("invalid_client_metadata", "jwks", "private_key_jwt needs either jwks or jwks_uri");
+  // Anybody can register: a client that only did that makes us fetch nothing.
+  if (from === "registration" && rest.jwks_uri !== undefined)
+    throw refused("invalid_client_metadata", "jwks_uri", "is taken from a client's document only; register jwks");
   for (const key of rest.jwks?.keys ?? [])
     if (key.kty === "oct" || "d" in key) throw refused("invalid_client_metadata", "jwks", "must hold public keys only");
   // Refresh tokens are what every client wants and some forget to say; only who lists others does without.

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { configOf, type Config } from "../config.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { SCOPES } from "../vault/scopes.ts";
+import { ASSERTION_ALGORITHMS } from "./assertion.ts";
 import { AUTH_METHODS } from "./client_metadata.ts";
 import { GRANT_TYPES } from "./grants/table.ts";
 import { RESOURCE_PATH, resourceOf } from "./resource.ts";
@@ -25,7 +26,9 @@ function serverMetadata(config: Config): object {
     token_endpoint_auth_methods_supported: AUTH_METHODS,
     revocation_endpoint_auth_methods_supported: AUTH_METHODS,
     introspection_endpoint_auth_methods_supported: AUTH_METHODS.filter((method) => method !== "none"),
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     code_challenge_methods_supported: ["S256"],
+    client_id_metadata_document_supported: true,
     authorization_response_iss_parameter_supported: true,
     protected_resources: [resourceOf(config)],
     service_documentation: `${issuer}/docs`,

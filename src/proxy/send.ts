@@ -4,6 +4,7 @@ import { originOf } from "../auth/origin.ts";
 import { limitWeak } from "../auth/weak.ts";
 import { asProblem, Problem, problemResponse } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
+import { isOurs } from "../vault/public_host.ts";
 import type { Ask, Dispatch } from "../vault/gate.ts";
 import { ProxyCall } from "./call.ts";
 import { takeToken } from "./find_token.ts";
@@ -14,7 +15,7 @@ import { RefusedTokens } from "./refused_tokens.ts";
 import { Scrubber } from "./scrub.ts";
 import { sign } from "./sign.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
-import { isOurs, readProxyPath, targetOf, type ProxyPath } from "./target.ts";
+import { readProxyPath, targetOf, type ProxyPath } from "./target.ts";
 
 const FIRST_BYTE_MS = 300_000;
 const HEADER_BYTES = 64 * 1024;

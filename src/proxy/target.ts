@@ -1,4 +1,5 @@
 import { Problem } from "../problem.ts";
+import { isOurs } from "../vault/public_host.ts";
 import type { Destination } from "../vault/keys.ts";
 
 /** What a request to the proxy's origin asks for. `key` is null in direct mode; `path` is the upstream path as it came. */
@@ -50,13 +51,6 @@ function sameSegments(a: string, b: string): boolean {
 }
 
 type Ours = { proxy_origin: string; public_origin: string };
-
-/** Does the URL name one of our own hosts, on any scheme? A trailing dot is the same host to a resolver. */
-export function isOurs({ proxy_origin, public_origin }: Ours, { hostname, port }: URL): boolean {
-  return [proxy_origin, public_origin]
-    .map((origin) => new URL(origin))
-    .some((own) => own.hostname === hostname.replace(/\.$/, "") && own.port === port);
-}
 
 /**
  * Where a redirect leads, told so that an SDK which follows it cannot carry the token astray (SECURITY S9): within the key's

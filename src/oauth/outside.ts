@@ -1,0 +1,92 @@
+import type { Config } from "../config.ts";
+import { isOurs, isPublicHost } from "../vault/public_host.ts";
+
+/** What an address of a client answered: a body with how long it is fresh, or that nothing has changed. */
+export type Fetched =
+  | { got: "document"; text: string; etag: string | null; fresh_ms: number }
+  | { got: "unchanged"; fresh_ms: number }
+  /** It is not there, or not what it should be: whoever owns the address says so. */
+  | { got: "refused"; why: string }
+  /** It could not be reached, which says nothing. */
+  | { got: "nothing"; why: string };
+
+const WITHIN_MS = 5_000;
+const DEFAULT_FRESH_MS = 5 * 60_000;
+const MOST_FRESH_MS = 24 * 60 * 60_000;
+/** What an edge in front of the document may answer on a bad day: no word of its owner's. */
+const PASSING = new Set([401, 403, 408, 425, 429]);
+
+/**
+ * Is it an address that a client's document may have? https, a path, no user, no fragment, no dot segments, in public and not ours.
+ * Every spelling of an address is judged as the URL parser reads it, never by parsing of our own.
+ */
+export function isFetchable(text: string, config: Config): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null &&
+    url.href === text &&
+    url.protocol === "https:" &&
+    url.username === "" &&
+    url.password === "" &&
+    !text.includes("#") &&
+    url.pathname !== "/" &&
+    !/%2e/i.test(url.pathname) &&
+    text.length <= 1_024 &&
+    isPublicHost(url.hostname) &&
+    !isOurs(config, url)
+  );
+}
+
+/**
+ * Fetches a small JSON document from an address that a stranger has named. No redirect is followed, since it could lead anywhere; size
+ * and time are bounded as they run; nothing of ours goes along; no cache stands in between (SECURITY S10). The platform
+ * lets a Worker reach public addresses only, whatever a name resolves to.
+ */
+export async function fetchDocument(url: string, etag: string | null, bytes: number): Promise<Fetched> {
+  try {
+    const response = await fetch(url, {
+      headers: { accept: "application/json", ...(etag === null ? {} : { "if-none-match": etag }) },
+      redirect: "manual",
+      cache: "no-store",
+      signal: AbortSignal.timeout(WITHIN_MS),
+    });
+    if (response.status === 304 && etag !== null) return { got: "unchanged", fresh_ms: freshness(response.headers) };
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      const why = `status ${response.status}`;
+      return { got: response.status >= 500 || PASSING.has(response.status) ? "nothing" : "refused", why };
+    }
+    if (!/^application\/([\w.-]+\+)?json\b/i.test(response.headers.get("content-type") ?? "")) {
+      await response.body?.cancel();
+      return { got: "refused", why: "not JSON" };
+    }
+    const text = await readAtMost(response, bytes);
+    if (text === undefined) return { got: "refused", why: `more than ${bytes} bytes` };
+    return { got: "document", text, etag: response.headers.get("etag"), fresh_ms: freshness(response.headers) };
+  } catch (fault) {
+    return { got: "nothing", why: fault instanceof Error ? fault.name : "fault" };
+  }
+}
+
+async function readAtMost(response: Response, bytes: number): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > bytes) return undefined;
+    chunks.push(chunk);
+  }
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(Buffer.concat(chunks));
+}
+
+/** How long the answer may be used without asking again (RFC 9111 §4.2.1); never longer than a day. */
+function freshness(headers: Headers): number {
+  const control = (headers.get("cache-control") ?? "").toLowerCase();
+  if (/\bno-store\b|\bno-cache\b/.test(control)) return 0;
+  const [, seconds] = /\b(?:s-maxage|max-age)=(\d{1,9})\b/.exec(control) ?? [];
+  const age_ms = Number(headers.get("age") ?? 0) * 1_000 || 0;
+  if (seconds !== undefined) return Math.min(Math.max(0, Number(seconds) * 1_000 - age_ms), MOST_FRESH_MS);
+  const expires = Date.parse(headers.get("expires") ?? "");
+  if (!Number.isNaN(expires)) return Math.min(Math.max(0, expires - Date.now()), MOST_FRESH_MS);
+  return DEFAULT_FRESH_MS;
+}
