@@ -17,6 +17,7 @@ import { parse } from "./parse.ts";
 import { reportLeak } from "./report_leak.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { tokenHandlers } from "./tokens.ts";
+import { webhookHandlers } from "./webhooks.ts";
 
 type App = { Bindings: Env };
 
@@ -29,6 +30,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...accountHandlers,
   ...liveHandlers,
   ...alertHandlers,
+  ...webhookHandlers,
 };
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;

@@ -10,6 +10,7 @@ import { ALERT_OPERATIONS } from "./schema/alerts.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
+import { WEBHOOK_OPERATIONS } from "./schema/webhooks.ts";
 
 export type { Authority, Operation } from "./schema/common.ts";
 export * from "./schema/account.ts";
@@ -21,6 +22,7 @@ export * from "./schema/keys.ts";
 export * from "./schema/alerts.ts";
 export * from "./schema/live.ts";
 export * from "./schema/policy.ts";
+export * from "./schema/webhooks.ts";
 export * from "./schema/tokens.ts";
 
 /** Every operation of `/v1`, with its authority. */
@@ -33,6 +35,7 @@ export const OPERATIONS = {
   ...ACCOUNT_OPERATIONS,
   ...LIVE_OPERATIONS,
   ...ALERT_OPERATIONS,
+  ...WEBHOOK_OPERATIONS,
 };
 
 export type OperationId = keyof typeof OPERATIONS;

@@ -1,3 +1,4 @@
+import { configOf } from "../config.ts";
 import { wordsOf } from "./alert_words.ts";
 import type { Alert, Facts } from "./alerts.ts";
 import type { Parts } from "./parts.ts";
@@ -35,6 +36,10 @@ export function toldAlert(alert: Alert): ToldAlert {
 }
 
 /** Tells whoever listens; a webhook hears of an alert once, when it is opened. */
-export function tellAlert({ live }: Parts, alert: Alert, _isNew: boolean): void {
+export function tellAlert({ live, webhooks, env }: Parts, alert: Alert, isNew: boolean): void {
+  if (isNew) {
+    const link = `${configOf(env).public_origin}/alerts`;
+    webhooks.queue("alert.raised", { ...toldAlert(alert), link }, alert.last_at);
+  }
   live.say({ type: "alert", alert: toldAlert(alert) }, { key: alert.key ?? undefined, actor: { id: alert.subject } });
 }

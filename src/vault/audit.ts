@@ -74,8 +74,13 @@ export function chainHash(text: string): string {
 /** A call that goes on after its decision: the lease that opens its leash, and the path where the row has only a part of it. */
 export type Reserved = { lease: string; path: string | null };
 
-/** Hears of rows: a `whole` one is to be shipped, a `pending` one to be looked after. */
-export type OnRow = (state: "whole" | "pending", seq: number, now: number) => void;
+/** Hears of rows: a `whole` one is to be shipped, a `pending` one to be looked after; and of what was written into it. */
+export type OnRow = (
+  state: "whole" | "pending",
+  seq: number,
+  now: number,
+  told: { event: Event } | { outcome: Outcome },
+) => void;
 
 /** How long a router may still say how a call ended that was given up. */
 const LATE_MS = 60 * 60_000;
@@ -137,7 +142,7 @@ export class Audit {
       reserved?.path ?? null,
     );
     this.#heads = { ...this.#heads, head_seq: seq, head_hash: hash };
-    this.#onRow(pending ? "pending" : "whole", seq, now);
+    this.#onRow(pending ? "pending" : "whole", seq, now, { event });
     return { seq, id };
   }
 
@@ -163,7 +168,7 @@ export class Audit {
       seq,
     );
     this.#heads = { ...this.#heads, outcome_seq: entry.seq, outcome_hash: hash };
-    this.#onRow("whole", seq, now);
+    this.#onRow("whole", seq, now, { outcome });
   }
 
   /** Gives a pending row up: nobody carries the call any more. */

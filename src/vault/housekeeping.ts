@@ -1,3 +1,4 @@
+import type { Anomalies } from "./anomalies.ts";
 import type { Audit } from "./audit.ts";
 import type { ConnectedKeys } from "./connected_keys.ts";
 import type { Idempotency } from "./idempotency.ts";
@@ -28,7 +29,12 @@ type Parts = {
   refusals: Refusals;
   leashes: Leashes;
   live: Live;
+  anomalies: Anomalies;
   idempotency: Idempotency;
+  /** Tells what ends soon. */
+  watch: () => void;
+  /** Sends what is due to the next webhook. */
+  deliver: (now: number) => Promise<void>;
 };
 
 const LOOK_AGAIN_MS = 5 * 60_000;
@@ -54,6 +60,8 @@ export class Housekeeping {
     retain: (now) => this.#retain(now),
     expire_feeds: () => this.#parts.live.expire(),
     renew: (now) => (this.#parts.tokens.frozen === null ? this.#parts.connected_keys.renewDue(now) : undefined),
+    watch: () => this.#parts.watch(),
+    deliver: (now) => this.#parts.deliver(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */
@@ -81,9 +89,12 @@ export class Housekeeping {
   }
 
   async #ship(now: number): Promise<void> {
-    const { db, vault_id, storage, audit, tokens, grants, keys, jobs } = this.#parts;
+    const { db, vault_id, storage, audit, tokens, grants, keys, jobs, anomalies } = this.#parts;
+    anomalies.save(now);
     const shipped = await ship(db, vault_id, storage, audit, { tokens, grants, keys });
     if (shipped > 0) jobs.plan("retain", now + PACK_AFTER_MS);
+    // Whatever was given an end has left a row.
+    if (shipped > 0) jobs.plan("watch", now);
     if (shipped === BATCH_ROWS) jobs.plan("ship", now);
   }
 

@@ -8,7 +8,9 @@ export type JobName =
   | "forget_answers"
   | "retain"
   | "expire_feeds"
-  | "renew";
+  | "renew"
+  | "watch"
+  | "deliver";
 
 type Handler = (now: number) => Promise<void> | void;
 

@@ -3,7 +3,7 @@ import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { activityRow, type ActivityRow } from "./activity_row.ts";
 import type { ToldAlert } from "./alert_told.ts";
-import type { Audit } from "./audit.ts";
+import type { Audit, Event } from "./audit.ts";
 import type { Caller } from "./caller.ts";
 import type { Jobs } from "./jobs.ts";
 import { CUT, tagOf, type Connections } from "./leashes.ts";
@@ -181,6 +181,11 @@ function mayHear(token: Token, key: string | undefined, actor: string | undefine
 function consequenceOf({ action, outcome, subject, key, at }: ActivityRow): LiveEvent | undefined {
   if (outcome !== "ok") return undefined;
   if (action === "vault.freeze") return { type: "frozen", at };
-  const ended = /\.revoke$|^key\.delete$/.test(action) ? (subject ?? key) : undefined;
+  const ended = endedBy({ action, subject, key });
   return ended === undefined ? undefined : { type: "revocation", action, subject: ended, at };
+}
+
+/** The id of the token, key, device, grant or session that an action has ended; undefined for any other action. */
+export function endedBy({ action, subject, key }: Pick<Event, "action" | "subject" | "key">): string | undefined {
+  return /\.revoke$|^key\.delete$/.test(action) ? (subject ?? key) : undefined;
 }

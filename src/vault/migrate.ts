@@ -9,6 +9,8 @@ import connections from "./migrations/0008_connections.sql";
 import freeze from "./migrations/0009_freeze.sql";
 import device_proofs from "./migrations/0010_device_proofs.sql";
 import meters from "./migrations/0011_meters.sql";
+import baseline from "./migrations/0012_baseline.sql";
+import webhooks from "./migrations/0013_webhooks.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -23,6 +25,8 @@ const MIGRATIONS: readonly string[] = [
   freeze,
   device_proofs,
   meters,
+  baseline,
+  webhooks,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

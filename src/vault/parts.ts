@@ -1,8 +1,9 @@
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
-import { Alerts } from "./alerts.ts";
+import { Alerts, type NewAlert } from "./alerts.ts";
 import { actorOf } from "./actor.ts";
-import { Audit, type Decision, type Event } from "./audit.ts";
+import { Anomalies } from "./anomalies.ts";
+import { Audit, type Decision, type Event, type Origin, type Outcome } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { Devices } from "./devices.ts";
 import { Families } from "./families.ts";
@@ -20,6 +21,7 @@ import { trialMeter } from "./judge.ts";
 import { Live } from "./live.ts";
 import { Meters, type Open } from "./meters.ts";
 import { migrate } from "./migrate.ts";
+import { OneAtATime } from "./one_at_a_time.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
 import { Refusals } from "./refusals.ts";
@@ -27,6 +29,7 @@ import { Sealer } from "./sealer.ts";
 import { Tokens, type Token } from "./tokens.ts";
 import { Turnstile } from "./turnstile.ts";
 import { UNCLAIMED_MS, UnderWay } from "./under_way.ts";
+import { Webhooks } from "./webhooks.ts";
 import { Versions } from "./versions.ts";
 
 /** What a vault is made of. Each part owns its tables; what acts on several takes them all. */
@@ -54,21 +57,40 @@ export type Parts = {
   gate: Gate;
   leashes: Leashes;
   live: Live;
+  anomalies: Anomalies;
+  webhooks: Webhooks;
+  /** What is sent to addresses that people gave: one at a time. */
+  outbound: OneAtATime;
   housekeeping: Housekeeping;
 };
 
+/** What a vault does of itself because of what happens. It acts on all parts, and so is given to them when they are put together. */
+export type Reactions = {
+  /** A row was written, or has got its outcome. */
+  hear(parts: Parts, seq: number, told: { event: Event } | { outcome: Outcome }, now: number): void;
+  raise(parts: Parts, alert: NewAlert, origin: Origin | undefined): void;
+  watch(parts: Parts): void;
+  deliver(parts: Parts, now: number): Promise<void>;
+};
+
 /** Puts a vault's parts together over storage that holds one. */
-export function assemble(storage: DurableObjectStorage, env: Env, vault_id: string, connections: Connections): Parts {
+export function assemble(
+  storage: DurableObjectStorage,
+  env: Env,
+  vault_id: string,
+  connections: Connections,
+  reactions: Reactions,
+): Parts {
   const { sql } = storage;
   migrate(storage);
   const jobs = new Jobs(storage);
-  const audit = new Audit(sql, (state, seq, now) => {
+  const audit = new Audit(sql, (state, seq, now, told) => {
     if (state === "pending") jobs.plan("interrupt", now + UNCLAIMED_MS);
     else {
       meters.free(seq);
       jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
     }
-    live.changed(seq);
+    reactions.hear(parts, seq, told, now);
   });
   const under_way = new UnderWay(sql);
   const grants = new Grants(sql);
@@ -80,6 +102,7 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
   const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
   const refusals = new Refusals(sql, audit, jobs);
   const leashes = new Leashes(connections);
+  const anomalies = new Anomalies(sql, (alert, origin) => reactions.raise(parts, alert, origin));
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
@@ -109,13 +132,15 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     refusals,
     leashes,
     live,
+    anomalies,
     idempotency,
+    watch: () => reactions.watch(parts),
+    deliver: (now) => parts.outbound.run(() => reactions.deliver(parts, now)),
   });
   jobs.load();
   audit.load();
   refusals.load();
-  housekeeping.wake();
-  return {
+  const parts: Parts = {
     vault_id,
     env,
     sql,
@@ -139,8 +164,13 @@ export function assemble(storage: DurableObjectStorage, env: Env, vault_id: stri
     gate,
     leashes,
     live,
+    anomalies,
+    webhooks: new Webhooks(sql, jobs),
+    outbound: new OneAtATime(),
     housekeeping,
   };
+  housekeeping.wake();
+  return parts;
 }
 
 /** A call under way, and on which meters it is. */

@@ -3,6 +3,7 @@ import { OFFENCES, type Alert, type AlertKind, type NewAlert } from "./alerts.ts
 import { tellAlert } from "./alert_told.ts";
 import { cutTokens } from "./ending.ts";
 import { freeze } from "./freeze.ts";
+import { expiring } from "./expiries.ts";
 import type { Parts } from "./parts.ts";
 
 /** The vault itself, where it acts unasked. */
@@ -13,7 +14,7 @@ const NOWHERE: Origin = { ip: "", country: "XX", user_agent: "" };
  * Raises an alert: counted where one of its kind and subject is open, else stored, recorded and told to whoever listens. Where
  * its owner has said so, what offends is stopped in the same step, so that the very call which showed it is refused.
  */
-export function raiseAlert(parts: Parts, raised: NewAlert, origin: Origin = NOWHERE): void {
+export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_agent }: Origin = NOWHERE): void {
   const now = Date.now();
   const { enabled, auto_freeze } = parts.alerts.setting(raised.kind);
   if (!enabled) return;
@@ -21,7 +22,7 @@ export function raiseAlert(parts: Parts, raised: NewAlert, origin: Origin = NOWH
   if (isNew) {
     const { kind: rule, subject, key } = alert;
     const about = { rule, subject, key: key ?? undefined };
-    parts.audit.append({ actor: VAULT, action: "alert.raise", outcome: "ok", ...about, ...origin }, now);
+    parts.audit.append({ actor: VAULT, action: "alert.raise", outcome: "ok", ...about, ip, country, user_agent }, now);
   }
   const stops = auto_freeze !== "off" && alert.froze === null && isOffence(alert.kind);
   tellAlert(parts, stops ? stop(parts, alert, auto_freeze) : alert, isNew);
@@ -46,4 +47,13 @@ function stop(parts: Parts, { id, kind, subject }: Alert, what: "subject" | "vau
   audit.append({ actor: VAULT, action, outcome: "ok", rule: kind, subject, ...NOWHERE }, now);
   void cutTokens(parts, [subject], "token_paused");
   return alerts.noteFrozen(id, "subject");
+}
+
+/** Tells what ends within a week, once, and plans when to look again. */
+export function watch(parts: Parts): void {
+  const now = Date.now();
+  const { alerts, again } = expiring(parts.sql, now);
+  for (const alert of alerts) if (!parts.alerts.wasTold(alert)) raiseAlert(parts, alert);
+  parts.anomalies.forget(now);
+  if (again !== null) parts.jobs.plan("watch", Math.max(again, now + 60_000));
 }

@@ -9,7 +9,6 @@ import type { Identity } from "./identities.ts";
 import { tagOf } from "./leashes.ts";
 import { migrate } from "./migrate.ts";
 import { cut, record, type Parts } from "./parts.ts";
-import { raiseAlert } from "./raise.ts";
 import { Sealer, type WrappedDataKey } from "./sealer.ts";
 
 /** Makes the schema, the marker and the data key of a new vault: one synchronous step, after all that awaits. */
@@ -81,9 +80,4 @@ export function linkIdentity(parts: Parts, caller: Caller, identity: Identity): 
   const by = recognise(parts.tokens, caller, now);
   parts.identities.put(identity, now);
   record(parts, by, caller, "identity.link", { subject: identity.issuer });
-  raiseAlert(
-    parts,
-    { kind: "identity_linked", subject: identity.issuer, name: new URL(identity.issuer).host },
-    caller.origin,
-  );
 }

@@ -5,6 +5,7 @@ import { ClosedServer } from "./closed_server.ts";
 import type { Effect } from "./frozen.ts";
 import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
+import { REACTIONS } from "./reactions.ts";
 import type { Token } from "./tokens.ts";
 
 /** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
@@ -25,7 +26,7 @@ export abstract class Surface extends ClosedServer {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, env, this.name, this);
+    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, env, this.name, this, REACTIONS);
   }
 
   /** The parts, or a refusal: to a token its vault's absence means that it is dead. */

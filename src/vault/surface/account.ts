@@ -13,6 +13,7 @@ import { inventory, type Inventory } from "../inventory.ts";
 import { endLeaked, type Leaked } from "../leaks.ts";
 import { endToken } from "../manage_tokens.ts";
 import { assemble } from "../parts.ts";
+import { REACTIONS } from "../reactions.ts";
 import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../sealer.ts";
 import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../sign_in.ts";
@@ -41,7 +42,7 @@ export abstract class AccountSurface extends AuthorizationSurface {
         const data_key = await sealer.prepare();
         if (this[held] === undefined) {
           layFoundation(storage, sealer, account_id, data_key, Date.now());
-          this[held] = assemble(storage, this.env, this.name, this);
+          this[held] = assemble(storage, this.env, this.name, this, REACTIONS);
           return this[held].identities.put(identity, Date.now());
         }
         await sealer.discard(data_key);

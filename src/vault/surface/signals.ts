@@ -1,11 +1,14 @@
 import type { Alert, AlertFilter, AlertKind, AlertSetting } from "../alerts.ts";
-import type { Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../caller.ts";
 import { acknowledgeAlert, changeAlertSettings, listAlerts, type SettingChanges } from "../manage_alerts.ts";
-import { change, read } from "../surface.ts";
+import type { Attempt } from "../deliver.ts";
+import { createWebhook, deleteWebhook, testWebhook } from "../manage_webhooks.ts";
+import { change, forCaller, read } from "../surface.ts";
+import type { Webhook, WebhookEvent } from "../webhooks.ts";
 import { LiveSurface } from "./live.ts";
 
-/** What the vault tells its owner: alerts. */
+/** What the vault tells its owner: alerts, and where it sends them. */
 export abstract class SignalSurface extends LiveSurface {
   listAlerts(caller: Caller, before: string | undefined, limit: number, filter: AlertFilter): Answer<Alert[]> {
     return this[read](caller, (parts) => listAlerts(parts, before, limit, filter));
@@ -21,5 +24,26 @@ export abstract class SignalSurface extends LiveSurface {
 
   changeAlertSettings(caller: Caller, changes: SettingChanges): Promise<Answer<Record<AlertKind, AlertSetting>>> {
     return this[change](caller, (parts) => changeAlertSettings(parts, caller, changes));
+  }
+
+  createWebhook(
+    caller: Caller,
+    url: string,
+    events: readonly WebhookEvent[] | null,
+  ): Promise<Answer<{ webhook: Webhook; secret: string }>> {
+    return this[change](caller, (parts) => createWebhook(parts, caller, url, events));
+  }
+
+  listWebhooks(caller: Caller): Answer<Webhook[]> {
+    return this[read](caller, ({ webhooks }) => webhooks.list());
+  }
+
+  deleteWebhook(caller: Caller, id: string): Promise<Answer<{ id: string; deleted_at: number }>> {
+    return this[change](caller, (parts) => deleteWebhook(parts, caller, id));
+  }
+
+  /** Asked again it is sent again: a test is of this moment. */
+  testWebhook(caller: Caller, id: string): Promise<Answer<Attempt>> {
+    return answerAsync(() => testWebhook(this[forCaller](caller), caller, id));
   }
 }
