@@ -18,7 +18,11 @@ const Tokens = lazy(async () => ({ default: (await import("./pages/tokens/list.t
 const TokenPage = lazy(async () => ({ default: (await import("./pages/tokens/token.tsx")).TokenPage }));
 const NewToken = lazy(async () => ({ default: (await import("./pages/tokens/new.tsx")).NewToken }));
 const Activity = lazy(async () => ({ default: (await import("./pages/activity/activity.tsx")).Activity }));
-const Devices = lazy(async () => ({ default: (await import("./pages/devices.tsx")).Devices }));
+const Devices = lazy(async () => ({ default: (await import("./pages/devices/devices.tsx")).Devices }));
+const Clients = lazy(async () => ({ default: (await import("./pages/clients/list.tsx")).Clients }));
+const ClientPage = lazy(async () => ({ default: (await import("./pages/clients/client.tsx")).ClientPage }));
+const Alerts = lazy(async () => ({ default: (await import("./pages/alerts/alerts.tsx")).Alerts }));
+const Connect = lazy(async () => ({ default: (await import("./pages/connect/connect.tsx")).Connect }));
 const Settings = lazy(async () => ({ default: (await import("./pages/settings/settings.tsx")).Settings }));
 
 /** The whole app. Nothing in it makes a style element or a script, so that the page's policy need allow neither. */
@@ -39,6 +43,10 @@ export function App(): ReactNode {
                   <Route path="/tokens/new" component={NewToken} />
                   <Route path="/tokens/:id">{({ id }) => <TokenPage id={id} />}</Route>
                   <Route path="/activity" component={Activity} />
+                  <Route path="/alerts" component={Alerts} />
+                  <Route path="/clients" component={Clients} />
+                  <Route path="/clients/:id">{({ id }) => <ClientPage id={id} />}</Route>
+                  <Route path="/connect" component={Connect} />
                   <Route path="/devices" component={Devices} />
                   <Route path="/settings" component={Settings} />
                   <Route>

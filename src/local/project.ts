@@ -49,18 +49,26 @@ export function readSettings(): Settings {
 
 /** Runs wrangler to its end; what it prints comes back, unless it is to be seen (`show`). */
 export function wrangler(args: readonly string[], show = false): Promise<Ended> {
-  return run("wrangler", args, show);
+  return run("wrangler", args, { show });
 }
 
 /** How a program ended, and what it printed. */
 export type Ended = { code: number; stdout: string; stderr: string };
 
 /** Runs an installed package's command to its end. */
-export function run(name: string, args: readonly string[], show = false): Promise<Ended> {
+export function run(
+  name: string,
+  args: readonly string[],
+  { show = false, env = {} }: { show?: boolean; env?: Record<string, string> } = {},
+): Promise<Ended> {
   const home = dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
   const entry = join(home, "bin", `${name}.js`);
   const out = show ? "inherit" : "pipe";
-  const child = spawn(process.execPath, [entry, ...args], { cwd: ROOT, stdio: ["ignore", out, out] });
+  const child = spawn(process.execPath, [entry, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", out, out],
+  });
   let [stdout, stderr] = ["", ""];
   child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));

@@ -21,22 +21,40 @@ export function useProviders() {
   });
 }
 
+/** A field of a secret. */
+export type SecretField = { name: string; optional: boolean };
+
 /** The fields of a secret, as its placement wants them. */
-export function fieldsOf({ placement }: { placement: Provider["placement"] }): readonly string[] {
+export function fieldsOf({ placement }: { placement: Provider["placement"] }): readonly SecretField[] {
   switch (placement.in) {
     case "basic":
-      return ["username", "password"];
+      return wanted("username", "password");
     case "headers":
-      return [...new Set(Object.values(placement.headers).flatMap(namesIn))];
+      return wanted(...new Set(Object.values(placement.headers).flatMap(namesIn)));
     case "oauth":
-      return ["client_id", "client_secret", "refresh_token"];
+      if (placement.grant === "jwt_bearer") {
+        return [...wanted("client_id", "private_key"), ...maybe("private_key_id", "subject")];
+      }
+      return [
+        ...wanted("client_id"),
+        ...maybe(placement.client_auth === "private_key_jwt" ? "private_key" : "client_secret"),
+        ...(placement.grant === "client_credentials" ? [] : maybe("refresh_token")),
+      ];
     case "sigv4":
-      return ["access_key_id", "secret_access_key"];
+      return [...wanted("access_key_id", "secret_access_key"), ...maybe("session_token")];
     case "bearer":
     case "header":
     case "query":
-      return ["secret"];
+      return wanted("secret");
   }
+}
+
+function wanted(...names: string[]): SecretField[] {
+  return names.map((name) => ({ name, optional: false }));
+}
+
+function maybe(...names: string[]): SecretField[] {
+  return names.map((name) => ({ name, optional: true }));
 }
 
 function namesIn(template: string): string[] {
@@ -56,9 +74,9 @@ export function placementInWords(placement: Provider["placement"]): string {
       return Object.keys(placement.headers).join(", ");
     case "query":
       return `?${placement.name}=…`;
+    case "sigv4":
+      return "AWS Signature Version 4, computed for each request";
     case "oauth":
       return "OAuth 2.0 access token, refreshed for you";
-    case "sigv4":
-      return "Signed by AWS Signature Version 4";
   }
 }

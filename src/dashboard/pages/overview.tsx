@@ -1,13 +1,17 @@
 import { lazy, Suspense, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useKeys, type Key } from "../data/key_names.ts";
+import { useTail } from "../data/live.ts";
 import { useAnswer } from "../data/queries.ts";
+import { Freeze } from "../shell/freeze.tsx";
 import { Icon } from "../shell/icons.tsx";
 import { LinkButton } from "../ui/link_button.tsx";
+import { LiveMark } from "../ui/live_mark.tsx";
 import { Monogram } from "../ui/monogram.tsx";
 import { Card, Page } from "../ui/page.tsx";
 import { Answered, Loading } from "../ui/states.tsx";
 import { Feed } from "./activity/feed.tsx";
+import { ConnectedClients, OpenAlerts } from "./overview/attention.tsx";
 import { Findings } from "./overview/findings.tsx";
 import { FirstRun } from "./overview/first_run.tsx";
 import { Numbers } from "./overview/numbers.tsx";
@@ -35,6 +39,7 @@ export function Overview(): ReactNode {
           <LinkButton href="/tokens/new" icon={<Icon name="plus" />}>
             Create a token
           </LinkButton>
+          <Freeze big />
         </>
       }
     >
@@ -46,7 +51,9 @@ export function Overview(): ReactNode {
       <div className="columns main-aside">
         <LiveFeed />
         <div className="stack">
+          <OpenAlerts />
           <Findings />
+          <ConnectedClients />
           <Top
             title="Most used keys"
             items={mostUsed(keys.data ?? [])}
@@ -61,11 +68,15 @@ export function Overview(): ReactNode {
 }
 
 function LiveFeed(): ReactNode {
-  const rows = useAnswer("GET /activity", { query: { limit: FEED_ROWS } }, { every_ms: FEED_EVERY_MS });
+  const rows = useAnswer("GET /activity", { query: { limit: FEED_ROWS } }, { every_ms: useTail(FEED_EVERY_MS) });
   return (
     <Card
       flush
-      title="Now"
+      title={
+        <span className="row">
+          Now <LiveMark />
+        </span>
+      }
       actions={
         <LinkButton href="/activity" size="sm" variant="ghost">
           All activity

@@ -1,7 +1,10 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
+import { useTail } from "../data/live.ts";
+import { useAnswer } from "../data/queries.ts";
 import { Account } from "./account.tsx";
+import { Freeze, FrozenNotice } from "./freeze.tsx";
 import { Icon, Mark, type IconName } from "./icons.tsx";
 
 type Place = { path: string; name: string; icon: IconName };
@@ -11,9 +14,14 @@ const PLACES: readonly (readonly Place[])[] = [
     { path: "/", name: "Overview", icon: "overview" },
     { path: "/keys", name: "Keys", icon: "key" },
     { path: "/tokens", name: "Tokens", icon: "token" },
+    { path: "/connect", name: "Connect", icon: "connect" },
   ],
-  [{ path: "/activity", name: "Activity", icon: "activity" }],
   [
+    { path: "/activity", name: "Activity", icon: "activity" },
+    { path: "/alerts", name: "Alerts", icon: "alert" },
+  ],
+  [
+    { path: "/clients", name: "Clients", icon: "client" },
     { path: "/devices", name: "Devices", icon: "device" },
     { path: "/settings", name: "Settings", icon: "settings" },
   ],
@@ -67,6 +75,7 @@ export function Frame({ children }: { children: ReactNode }): ReactNode {
                   >
                     <Icon name={icon} size={17} />
                     {name}
+                    <Waiting at={to} />
                   </Link>
                 </li>
               ))}
@@ -74,12 +83,40 @@ export function Frame({ children }: { children: ReactNode }): ReactNode {
           ))}
         </nav>
         <div className="side-foot">
+          <Freeze />
           <Account />
         </div>
       </div>
       <main id="main" ref={main} tabIndex={-1}>
+        <FrozenNotice />
         {children}
       </main>
     </div>
+  );
+}
+
+const MOST_COUNTED = 99;
+
+/** How much waits there for an answer. */
+function Waiting({ at }: { at: string }): ReactNode {
+  return at === "/alerts" ? <OpenAlerts /> : null;
+}
+
+function OpenAlerts(): ReactNode {
+  const { data } = useAnswer(
+    "GET /alerts",
+    { query: { state: "open", limit: MOST_COUNTED } },
+    { every_ms: useTail(60_000) },
+  );
+  return <Count of={data?.items.length ?? 0} what="open" />;
+}
+
+function Count({ of, what }: { of: number; what: string }): ReactNode {
+  if (of === 0) return null;
+  return (
+    <span className="count">
+      {of}
+      <span className="unseen"> {what}</span>
+    </span>
   );
 }

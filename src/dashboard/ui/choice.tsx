@@ -6,13 +6,14 @@ type ChoiceProps<Value extends string> = {
   onChange: (value: Value) => void;
   options: readonly (readonly [value: Value, label: string])[];
   hideLabel?: boolean;
+  disabled?: boolean;
   description?: string;
   error?: string | undefined;
 };
 
 /** One of a few. The platform's own select, which every phone and screen reader knows. */
 export function Choice<Value extends string>(props: ChoiceProps<Value>): ReactNode {
-  const { label, value, onChange, options, hideLabel = false, description, error } = props;
+  const { label, value, onChange, options, hideLabel = false, disabled = false, description, error } = props;
   const id = useId();
   return (
     <div className="field">
@@ -23,6 +24,7 @@ export function Choice<Value extends string>(props: ChoiceProps<Value>): ReactNo
         id={id}
         className="select"
         value={value}
+        disabled={disabled}
         onChange={(event) => onChange(event.target.value as Value)}
         aria-invalid={error !== undefined}
       >

@@ -1,5 +1,4 @@
 import { Button } from "@cloudflare/kumo/components/button";
-import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Icon, type IconName } from "../shell/icons.tsx";
 
@@ -45,11 +44,12 @@ export function Empty({ icon, title, children, action }: EmptyProps): ReactNode 
   );
 }
 
-type AnsweredProps<T> = { of: UseQueryResult<T>; lines?: number; children: (data: T) => ReactNode };
+type Asked<T> = { data: T | undefined; error: Error | null; refetch: () => unknown };
+type AnsweredProps<T> = { of: Asked<T>; lines?: number; children: (data: T) => ReactNode };
 
 /** What a query answered; until then, that it is loading; else what went wrong. */
 export function Answered<T>({ of, lines, children }: AnsweredProps<T>): ReactNode {
   if (of.data !== undefined) return children(of.data);
   if (of.error !== null) return <Failed error={of.error} retry={() => void of.refetch()} />;
-  return <Loading {...(lines === undefined ? {} : { lines })} />;
+  return <Loading lines={lines} />;
 }

@@ -2,10 +2,12 @@ import { useState, type ReactNode } from "react";
 import { useSearchParams } from "wouter";
 import { addressOf } from "../../data/api.ts";
 import { useKeys } from "../../data/key_names.ts";
+import { useTail } from "../../data/live.ts";
 import { useList } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Choice } from "../../ui/choice.tsx";
 import { Download } from "../../ui/download.tsx";
+import { LiveMark } from "../../ui/live_mark.tsx";
 import { List, type Column } from "../../ui/list.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
@@ -22,14 +24,10 @@ const TAIL_EVERY_MS = 2_000;
 export function Activity(): ReactNode {
   const [search, setSearch] = useSearchParams();
   const [open, setOpen] = useState<Row>();
-  const [tail, setTail] = useState(true);
+  const every_ms = useTail(TAIL_EVERY_MS);
   const keys = useKeys();
   const filter = filterIn(search);
-  const rows = useList(
-    "GET /activity",
-    { query: { ...filter, limit: 50 } },
-    { every_ms: tail ? TAIL_EVERY_MS : undefined },
-  );
+  const rows = useList("GET /activity", { query: { ...filter, limit: 50 } }, { every_ms });
   const narrow = (name: FilterName | "span", value: string) =>
     setSearch(
       (now) => {
@@ -45,8 +43,9 @@ export function Activity(): ReactNode {
     {
       head: "When",
       cell: (row) => (
-        <button type="button" className="link" onClick={() => setOpen(row)} aria-label={`Details of row ${row.seq}`}>
+        <button type="button" className="link" onClick={() => setOpen(row)}>
           <When at={row.at} />
+          <span className="unseen"> Details of row {row.seq}</span>
         </button>
       ),
     },
@@ -96,10 +95,7 @@ export function Activity(): ReactNode {
             onChange={(next) => narrow("span", next)}
             options={SPANS}
           />
-          <label className="check">
-            <input type="checkbox" checked={tail} onChange={(event) => setTail(event.target.checked)} />
-            Live
-          </label>
+          <LiveMark />
           {others.map((name) => (
             <button key={name} type="button" className="chip drop" onClick={() => narrow(name, "")}>
               {name}: {search.get(name)} <Icon name="close" size={12} />

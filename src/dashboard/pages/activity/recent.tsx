@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { useTail } from "../../data/live.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -6,12 +7,13 @@ import { Answered } from "../../ui/states.tsx";
 import { Feed } from "./feed.tsx";
 
 const SHOWN = 8;
+const EVERY_MS = 5_000;
 
 type RecentProps = { filter: { key?: string; token?: string; device?: string; grant?: string }; empty: string };
 
 /** The newest rows about one thing. */
 export function RecentActivity({ filter, empty }: RecentProps): ReactNode {
-  const rows = useAnswer("GET /activity", { query: { ...filter, limit: SHOWN } }, { every_ms: 10_000 });
+  const rows = useAnswer("GET /activity", { query: { ...filter, limit: SHOWN } }, { every_ms: useTail(EVERY_MS) });
   return (
     <Card
       flush

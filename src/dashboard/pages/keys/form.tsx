@@ -1,8 +1,8 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { Input, InputArea } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
-import type { Given } from "../../data/api.ts";
-import { fieldsOf, placementInWords, type Provider } from "../../data/providers.ts";
+import type { Answer, Given } from "../../data/api.ts";
+import { fieldsOf, placementInWords, type Provider, type SecretField } from "../../data/providers.ts";
 import { useAct } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { faultOf, FormFault, Tick, useForm, type Typed } from "../../ui/form.tsx";
@@ -12,7 +12,7 @@ import { PlacementFields, placementIn } from "./placement.tsx";
 import { SecretFields, secretIn } from "./secret.tsx";
 
 type NewKey = Given<"POST /keys">["body"];
-type Stored = { id: string; name: string };
+type Stored = Pick<Answer<"POST /keys">, "id" | "name" | "connection">;
 
 const FIELDS = ["name", "secret", "fields", "base_url", "tags", "note", "expires_at"];
 
@@ -25,9 +25,9 @@ export function KeyForm({ provider, onStored, onCancel }: KeyFormProps): ReactNo
   const custom = provider.id === "custom";
   const fields = custom ? fieldsOf({ placement: plain(placement) }) : fieldsOf(provider);
   const { busy, error, submit } = useForm(async (typed, form) => {
-    const { id, name } = await create.mutateAsync({ body: keyIn(typed, provider, fields) });
+    const stored = await create.mutateAsync({ body: keyIn(typed, provider, fields) });
     form.reset();
-    onStored({ id, name });
+    onStored(stored);
   });
   return (
     <Card>
@@ -113,7 +113,7 @@ export function KeyForm({ provider, onStored, onCancel }: KeyFormProps): ReactNo
   );
 }
 
-function keyIn(typed: Typed, provider: Provider, fields: readonly string[]): NewKey {
+function keyIn(typed: Typed, provider: Provider, fields: readonly SecretField[]): NewKey {
   const expires = typed.given("expires_at");
   return {
     name: typed.text("name"),
@@ -131,5 +131,6 @@ function keyIn(typed: Typed, provider: Provider, fields: readonly string[]): New
 
 /** The placement as far as its fields are concerned. */
 function plain(kind: Provider["placement"]["in"]): Provider["placement"] {
-  return kind === "basic" ? { in: "basic" } : { in: "bearer" };
+  if (kind === "basic") return { in: "basic" };
+  return kind === "oauth" ? { in: "oauth", token_url: "" } : { in: "bearer" };
 }

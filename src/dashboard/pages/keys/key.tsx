@@ -12,6 +12,7 @@ import { Chip, Life } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { useTold } from "../../ui/told.ts";
 import { RecentActivity } from "../activity/recent.tsx";
+import { Connection } from "./connection.tsx";
 import { DeleteKey } from "./delete.tsx";
 import { EditKey } from "./edit.tsx";
 import { Reveal } from "./reveal.tsx";
@@ -32,7 +33,7 @@ export function KeyPage({ id }: { id: string }): ReactNode {
 }
 
 function Opened({ of }: { of: KeyDetails }): ReactNode {
-  const { id, name, paused, tags, note } = of;
+  const { id, name, paused, tags, note, connection } = of;
   const [, go] = useLocation();
   const [open, setOpen] = useState<"edit" | "rotate" | "reveal" | "delete">();
   const close = () => setOpen(undefined);
@@ -50,6 +51,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
       lead={
         <span className="row">
           <Life {...of} />
+          {connection === "not_connected" || connection === "reconnect_required" ? <Chip>not connected</Chip> : null}
           {tags.map((tag) => (
             <Link key={tag} href={`/keys?tag=${encodeURIComponent(tag)}`}>
               <Chip>{tag}</Chip>
@@ -93,6 +95,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
           <Card title="Test">
             <TestCall id={id} />
           </Card>
+          <Connection of={of} />
           <Versions of={of} />
           {note === undefined ? null : (
             <Card title="Note">

@@ -8,11 +8,12 @@ import { Page } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
 import { Answered, Empty } from "../../ui/states.tsx";
 import { KeyForm } from "./form.tsx";
-import { TestedKey } from "./test.tsx";
+import { TestedKey, type StoredKey } from "./test.tsx";
 
 const CATEGORIES = [
-  ["llm", "Models"],
-  ["service", "Services"],
+  ["Models", ({ category, placement }: Provider) => category === "llm" && placement.in !== "oauth"],
+  ["Services", ({ category, placement }: Provider) => category !== "llm" && placement.in !== "oauth"],
+  ["Accounts that you connect", ({ placement }: Provider) => placement.in === "oauth"],
 ] as const;
 
 /** What is not in the catalog: any API that is spoken to with a key. */
@@ -30,7 +31,7 @@ export function NewKey(): ReactNode {
   const [search, setSearch] = useSearchParams();
   const [, go] = useLocation();
   const providers = useProviders();
-  const [stored, setStored] = useState<{ id: string; name: string }>();
+  const [stored, setStored] = useState<StoredKey>();
   const chosen = search.get("provider");
   if (stored !== undefined) return <TestedKey of={stored} />;
   return (
@@ -64,11 +65,11 @@ function Tiles({ all, choose }: { all: readonly Provider[]; choose: (id: string)
           Any API that is called over https works: choose “Any other API” and say where it is.
         </Empty>
       ) : null}
-      {CATEGORIES.map(([category, title]) => {
-        const some = found.filter((one) => one.category === category);
+      {CATEGORIES.map(([title, belongs]) => {
+        const some = found.filter(belongs);
         if (some.length === 0) return null;
         return (
-          <section key={category} className="stack tight">
+          <section key={title} className="stack tight">
             <h2>{title}</h2>
             <div className="tiles">
               {some.map((one) => (

@@ -12,6 +12,7 @@ const KINDS: readonly (readonly [Kind, string])[] = [
   ["header", "A header of its own"],
   ["query", "A query parameter"],
   ["basic", "User name and password (Basic)"],
+  ["oauth", "OAuth 2.0: an access token that renews itself"],
 ];
 
 type PlacementProps = { value: Kind; onChange: (kind: Kind) => void; error: Error | undefined };
@@ -32,6 +33,18 @@ export function PlacementFields({ value, onChange, error }: PlacementProps): Rea
       {value === "query" ? (
         <Input name="placement:name" label="Parameter" placeholder="api_key" required error={fault} />
       ) : null}
+      {value === "oauth" ? (
+        <>
+          <Input name="placement:token_url" label="Token URL" type="url" required error={fault} />
+          <Input
+            name="placement:authorize_url"
+            label="Authorize URL"
+            type="url"
+            description="Where you connect the account. Empty: the client has credentials of its own."
+          />
+          <Input name="placement:scopes" label="Scopes" placeholder="as the provider separates them" />
+        </>
+      ) : null}
     </>
   );
 }
@@ -48,6 +61,16 @@ export function placementIn(typed: Typed): Placement {
       return { in: "query", name };
     case "basic":
       return { in: "basic" };
+    case "oauth": {
+      const authorize_url = typed.given("placement:authorize_url");
+      return {
+        in: "oauth",
+        grant: authorize_url === undefined ? "client_credentials" : "authorization_code",
+        authorize_url,
+        token_url: typed.text("placement:token_url"),
+        scopes: typed.given("placement:scopes"),
+      };
+    }
     default:
       return { in: "bearer" };
   }

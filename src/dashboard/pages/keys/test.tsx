@@ -1,17 +1,27 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useEffect, useRef, type ReactNode } from "react";
+import type { Answer } from "../../data/api.ts";
 import { useAct } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
+import { ConnectButton } from "./connection.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 
+export type StoredKey = Pick<Answer<"POST /keys">, "id" | "name" | "connection">;
+
 /** A key that was just stored: tried at once, and what to do with it next. */
-export function TestedKey({ of: { id, name } }: { of: { id: string; name: string } }): ReactNode {
+export function TestedKey({ of: { id, name, connection } }: { of: StoredKey }): ReactNode {
   return (
     <Page title={`${name} is stored`} lead="Sealed, and out of sight.">
-      <Card title="Does it work?">
-        <TestCall id={id} at_once />
-      </Card>
+      {connection === "not_connected" ? (
+        <Card title="Connect the account" lead="The provider asks you what it may do. You come back here.">
+          <ConnectButton id={id} />
+        </Card>
+      ) : (
+        <Card title="Does it work?">
+          <TestCall id={id} at_once />
+        </Card>
+      )}
       <Card title="Next" lead="An app needs a token of its own. It can be cut off without touching the key.">
         <div className="row">
           <LinkButton href={`/tokens/new?key=${encodeURIComponent(name)}`} variant="primary">

@@ -1,17 +1,28 @@
+import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
 import type { Key } from "../../data/key_names.ts";
 import { useMe } from "../../data/me.ts";
+import { useTail } from "../../data/live.ts";
 import { useProviders } from "../../data/providers.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Choice } from "../../ui/choice.tsx";
-import { Copy } from "../../ui/copy.tsx";
+import { Copy, Snippet } from "../../ui/copy.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import type { Policy } from "./policy.ts";
+import { RevokeToken } from "./revoke.tsx";
 import { Snippets } from "./snippets.tsx";
 
-export type Created = { id: string; name: string; token: string; policy: Policy };
+export type Created = {
+  id: string;
+  name: string;
+  token: string;
+  refresh_token: string | undefined;
+  policy: Policy;
+  /** The token in whose place it comes. */
+  replaces: { id: string; name: string } | undefined;
+};
 
 const ASKED_EVERY_MS = 1_500;
 
@@ -34,6 +45,9 @@ export function CreatedToken({ of, keys }: { of: Created; keys: readonly Key[] }
           <code data-testid="token">{of.token}</code>
           <Copy text={of.token} size="base" />
         </div>
+        {of.refresh_token === undefined || me === undefined ? null : (
+          <Refresh token={of.refresh_token} origin={location.origin} />
+        )}
       </Card>
       {key === undefined || me === undefined ? null : (
         <Card
@@ -55,6 +69,7 @@ export function CreatedToken({ of, keys }: { of: Created; keys: readonly Key[] }
         </Card>
       )}
       <FirstCall id={of.id} />
+      {of.replaces === undefined ? null : <Replaced of={of.replaces} />}
     </Page>
   );
 }
@@ -66,7 +81,8 @@ function reaches(chosen: readonly string[] | undefined, id: string, tags: readon
 /** Waits for the token's first call. */
 function FirstCall({ id }: { id: string }): ReactNode {
   const [seen, setSeen] = useState(false);
-  const { data } = useAnswer("GET /tokens/{id}", { params: { id } }, seen ? {} : { every_ms: ASKED_EVERY_MS });
+  const every_ms = useTail(ASKED_EVERY_MS);
+  const { data } = useAnswer("GET /tokens/{id}", { params: { id } }, { every_ms: seen ? undefined : every_ms });
   const used = data !== undefined && data.uses + data.refused > 0;
   if (used && !seen) setSeen(true);
   return (
@@ -89,6 +105,41 @@ function FirstCall({ id }: { id: string }): ReactNode {
           </>
         )}
       </p>
+    </Card>
+  );
+}
+
+/** How the next token is come by. */
+function Refresh({ token, origin }: { token: string; origin: string }): ReactNode {
+  return (
+    <>
+      <h3>The refresh token</h3>
+      <div className="secret">
+        <code>{token}</code>
+        <Copy text={token} size="base" />
+      </div>
+      <p className="lead">
+        The app keeps it and exchanges it for the next pair before the token ends. Each answer brings the next refresh
+        token: keep that one instead.
+      </p>
+      <Snippet
+        label="How to refresh"
+        text={`curl -X POST ${origin}/v1/tokens/refresh \\\n  -H "Authorization: Bearer ${token}"`}
+      />
+    </>
+  );
+}
+
+function Replaced({ of }: { of: { id: string; name: string } }): ReactNode {
+  const [revoking, setRevoking] = useState(false);
+  return (
+    <Card title="The old one" lead="It still works. Revoke it once the new one has been used.">
+      <div>
+        <Button variant="secondary-destructive" onClick={() => setRevoking(true)}>
+          Revoke the old token
+        </Button>
+      </div>
+      <RevokeToken of={of} open={revoking} onClose={() => setRevoking(false)} />
     </Card>
   );
 }

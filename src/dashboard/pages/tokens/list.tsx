@@ -11,7 +11,7 @@ import { Empty } from "../../ui/states.tsx";
 import { Life } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
 import { TokenMenu } from "./menu.tsx";
-import { reachInWords } from "./words.ts";
+import { reachInWords } from "../../ui/words.ts";
 
 export type Token = Answer<"GET /tokens">["items"][number];
 

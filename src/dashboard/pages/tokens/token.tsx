@@ -5,15 +5,16 @@ import type { Answer } from "../../data/api.ts";
 import { useKeyNames, useKeys } from "../../data/key_names.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
+import { LinkButton } from "../../ui/link_button.tsx";
 import { Monogram } from "../../ui/monogram.tsx";
 import { Card, Facts, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
-import { Life } from "../../ui/status.tsx";
+import { Life, Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { RecentActivity } from "../activity/recent.tsx";
 import { usePauseToken } from "./menu.tsx";
 import { RevokeToken } from "./revoke.tsx";
-import { policyInWords } from "./words.ts";
+import { policyInWords } from "../../ui/words.ts";
 
 export type TokenDetails = Answer<"GET /tokens/{id}">;
 
@@ -42,6 +43,9 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
             <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={toggle}>
               {paused ? "Resume" : "Pause"}
             </Button>
+            <LinkButton href={`/tokens/new?like=${id}`} icon={<Icon name="rotate" size={14} />}>
+              Replace
+            </LinkButton>
             <Button variant="destructive" onClick={() => setRevoking(true)}>
               Revoke
             </Button>
@@ -58,6 +62,11 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
                 ["Uses", of.uses.toLocaleString()],
                 ["Refused", of.refused.toLocaleString()],
                 ["Last used", <When key="used" at={of.last_used_at} />],
+                of.rotation !== "static" && [
+                  "Renewed",
+                  `${of.rotation}, ${(of.rotations ?? 0).toLocaleString()} times so far`,
+                ],
+                of.refresh_by !== undefined && ["Ends without a refresh", <When key="by" at={of.refresh_by} />],
                 ["Created", <When key="created" at={of.created_at} />],
                 ["Expires", of.expires_at === undefined ? "never" : exact(of.expires_at)],
                 of.revoked_at !== undefined && ["Revoked", exact(of.revoked_at)],
@@ -67,7 +76,10 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
           </Card>
           <RecentActivity filter={{ token: id }} empty="It has not been used yet." />
         </div>
-        <Reach keys={policy.keys} />
+        <div className="stack">
+          <Reach keys={policy.keys} />
+          <Generations of={of} />
+        </div>
       </div>
       <RevokeToken of={of} open={revoking} onClose={() => setRevoking(false)} />
     </Page>
@@ -107,6 +119,32 @@ function Reach({ keys }: { keys: readonly string[] | undefined }): ReactNode {
           );
         }}
       </Answered>
+    </Card>
+  );
+}
+
+/** The pairs of a token that renews itself, newest first: who fetched each, and whether more than one did. */
+function Generations({ of: { generations = [] } }: { of: TokenDetails }): ReactNode {
+  if (generations.length === 0) return null;
+  return (
+    <Card title="Renewals">
+      <ul className="lines">
+        {generations.map(({ generation, issued_at, ip, country, repeats, shared }) => (
+          <li key={generation}>
+            <span className="line-main">
+              Generation {generation}
+              <small>
+                {country === "XX" ? ip : `${ip} (${country})`} · <When at={issued_at} />
+              </small>
+            </span>
+            {shared > 0 ? (
+              <Status tone="warn">shared</Status>
+            ) : repeats > 0 ? (
+              <span className="muted">asked for {repeats + 1} times</span>
+            ) : null}
+          </li>
+        ))}
+      </ul>
     </Card>
   );
 }

@@ -1,27 +1,19 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
-import type { Answer } from "../data/api.ts";
-import { queries, useAct, useList } from "../data/queries.ts";
-import { Confirm } from "../ui/dialog.tsx";
-import { List, type Column } from "../ui/list.tsx";
-import { Card, Page } from "../ui/page.tsx";
-import { ReceiptView } from "../ui/receipt.tsx";
-import { Empty } from "../ui/states.tsx";
-import { Status } from "../ui/status.tsx";
-import { When } from "../ui/time.tsx";
-
-/** Browsers that are signed in. */
-export function Devices(): ReactNode {
-  return (
-    <Page title="Devices and sessions" lead="Who can manage this locker. What you sign out is out at once.">
-      <Sessions />
-    </Page>
-  );
-}
+import type { Answer } from "../../data/api.ts";
+import { queries, useAct, useList } from "../../data/queries.ts";
+import { Confirm } from "../../ui/dialog.tsx";
+import { List, type Column } from "../../ui/list.tsx";
+import { Card } from "../../ui/page.tsx";
+import { ReceiptView } from "../../ui/receipt.tsx";
+import { Empty } from "../../ui/states.tsx";
+import { Status } from "../../ui/status.tsx";
+import { When } from "../../ui/time.tsx";
 
 type Session = Answer<"GET /sessions">["items"][number];
 
-function Sessions(): ReactNode {
+/** Browsers that are signed in. */
+export function Sessions(): ReactNode {
   const sessions = useList("GET /sessions", {});
   const [ending, setEnding] = useState<Session>();
   const revoke = useAct("DELETE /sessions/{id}", { keep: true });
@@ -52,7 +44,7 @@ function Sessions(): ReactNode {
     },
   ];
   return (
-    <Card flush title="Signed-in browsers">
+    <Card flush title="Signed-in browsers" actions={<Everywhere />}>
       <List
         label="Sessions"
         of={sessions}
@@ -74,5 +66,30 @@ function Sessions(): ReactNode {
         receipt={(receipt) => <ReceiptView of={receipt} done="Signed out" />}
       />
     </Card>
+  );
+}
+
+/** Ends every session, this one too. */
+function Everywhere(): ReactNode {
+  const [asked, setAsked] = useState(false);
+  const revoke = useAct("DELETE /sessions", { keep: true });
+  return (
+    <>
+      <Button size="sm" onClick={() => setAsked(true)}>
+        Sign out everywhere
+      </Button>
+      <Confirm
+        title="Sign out everywhere"
+        lead="Every browser has to sign in again, this one too. Devices, tokens and clients go on."
+        verb="Sign out everywhere"
+        open={asked}
+        onClose={() => {
+          setAsked(false);
+          if (revoke.isSuccess) location.assign("/");
+        }}
+        act={() => revoke.mutateAsync({})}
+        receipt={(receipt) => <ReceiptView of={receipt} done="Signed out" />}
+      />
+    </>
   );
 }

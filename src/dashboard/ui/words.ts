@@ -1,5 +1,5 @@
-import { exact } from "../../ui/time.tsx";
-import type { Policy } from "./policy.ts";
+import { exact } from "./time.tsx";
+import type { Policy } from "../pages/tokens/policy.ts";
 
 const MOST_NAMES = 3;
 

@@ -1,0 +1,80 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import type { ReactNode } from "react";
+import { useKeys } from "../../data/key_names.ts";
+import { useAct } from "../../data/queries.ts";
+import { Modal } from "../../ui/dialog.tsx";
+import { FormFault, Tick, useForm } from "../../ui/form.tsx";
+import { forInput } from "../../ui/time.tsx";
+import type { Client } from "./list.tsx";
+import { MEANING } from "./scopes.ts";
+
+type NarrowProps = { of: Client; open: boolean; onClose: () => void };
+
+/** Takes scopes, keys or time away. To get any back a client has to ask again. */
+export function Narrow({ of, open, onClose }: NarrowProps): ReactNode {
+  return (
+    <Modal
+      title={`Narrow ${of.client_name}`}
+      lead="What you take away is gone at once, and open calls that need it are cut. To get it back it has to ask you again."
+      open={open}
+      onClose={onClose}
+      size="lg"
+    >
+      <NarrowForm of={of} onClose={onClose} />
+    </Modal>
+  );
+}
+
+function NarrowForm({ of, onClose }: { of: Client; onClose: () => void }): ReactNode {
+  const narrow = useAct("PATCH /grants/{id}");
+  const { data: keys = [] } = useKeys();
+  const reached = keys.filter(({ id }) => of.keys === undefined || of.keys.includes(id));
+  const { busy, error, submit } = useForm(async (typed) => {
+    const scopes = of.scopes.filter((scope) => typed.ticked(scope));
+    const chosen = typed.all("key");
+    const expires = typed.given("expires_at");
+    await narrow.mutateAsync({
+      params: { id: of.id },
+      body: {
+        scopes,
+        keys: chosen.length === reached.length ? undefined : chosen,
+        expires_at: expires === undefined ? undefined : new Date(expires).toISOString(),
+      },
+    });
+    onClose();
+  });
+  return (
+    <form className="stack" onSubmit={submit}>
+      <fieldset className="group">
+        <legend>It may</legend>
+        {of.scopes.map((scope) => (
+          <Tick key={scope} name={scope} label={MEANING[scope]} checked />
+        ))}
+      </fieldset>
+      <fieldset className="group">
+        <legend>With</legend>
+        <div className="checks scrolling">
+          {reached.map(({ id, name }) => (
+            <label key={id} className="check">
+              <input type="checkbox" name="key" value={id} defaultChecked />
+              {name}
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      <label className="field">
+        <span className="field-label">Until</span>
+        <input type="datetime-local" name="expires_at" className="input fit" defaultValue={forInput(of.expires_at)} />
+      </label>
+      <FormFault error={error} />
+      <div className="modal-foot">
+        <Button type="button" onClick={onClose}>
+          Cancel
+        </Button>
+        <Button type="submit" variant="primary" loading={busy}>
+          Narrow
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,175 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import { DropdownMenu } from "@cloudflare/kumo/components/dropdown";
+import { Input } from "@cloudflare/kumo/components/input";
+import { useState, type ReactNode } from "react";
+import type { Answer } from "../../data/api.ts";
+import { useKeyNames } from "../../data/key_names.ts";
+import { queries, useAct, useList } from "../../data/queries.ts";
+import { Icon } from "../../shell/icons.tsx";
+import { Snippet } from "../../ui/copy.tsx";
+import { Confirm, Modal } from "../../ui/dialog.tsx";
+import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
+import { List, type Column } from "../../ui/list.tsx";
+import { Card, Page } from "../../ui/page.tsx";
+import { ReceiptView } from "../../ui/receipt.tsx";
+import { Empty } from "../../ui/states.tsx";
+import { Life, Status } from "../../ui/status.tsx";
+import { When } from "../../ui/time.tsx";
+import { reachInWords } from "../../ui/words.ts";
+import { useTold } from "../../ui/told.ts";
+import { Sessions } from "./sessions.tsx";
+
+export type Device = Answer<"GET /devices">["items"][number];
+
+/** Computers and browsers that can manage this locker. */
+export function Devices(): ReactNode {
+  return (
+    <Page title="Devices and sessions" lead="Who can manage this locker. What you revoke is out at once.">
+      <DeviceList />
+      <Sessions />
+    </Page>
+  );
+}
+
+function DeviceList(): ReactNode {
+  const devices = useList("GET /devices", {});
+  const names = useKeyNames();
+  const [asked, setAsked] = useState<{ to: "rename" | "revoke"; of: Device }>();
+  const close = () => setAsked(undefined);
+  const columns: readonly Column<Device>[] = [
+    {
+      head: "Device",
+      cell: ({ name, platform, keys }) => (
+        <div className="main-cell">
+          <span className="name">{name}</span>
+          <small>
+            {platform} · uses {reachInWords(keys, names)}
+          </small>
+        </div>
+      ),
+    },
+    { head: "Status", cell: (device) => <Life {...device} /> },
+    { head: "May see secrets", wide: true, cell: ({ reveal_until }) => <Unlocked until={reveal_until} /> },
+    { head: "Last seen", wide: true, cell: ({ seen_at }) => <When at={seen_at} /> },
+    { head: "Uses", kind: "number", wide: true, cell: ({ uses }) => uses.toLocaleString() },
+    {
+      head: "Actions",
+      kind: "actions",
+      cell: (device) =>
+        device.revoked_at === undefined ? <Menu of={device} ask={(to) => setAsked({ to, of: device })} /> : null,
+    },
+  ];
+  return (
+    <Card flush title="Devices" lead="Computers that are signed in with the command line.">
+      <List
+        label="Devices"
+        of={devices}
+        columns={columns}
+        id={({ id }) => id}
+        dim={({ revoked_at }) => revoked_at !== undefined}
+        lines={3}
+        empty={
+          <Empty
+            icon="device"
+            title="No device is signed in"
+            action={<Snippet text="npx apilocker login" label="Command to sign a device in" />}
+          >
+            The command line runs your programs with what they need and no secret in any file.
+          </Empty>
+        }
+      />
+      {asked?.to === "rename" ? <Rename of={asked.of} onClose={close} /> : null}
+      <Revoke of={asked?.to === "revoke" ? asked.of : undefined} onClose={close} />
+    </Card>
+  );
+}
+
+function Unlocked({ until }: { until: string | undefined }): ReactNode {
+  if (until === undefined || Date.parse(until) <= Date.now()) return <span className="muted">no</span>;
+  return (
+    <Status tone="warn">
+      until <When at={until} />
+    </Status>
+  );
+}
+
+function Menu({ of, ask }: { of: Device; ask: (to: "rename" | "revoke") => void }): ReactNode {
+  const change = useAct("PATCH /devices/{id}");
+  const tell = useTold();
+  const lock = () =>
+    void tell(
+      change.mutateAsync({ params: { id: of.id }, body: { reveal: "none" } }),
+      `${of.name} is shown no more secrets`,
+    );
+  return (
+    <DropdownMenu>
+      <DropdownMenu.Trigger
+        render={
+          <Button
+            variant="ghost"
+            size="sm"
+            shape="square"
+            aria-label={`Actions for ${of.name}`}
+            icon={<Icon name="more" />}
+          />
+        }
+      />
+      <DropdownMenu.Content>
+        <DropdownMenu.Item onClick={() => ask("rename")}>Rename…</DropdownMenu.Item>
+        {of.reveal_until === undefined ? null : (
+          <DropdownMenu.Item onClick={lock}>Show no more secrets</DropdownMenu.Item>
+        )}
+        <DropdownMenu.Separator />
+        <DropdownMenu.Item variant="danger" onClick={() => ask("revoke")}>
+          Revoke…
+        </DropdownMenu.Item>
+      </DropdownMenu.Content>
+    </DropdownMenu>
+  );
+}
+
+function Rename({ of, onClose }: { of: Device; onClose: () => void }): ReactNode {
+  const change = useAct("PATCH /devices/{id}");
+  const { busy, error, submit } = useForm(async (typed) => {
+    await change.mutateAsync({ params: { id: of.id }, body: { name: typed.text("name") } });
+    onClose();
+  });
+  return (
+    <Modal title="Rename the device" open onClose={onClose} size="sm">
+      <form className="stack" onSubmit={submit}>
+        <Input
+          name="name"
+          label="Name"
+          defaultValue={of.name}
+          required
+          maxLength={100}
+          error={faultOf(error, "name")}
+        />
+        <FormFault error={error} fields={["name"]} />
+        <div className="modal-foot">
+          <Button type="submit" variant="primary" loading={busy}>
+            Save
+          </Button>
+        </div>
+      </form>
+    </Modal>
+  );
+}
+
+function Revoke({ of, onClose }: { of: Device | undefined; onClose: () => void }): ReactNode {
+  const revoke = useAct("DELETE /devices/{id}", { keep: true });
+  return (
+    <Confirm
+      title={`Revoke ${of?.name ?? ""}`}
+      lead="It is signed out, every token that it made ends with it, and what any of them has open is cut."
+      verb="Revoke"
+      open={of !== undefined}
+      onClose={() => {
+        onClose();
+        if (revoke.isSuccess) void queries.invalidateQueries();
+      }}
+      act={() => revoke.mutateAsync({ params: { id: of?.id ?? "" } })}
+      receipt={(receipt) => <ReceiptView of={receipt} />}
+    />
+  );
+}

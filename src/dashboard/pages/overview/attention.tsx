@@ -1,0 +1,79 @@
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { useAnswer } from "../../data/queries.ts";
+import { Icon } from "../../shell/icons.tsx";
+import { LinkButton } from "../../ui/link_button.tsx";
+import { Monogram } from "../../ui/monogram.tsx";
+import { Card } from "../../ui/page.tsx";
+import { When } from "../../ui/time.tsx";
+
+const SHOWN = 3;
+
+/** Open alerts, if there are any. */
+export function OpenAlerts(): ReactNode {
+  const { data } = useAnswer("GET /alerts", { query: { state: "open", limit: SHOWN } });
+  if (data === undefined || data.items.length === 0) return null;
+  return (
+    <Card
+      title="Open alerts"
+      actions={
+        <LinkButton href="/alerts" size="sm" variant="ghost">
+          All alerts
+        </LinkButton>
+      }
+    >
+      <ul className="lines">
+        {data.items.map(({ id, title, name, last_at, count }) => (
+          <li key={id} className="finding">
+            <span className="bad">
+              <Icon name="alert" />
+            </span>
+            <span className="line-main">
+              <Link href="/alerts" className="strong">
+                {title}
+              </Link>
+              <small>
+                {name === undefined ? "" : `${name} · `}
+                {count > 1 ? `${count} times · ` : ""}
+                <When at={last_at} />
+              </small>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+/** Who is let in. */
+export function ConnectedClients(): ReactNode {
+  const { data } = useAnswer("GET /grants", { query: { limit: 50 } });
+  const live = data?.items.filter(({ revoked_at }) => revoked_at === undefined) ?? [];
+  if (live.length === 0) return null;
+  return (
+    <Card
+      title="Connected clients"
+      actions={
+        <LinkButton href="/clients" size="sm" variant="ghost">
+          All
+        </LinkButton>
+      }
+    >
+      <ul className="lines">
+        {live.slice(0, SHOWN + 2).map(({ id, client_name, last_used_at }) => (
+          <li key={id}>
+            <span className="with-icon">
+              <Monogram name={client_name} />
+              <Link href={`/clients/${id}`} className="name">
+                {client_name}
+              </Link>
+            </span>
+            <span className="muted">
+              <When at={last_used_at} none="not used yet" />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
