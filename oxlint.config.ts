@@ -13,7 +13,8 @@ const ORDER = [
   ["directory"],
   ["auth"],
   ["proxy"],
-  ["signin", "oauth", "api", "mcp", "pages"],
+  ["signin", "oauth", "api", "pages"],
+  ["mcp"],
   ["router"],
   ["index"],
 ];
@@ -76,6 +77,11 @@ export default defineConfig({
           { name: "TransformStream", message: "Pipe through IdentityTransformStream instead." },
         ] as const,
       },
+    },
+    {
+      // The MCP SDK's transports are told what to do by such properties; they know no events.
+      files: ["src/mcp/**"],
+      rules: { "unicorn/prefer-add-event-listener": "off" },
     },
     {
       // A test may spell out what a program should not.

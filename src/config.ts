@@ -19,6 +19,8 @@ export type Config = {
   root_keys: KeyRing;
   token_keys: KeyRing;
   allow_private_upstreams: boolean;
+  /** `/v1/mcp` also serves what the conformance suite asks of a server; never in a deployment (SECURITY S29). */
+  conformance_fixtures: boolean;
   /** How many keys a vault may hold, how many of them for hosts outside the catalog, and how many audit rows it may write a day. */
   limits: { keys: number; custom_keys: number; audit_rows_a_day: number };
   /** In the order in which they are offered. */
@@ -43,6 +45,10 @@ export function readConfig(env: Settings): Config {
   if (allow_private_upstreams && !local) {
     throw new Error("ALLOW_PRIVATE_UPSTREAMS may be true only where PUBLIC_ORIGIN is a loopback address.");
   }
+  const conformance_fixtures = text(env, "MCP_CONFORMANCE_FIXTURES", "false") === "true";
+  if (conformance_fixtures && !local) {
+    throw new Error("MCP_CONFORMANCE_FIXTURES may be true only where PUBLIC_ORIGIN is a loopback address.");
+  }
   return {
     public_origin,
     proxy_origin,
@@ -50,6 +56,7 @@ export function readConfig(env: Settings): Config {
     root_keys: parseKeyRing("ROOT_KEYS", text(env, "ROOT_KEYS")),
     token_keys: parseKeyRing("TOKEN_KEYS", text(env, "TOKEN_KEYS"), text(env, "TOKEN_KEY_IDS", "")),
     allow_private_upstreams,
+    conformance_fixtures,
     limits: {
       keys: count(env, "KEYS_LIMIT", 2_000),
       custom_keys: count(env, "CUSTOM_KEYS_LIMIT", 2_000),

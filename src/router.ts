@@ -6,6 +6,7 @@ import { configOf, type Config } from "./config.ts";
 import { oauth } from "./oauth/routes.ts";
 import { consentPage, refusedRequestPage } from "./pages/consent.ts";
 import { deviceSignInPage } from "./pages/device_sign_in.ts";
+import { mcp } from "./mcp/route.ts";
 import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
@@ -26,6 +27,7 @@ const app = new Hono<{ Bindings: Env }>()
     "/",
     oauth({ signIn: signInPage, consent: consentPage, device: deviceSignInPage, refusal: refusedRequestPage }),
   )
+  .all("/v1/mcp", ({ req, env, executionCtx }) => mcp(req.raw, env, executionCtx as ExecutionContext))
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))

@@ -57,8 +57,9 @@ async function activityPage(
   limit: number,
   filter: ActivityFilter,
 ): Promise<Page> {
-  const { rows: held, heads } = await ask(env.USER_VAULT.getByName(vault_id).activity(caller, before, limit, filter));
-  const { rows: archived, resume } = await archivedRows(env.DB, vault_id, before, limit, filter);
+  const vault = env.USER_VAULT.getByName(vault_id);
+  const { rows: held, heads, seen } = await ask(vault.activity(caller, before, limit, filter));
+  const { rows: archived, resume } = await archivedRows(env.DB, vault_id, before, limit, seen);
   const by_seq = new Map([...archived, ...held].map((row) => [row.seq, row]));
   const rows = [...by_seq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
   return { rows, heads, resume };

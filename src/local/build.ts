@@ -1,12 +1,13 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { built, filesIn } from "./bundle.ts";
-import { readSettings, ROOT, run, wrangler } from "./project.ts";
+import { ROOT, run } from "./project.ts";
+import { bundleWorker } from "./worker_bundle.ts";
 
 // Programs of their own, which the Worker does not import.
 const NOT_THE_WORKER = new Set(["local", "cli", "dashboard"]);
 
-/** Bundles the Worker exactly as a deployment would and answers the bundle's folder; its entry is `index.js`. */
+/** Bundles the Worker as it is deployed and answers the bundle's folder; its entry is `index.js`. */
 export function buildWorker(): Promise<string> {
   return built({
     folder: join(ROOT, ".build", "worker"),
@@ -22,12 +23,7 @@ export function buildWorker(): Promise<string> {
       );
       return [...files.flat().toSorted(), "wrangler.jsonc", "tsconfig.json", "package-lock.json"];
     },
-    build: async (into) => {
-      // wrangler wants the folder of the assets to be there, although a dry run takes nothing from it.
-      await mkdir(join(ROOT, readSettings().assets.directory), { recursive: true });
-      const { code, stdout, stderr } = await wrangler(["deploy", "--dry-run", "--minify", "--outdir", into]);
-      if (code !== 0) throw new Error(`The Worker does not build:\n${(stderr || stdout).trim()}`);
-    },
+    build: bundleWorker,
   });
 }
 

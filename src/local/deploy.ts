@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { readConfig } from "../config.ts";
-import { buildDashboard } from "./build.ts";
+import { buildDashboard, buildWorker } from "./build.ts";
 import { readSettings, ROOT, wrangler, type Settings } from "./project.ts";
 
 const CONFIG = join(ROOT, ".build", "wrangler.deploy.json");
@@ -22,7 +22,10 @@ async function deploy(): Promise<void> {
   // Identifiers of an account do not belong into the project, so what is deployed is a copy of its settings that has them.
   const deployed = {
     ...settings,
-    main: "../src/index.ts",
+    // The very files that the tests ran on: wrangler bundles nothing, it uploads them.
+    main: join(await buildWorker(), "index.js"),
+    no_bundle: true,
+    rules: [{ type: "ESModule", globs: ["**/*.js"] }],
     assets: { ...settings.assets, directory: await buildDashboard() },
     routes: settings.routes ?? routesOf(settings),
     kv_namespaces: await Promise.all(settings.kv_namespaces.map((one) => withNamespace(settings.name, one))),
@@ -35,7 +38,7 @@ async function deploy(): Promise<void> {
   for (const { binding } of settings.d1_databases) {
     await show(["d1", "migrations", "apply", binding, "--remote", "--config", CONFIG]);
   }
-  await show(["deploy", "--minify", "--config", CONFIG]);
+  await show(["deploy", "--config", CONFIG]);
   console.log(`\nAPI Locker is on ${settings.vars.PUBLIC_ORIGIN}, its proxy on ${settings.vars.PROXY_ORIGIN}.`);
 }
 

@@ -4,6 +4,7 @@ import { originOf } from "../auth/origin.ts";
 import { limitWeak } from "../auth/weak.ts";
 import { asProblem, Problem, problemResponse } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
+import type { Origin } from "../vault/audit.ts";
 import { isOurs } from "../vault/public_host.ts";
 import type { Ask, Dispatch } from "../vault/gate.ts";
 import { ProxyCall } from "./call.ts";
@@ -24,11 +25,14 @@ const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
 const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 
+/** Where something that outlives the answer is waited for. */
+type Waiting = Pick<ExecutionContext, "waitUntil">;
+
 /** A request on its way. `body` becomes bytes where it may have to be sent twice. */
 type Errand = {
   config: Config;
   env: Env;
-  ctx: ExecutionContext;
+  ctx: Waiting;
   request: Request;
   asked: ProxyPath;
   headers: Headers;
@@ -37,6 +41,8 @@ type Errand = {
   mac: string;
   question: Ask;
   body: ReadableStream<Uint8Array> | ArrayBuffer | null;
+  /** Every body is searched for the credential, whatever the key says. */
+  scrubbed?: boolean;
 };
 
 /** A call that has been sent, and what the upstream answered. */
@@ -87,7 +93,29 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
 
   const overridden = overridesMethod(headers, query);
   const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, ...origin };
-  const errand = { config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body };
+  return carry({ config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body });
+}
+
+/** A call of somebody whose token was verified before, and of whom no token is at hand: a tool's. `hash` is what the vault knows it by. */
+export async function callFor(
+  { vault_id, hash, origin }: { vault_id: string; hash: string; origin: Origin },
+  request: Request,
+  asked: ProxyPath,
+  env: Env,
+  ctx: Waiting,
+): Promise<Response> {
+  const config = configOf(env);
+  assertServable(request);
+  const { method, headers, body } = request;
+  const { query, key, path } = asked;
+  const question = { hash, key, method, path, overridden: overridesMethod(headers, query), ...origin };
+  // What is read to a model is searched whole: it would go on to wherever the model's words go.
+  const scrubbed = true;
+  return carry({ config, env, ctx, request, asked, headers, query, vault_id, mac: hash, question, body, scrubbed });
+}
+
+async function carry(errand: Errand): Promise<Response> {
+  const { ctx, question } = errand;
   const first = await attempt(errand);
   if (!mayFallBack(first, errand)) return settleHandBack(errand, first);
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
@@ -116,7 +144,8 @@ function settleHandBack(
 async function attempt(errand: Errand): Promise<Attempt> {
   const { config, env, ctx, request, vault_id } = errand;
   const started_at = Date.now();
-  const dispatch = await authorize(errand);
+  const allowed = await authorize(errand);
+  const dispatch = errand.scrubbed === true ? { ...allowed, scrub: true } : allowed;
   const vault_ms = Date.now() - started_at;
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
   try {
@@ -132,7 +161,7 @@ async function attempt(errand: Errand): Promise<Attempt> {
 }
 
 /** Ends a call that went wrong, and words it. */
-function failed(call: ProxyCall, ctx: ExecutionContext, request: Request, thrown: unknown): Problem {
+function failed(call: ProxyCall, ctx: Waiting, request: Request, thrown: unknown): Problem {
   const problem = call.stopped.aborted ? call.cutProblem() : asProblem(thrown);
   const gone = request.signal.aborted;
   ctx.waitUntil(call.end(gone ? { outcome: "canceled" } : { outcome: "failed", rule: problem.code }));

@@ -16,6 +16,8 @@ export type ActivityFilter = {
   since?: string | undefined;
   until?: string | undefined;
   q?: string | undefined;
+  /** Ids as a JSON array: rows about these keys, and rows about no key by an actor among them (SECURITY S22). */
+  within?: string | undefined;
 };
 
 /** How a row ended, as far as it has. */
@@ -65,6 +67,10 @@ const CONDITIONS: Record<keyof ActivityFilter, Condition> = {
   q: {
     sql: "instr(lower(decision), lower(?)) > 0",
     holds: ({ text }, value) => text.toLowerCase().includes(value.toLowerCase()),
+  },
+  within: {
+    sql: "coalesce(decision ->> '$.key', decision ->> '$.actor.id') IN (SELECT value FROM json_each(?))",
+    holds: ({ decision }, value) => (JSON.parse(value) as string[]).includes(decision.key ?? decision.actor.id),
   },
 };
 

@@ -32,6 +32,8 @@ export type Event = {
   host?: string | undefined;
   path?: string | undefined;
   subject?: string | undefined;
+  /** The MCP tool that was called. */
+  tool?: string | undefined;
   /** For a counted row: how many refusals of this kind it stands for. */
   count?: number | undefined;
 } & Origin;

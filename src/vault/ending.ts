@@ -18,12 +18,17 @@ export function lastUse({ audit }: Parts, counted: number | null, id?: string): 
 
 /** Cuts all that tokens, devices or grants have open, and what was minted by them; in one pass, however many they are. */
 export async function cutTokens(parts: Parts, ids: readonly string[], rule: string): Promise<Ended> {
+  const closing = parts.mcp_sessions.endOf(ids, Date.now());
   const { streams_cut, unacknowledged } = await cut(
     parts,
     ids.flatMap((id) => [tagOf.token(id), tagOf.mintedBy(id)]),
     rule,
   );
-  return { streams_cut, sessions_closed: 0, in_flight: unacknowledged + parts.under_way.count("actor", ids) };
+  return {
+    streams_cut,
+    sessions_closed: await closing,
+    in_flight: unacknowledged + parts.under_way.count("actor", ids),
+  };
 }
 
 /** Cuts all that is open with a key. */
@@ -48,6 +53,7 @@ export function judgeAgain({ leashes, under_way, gate, audit }: Parts, tags: rea
 
 /** Cuts all that is open in the vault. */
 export async function cutAll(parts: Parts, rule: string): Promise<Ended> {
+  const closing = parts.mcp_sessions.endAll(Date.now());
   const { streams_cut, unacknowledged } = await cut(parts, [tagOf.all], rule);
-  return { streams_cut, sessions_closed: 0, in_flight: unacknowledged + parts.under_way.all().length };
+  return { streams_cut, sessions_closed: await closing, in_flight: unacknowledged + parts.under_way.all().length };
 }

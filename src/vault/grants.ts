@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import { Problem } from "../problem.ts";
 import type { Policy } from "./policy.ts";
+import { withinSql, type Reach } from "./reach.ts";
 import { grantsScope, type Scope } from "./scopes.ts";
 
 /** How a client presented itself when the person said yes. `registration` tells how we came to know it. */
@@ -66,9 +67,11 @@ export class Grants {
   }
 
   /** Live grants, newest first, below the id `before`. */
-  list(before: string | undefined, limit: number, now: number): Grant[] {
+  list(before: string | undefined, limit: number, now: number, reach: Reach = null): Grant[] {
     const live = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
-    return this.#select(`id < ? AND ${live} ORDER BY id DESC LIMIT ?`, before ?? "~", now, limit);
+    const { where, values } = withinSql("keys", reach);
+    const page = "ORDER BY id DESC LIMIT ?";
+    return this.#select(`id < ? AND ${live} AND ${where} ${page}`, before ?? "~", now, ...values, limit);
   }
 
   add({ client_id, client, scopes, keys, expires_at }: NewGrant, now: number): Grant {

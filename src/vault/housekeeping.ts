@@ -5,6 +5,7 @@ import type { Idempotency } from "./idempotency.ts";
 import type { Grants } from "./grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys.ts";
+import type { McpSessions } from "./mcp_sessions.ts";
 import type { Leashes } from "./leashes.ts";
 import type { Live } from "./live.ts";
 import { BATCH_ROWS, ship } from "./outbox.ts";
@@ -35,6 +36,7 @@ type Parts = {
   watch: () => void;
   /** Sends what is due to the next webhook. */
   deliver: (now: number) => Promise<void>;
+  mcp_sessions: McpSessions;
 };
 
 const LOOK_AGAIN_MS = 5 * 60_000;
@@ -62,6 +64,7 @@ export class Housekeeping {
     renew: (now) => (this.#parts.tokens.frozen === null ? this.#parts.connected_keys.renewDue(now) : undefined),
     watch: () => this.#parts.watch(),
     deliver: (now) => this.#parts.deliver(now),
+    end_sessions: (now) => this.#parts.mcp_sessions.expire(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */

@@ -25,8 +25,8 @@ export function inventory(parts: Parts): Inventory {
     keys: keys
       .list(undefined, EVERYTHING, {})
       .map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
-    tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING))),
-    sessions: tokens.list("ses", undefined, EVERYTHING),
+    tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
+    sessions: tokens.list("ses", undefined, EVERYTHING, parts.reach),
     devices: listDevices(parts, undefined, EVERYTHING),
   };
 }

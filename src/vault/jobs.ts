@@ -10,7 +10,8 @@ export type JobName =
   | "expire_feeds"
   | "renew"
   | "watch"
-  | "deliver";
+  | "deliver"
+  | "end_sessions";
 
 type Handler = (now: number) => Promise<void> | void;
 

@@ -2,6 +2,7 @@ import { ulid } from "ulid";
 import { CUSTOM } from "../catalog/catalog.ts";
 import type { Placement } from "../catalog/provider.ts";
 import { Problem } from "../problem.ts";
+import { reachValue, type Reach } from "./reach.ts";
 import type { ConnectionState } from "./connected_keys.ts";
 
 /**
@@ -70,15 +71,28 @@ const SELECT = `SELECT k.*, v.destination, c.state AS connection FROM api_key k
 export class Keys {
   readonly #sql: SqlStorage;
   readonly #limits: KeyLimits;
-  readonly #by_ref = new Map<string, ApiKey>();
+  readonly #by_ref: Map<string, ApiKey>;
+  readonly #reach: Reach;
 
-  constructor(sql: SqlStorage, limits: KeyLimits) {
+  constructor(sql: SqlStorage, limits: KeyLimits, reach: Reach = null, by_ref = new Map<string, ApiKey>()) {
     this.#sql = sql;
     this.#limits = limits;
+    this.#reach = reach;
+    this.#by_ref = by_ref;
+  }
+
+  /** The same keys for somebody who may see these only. */
+  within(reach: Reach): Keys {
+    return new Keys(this.#sql, this.#limits, reach, this.#by_ref);
   }
 
   /** The key of that id, name or former name. */
   find(ref: string): ApiKey | undefined {
+    const key = this.#find(ref);
+    return key !== undefined && this.#reach?.has(key.id) === false ? undefined : key;
+  }
+
+  #find(ref: string): ApiKey | undefined {
     const known = this.#by_ref.get(ref);
     if (known !== undefined) return known;
     const key =
@@ -106,12 +120,13 @@ export class Keys {
   list(before: string | undefined, limit: number, filter: KeyFilter): ApiKey[] {
     return this.#select(
       `k.id < ?1 AND (?2 IS NULL OR k.provider = ?2) AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(k.tags) WHERE value = ?3))
-       AND (?4 IS NULL OR instr(lower(k.name), lower(?4)) > 0) ORDER BY k.id DESC LIMIT ?5`,
+       AND (?4 IS NULL OR instr(lower(k.name), lower(?4)) > 0) AND (?6 IS NULL OR k.id IN (SELECT value FROM json_each(?6))) ORDER BY k.id DESC LIMIT ?5`,
       before ?? "~",
       filter.provider ?? null,
       filter.tag ?? null,
       filter.q ?? null,
       limit,
+      reachValue(this.#reach),
     );
   }
 
@@ -120,7 +135,8 @@ export class Keys {
     return this.#sql
       .exec<{ id: string }>("SELECT id FROM api_key WHERE EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", tag)
       .toArray()
-      .map(({ id }) => id);
+      .map(({ id }) => id)
+      .filter((id) => this.#reach?.has(id) ?? true);
   }
 
   /** Refuses a name that is taken, now or formerly, and a key too many. Asked before sealing and again before writing. */

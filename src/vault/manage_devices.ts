@@ -9,6 +9,7 @@ import type { Approval, Device, Proof, RevealChoice } from "./devices.ts";
 import { tagOf } from "./leashes.ts";
 import { withUses } from "./manage_tokens.ts";
 import { cut, record, type Parts } from "./parts.ts";
+import { isWithin } from "./reach.ts";
 
 const ASKED_MS = 10 * 60_000;
 const MINUTE_MS = 60_000;
@@ -16,12 +17,13 @@ const MINUTE_MS = 60_000;
 /** A device that is signed in, or was. */
 export function device(parts: Parts, id: string): Device {
   const token = parts.tokens.find(id);
-  if (token?.kind !== "dev") throw new Problem("not_found", "There is no such device.");
+  if (token?.kind !== "dev" || !isWithin(parts.reach, token.policy.keys))
+    throw new Problem("not_found", "There is no such device.");
   return parts.devices.of(withUses(parts, [token])[0] ?? token);
 }
 
 export function listDevices(parts: Parts, before: string | undefined, limit: number): Device[] {
-  return withUses(parts, parts.tokens.list("dev", before, limit)).map((token) => parts.devices.of(token));
+  return withUses(parts, parts.tokens.list("dev", before, limit, parts.reach)).map((token) => parts.devices.of(token));
 }
 
 /** A person's yes, kept until the device fetches its token with the code that the yes is for. */

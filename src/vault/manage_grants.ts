@@ -1,9 +1,11 @@
+import { Problem } from "../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { cutTokens, judgeAgain } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
 import { tagOf } from "./leashes.ts";
 import { usesOf } from "./outbox.ts";
 import { record, type Parts } from "./parts.ts";
+import { isWithin } from "./reach.ts";
 import type { Receipt } from "./receipt.ts";
 import { resolveKeys } from "./resolve_policy.ts";
 
@@ -11,24 +13,32 @@ const OUTBOX_SCAN = 10_000;
 
 /** Live grants with their uses up to this moment. */
 export function listGrants(parts: Parts, before: string | undefined, limit: number): Grant[] {
-  return withUses(parts, parts.grants.list(before, limit, Date.now()));
+  return withUses(parts, parts.grants.list(before, limit, Date.now(), parts.reach));
 }
 
 export function getGrant(parts: Parts, id: string): Grant {
-  return withUses(parts, [parts.grants.must(id)])[0] as Grant;
+  return withUses(parts, [grantOf(parts, id)])[0] as Grant;
+}
+
+/** The grant of that id, where the caller may know of it. */
+function grantOf({ grants, reach }: Parts, id: string): Grant {
+  const grant = grants.must(id);
+  if (isWithin(reach, grant.keys)) return grant;
+  throw new Problem("not_found", "There is no such grant.");
 }
 
 /** Takes something away from a grant. What it has open and may no longer do is cut. */
 export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: Narrowing): Promise<Grant> {
   const { grants, gate, tokens } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
-  const grant = grants.must(id);
+  const grant = grantOf(parts, id);
   const narrowing = { ...to, keys: to.keys && resolveKeys(parts.keys, to.keys, "keys") };
   assertNarrower(grant, narrowing);
   grants.narrow(grant, narrowing);
   gate.bump();
   record(parts, by, caller, "grant.narrow", { subject: id });
-  await judgeAgain(parts, [tagOf.token(id)]);
+  // A session was opened under what the grant was then (SECURITY S23).
+  await Promise.all([judgeAgain(parts, [tagOf.token(id)]), parts.mcp_sessions.endOf([id], Date.now())]);
   return getGrant(parts, id);
 }
 
@@ -38,7 +48,7 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
  */
 export function revokeGrant(parts: Parts, caller: Caller, id: string): Promise<Receipt> {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");
-  const { revoked_at } = parts.grants.must(id);
+  const { revoked_at } = grantOf(parts, id);
   const ended = endGrant(parts, id);
   if (revoked_at === null) record(parts, by, caller, "grant.revoke", { subject: id });
   return ended;

@@ -8,6 +8,7 @@ import type { Family, Generation } from "./families.ts";
 import type { Effect } from "./frozen.ts";
 import { usesOf } from "./outbox.ts";
 import { record, type Parts } from "./parts.ts";
+import { isWithin } from "./reach.ts";
 import type { Receipt } from "./receipt.ts";
 import { resolvePolicy, type PolicyInput } from "./resolve_policy.ts";
 import { CADENCES_MS, type Cadence } from "./rotation.ts";
@@ -57,7 +58,8 @@ export async function createToken(
 /** The app token of that id, with its uses up to this moment. */
 export function appToken(parts: Parts, id: string): AppToken {
   const token = parts.tokens.find(id);
-  if (token?.kind !== "app") throw new Problem("not_found", "There is no such token.");
+  if (token?.kind !== "app" || !isWithin(parts.reach, token.policy.keys))
+    throw new Problem("not_found", "There is no such token.");
   return withRotation(parts, withUses(parts, [token]))[0] as AppToken;
 }
 

@@ -11,6 +11,7 @@ import device_proofs from "./migrations/0010_device_proofs.sql";
 import meters from "./migrations/0011_meters.sql";
 import baseline from "./migrations/0012_baseline.sql";
 import webhooks from "./migrations/0013_webhooks.sql";
+import mcp from "./migrations/0014_mcp.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -27,6 +28,7 @@ const MIGRATIONS: readonly string[] = [
   meters,
   baseline,
   webhooks,
+  mcp,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

@@ -20,10 +20,12 @@ import { Leashes, type Connections, type Cut } from "./leashes.ts";
 import { trialMeter } from "./judge.ts";
 import { Live } from "./live.ts";
 import { Meters, type Open } from "./meters.ts";
+import { McpSessions } from "./mcp_sessions.ts";
 import { migrate } from "./migrate.ts";
 import { OneAtATime } from "./one_at_a_time.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
 import { Quota } from "./quota.ts";
+import type { Reach } from "./reach.ts";
 import { Refusals } from "./refusals.ts";
 import { Sealer } from "./sealer.ts";
 import { Tokens, type Token } from "./tokens.ts";
@@ -37,6 +39,8 @@ export type Parts = {
   vault_id: string;
   env: Env;
   sql: SqlStorage;
+  /** What the caller may see of it; the whole, unless somebody says otherwise. */
+  reach: Reach;
   tokens: Tokens;
   grants: Grants;
   devices: Devices;
@@ -61,6 +65,8 @@ export type Parts = {
   webhooks: Webhooks;
   /** What is sent to addresses that people gave: one at a time. */
   outbound: OneAtATime;
+  mcp_sessions: McpSessions;
+  quota: Quota;
   housekeeping: Housekeeping;
 };
 
@@ -106,6 +112,7 @@ export function assemble(
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
+  const quota = new Quota(sql, limits.audit_rows_a_day);
   const gate = new Gate({
     tokens,
     keys,
@@ -115,8 +122,9 @@ export function assemble(
     meters,
     sealer,
     refusals,
-    quota: new Quota(sql, limits.audit_rows_a_day),
+    quota,
   });
+  const mcp_sessions = new McpSessions(sql, jobs, env.MCP_SESSION);
   const housekeeping = new Housekeeping({
     db: env.DB,
     vault_id,
@@ -136,6 +144,7 @@ export function assemble(
     idempotency,
     watch: () => reactions.watch(parts),
     deliver: (now) => parts.outbound.run(() => reactions.deliver(parts, now)),
+    mcp_sessions,
   });
   jobs.load();
   audit.load();
@@ -144,6 +153,7 @@ export function assemble(
     vault_id,
     env,
     sql,
+    reach: null,
     tokens,
     grants,
     devices: new Devices(sql),
@@ -167,6 +177,8 @@ export function assemble(
     anomalies,
     webhooks: new Webhooks(sql, jobs),
     outbound: new OneAtATime(),
+    mcp_sessions,
+    quota,
     housekeeping,
   };
   housekeeping.wake();

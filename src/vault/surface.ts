@@ -6,6 +6,7 @@ import type { Effect } from "./frozen.ts";
 import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
 import { REACTIONS } from "./reactions.ts";
+import { within } from "./reach.ts";
 import type { Token } from "./tokens.ts";
 
 /** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
@@ -39,8 +40,7 @@ export abstract class Surface extends ClosedServer {
   /** The parts, for a caller who may ask this. */
   [forCaller](caller: Caller, effect: Effect = "change"): Parts {
     const parts = this[live]();
-    admit(parts, caller, effect);
-    return parts;
+    return within(parts, admit(parts, caller, effect));
   }
 
   /** A mutation: done once, however often it is asked for under one Idempotency-Key. */
@@ -54,14 +54,18 @@ export abstract class Surface extends ClosedServer {
   }
 
   [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {
-    return answer(() => work(this[live](), admit(this[live](), caller, "read")));
+    return answer(() => {
+      const parts = this[live]();
+      const by = admit(parts, caller, "read");
+      return work(within(parts, by), by);
+    });
   }
 
   #once<T>(caller: Caller, effect: Effect, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
     return answerAsync(() => {
       const parts = this[live]();
-      const { id } = admit(parts, caller, effect);
-      return parts.idempotency.once(id, caller.repeatable, () => work(parts));
+      const by = admit(parts, caller, effect);
+      return parts.idempotency.once(by.id, caller.repeatable, () => work(within(parts, by)));
     });
   }
 }

@@ -6,6 +6,7 @@ import { isFresh, type Freeze } from "./frozen.ts";
 import type { Holder } from "./judge.ts";
 import type { Policy } from "./policy.ts";
 import { readPolicy, type Rules } from "./rules.ts";
+import { withinSql, type Reach } from "./reach.ts";
 import type { Scope } from "./scopes.ts";
 
 /** A token of this vault. Times are epoch milliseconds. */
@@ -208,8 +209,10 @@ export class Tokens {
   }
 
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
-  list(kind: TokenKind, before: string | undefined, limit: number): Token[] {
-    return this.#select("kind = ? AND id < ? ORDER BY id DESC LIMIT ?", kind, before ?? "~", limit);
+  list(kind: TokenKind, before: string | undefined, limit: number, reach: Reach = null): Token[] {
+    const { where, values } = withinSql("policy -> '$.keys'", reach);
+    const page = "ORDER BY id DESC LIMIT ?";
+    return this.#select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
   }
 
   /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */

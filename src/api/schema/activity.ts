@@ -8,6 +8,7 @@ export const AuditRow = z.object({
   token: z.string().optional(),
   generation: z.int().optional(),
   action: z.string(),
+  tool: z.string().optional(),
   outcome: z.string(),
   rule: z.string().optional(),
   would_refuse: z.string().optional().meta({ description: "The rule on trial that would have refused this call" }),
@@ -67,7 +68,7 @@ const filter = {
   until: moment.optional(),
   q: text(100).optional(),
 };
-const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
+export const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
 const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
 const StatsQuery = z.object({ bucket: z.enum(["hour", "day"]).default("hour"), since: moment.optional() });
 

@@ -13,6 +13,7 @@ import { inventory, type Inventory } from "../inventory.ts";
 import { endLeaked, type Leaked } from "../leaks.ts";
 import { endToken } from "../manage_tokens.ts";
 import { assemble } from "../parts.ts";
+import { activityWithin } from "../reach.ts";
 import { REACTIONS } from "../reactions.ts";
 import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../sealer.ts";
@@ -112,14 +113,20 @@ export abstract class AccountSurface extends AuthorizationSurface {
     return this[read](caller, inventory);
   }
 
-  /** Rows that are not yet in D1, newest first below `before`, and the heads of both chains. */
+  /**
+   * Rows that are not yet in D1, newest first below `before`, and the heads of both chains. `seen` is the filter under which
+   * this caller sees the rest, too.
+   */
   activity(
     caller: Caller,
     before: number,
     limit: number,
     filter: ActivityFilter = {},
-  ): Answer<{ rows: AuditRow[]; heads: ChainHeads }> {
-    return this[read](caller, ({ audit }) => ({ rows: audit.latest(before, limit, filter), heads: audit.heads }));
+  ): Answer<{ rows: AuditRow[]; heads: ChainHeads; seen: ActivityFilter }> {
+    return this[read](caller, (parts, by) => {
+      const seen = activityWithin(parts, by, filter);
+      return { rows: parts.audit.latest(before, limit, seen), heads: parts.audit.heads, seen };
+    });
   }
 
   tally(caller: Caller, bucket: "hour" | "day", since: string): Answer<{ tally: Tally[]; held: number[] }> {

@@ -6,10 +6,10 @@ import type { Ask, Dispatch, Settlement } from "../gate.ts";
 import { CUT, leaseHash, newLease, tagOf, type LeashState } from "../leashes.ts";
 import { admit } from "../parts.ts";
 import { live, held } from "../surface.ts";
-import { AccountSurface } from "./account.ts";
+import { VisitSurface } from "./visits.ts";
 
 /** Calls: the one question of a proxied call, how it ended, and the leash that stops it in between (SECURITY S6). */
-export abstract class CallSurface extends AccountSurface {
+export abstract class CallSurface extends VisitSurface {
   /** The one question of a proxied call; earlier calls' outcomes ride along. */
   authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
     return answerAsync(async () => {

@@ -44,7 +44,9 @@ export abstract class TokenSurface extends ConnectionSurface {
   }
 
   listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<AppToken[]> {
-    return this[read](caller, (parts) => withRotation(parts, withUses(parts, parts.tokens.list(kind, before, limit))));
+    return this[read](caller, (parts) =>
+      withRotation(parts, withUses(parts, parts.tokens.list(kind, before, limit, parts.reach))),
+    );
   }
 
   getToken(caller: Caller, id: string): Answer<AppTokenDetails> {

@@ -1,0 +1,126 @@
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  type CallToolResult,
+  type InputRequiredResult,
+  type Server,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import type * as z from "zod";
+import type { Config } from "../config.ts";
+import { asProblem, Problem } from "../problem.ts";
+import { ask } from "../vault/answer.ts";
+import { personBehind, Unanswered } from "./person.ts";
+import type { Shown, Tool } from "./tool.ts";
+import { toolNamed } from "./tools.ts";
+import { callerFor, holds, type Visit } from "./visit.ts";
+
+/** A call as it reached the server. */
+export type Calling = {
+  env: Env;
+  ctx: Pick<ExecutionContext, "waitUntil">;
+  config: Config;
+  server: Server;
+  visit: Visit;
+  context: ServerContext;
+};
+
+/** Runs a tool and records that it was called: the name, the key, how it went and how long it took, and nothing that was said. */
+export async function callTool(
+  calling: Calling,
+  name: string,
+  given: Record<string, unknown> = {},
+): Promise<CallToolResult | InputRequiredResult> {
+  const tool = toolNamed(name);
+  if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such tool.");
+  const started_at = Date.now();
+  const input = tool.input.safeParse(given);
+  const key = input.success ? tool.keyOf?.(input.data) : undefined;
+  const record = (
+    outcome: "ok" | "failed" | "refused",
+    more: { rule?: string | undefined; status?: number | undefined },
+  ) =>
+    ask(
+      calling.env.USER_VAULT.getByName(calling.visit.vault_id).recordTool(calling.visit.caller, {
+        tool: name,
+        key,
+        outcome,
+        ...more,
+        latency_ms: Date.now() - started_at,
+      }),
+    );
+  try {
+    if (!holds(calling.visit, tool.scope)) throw missingScope(calling, tool);
+    if (!input.success) throw invalid(input.error);
+    const done = shown(await tool.run(askedBy(calling, tool, given), input.data));
+    await record("ok", { status: done.status });
+    return resultOf(tool, done);
+  } catch (thrown) {
+    if (thrown instanceof Unanswered) return thrown.question;
+    const problem = asProblem(thrown);
+    await record(problem.status < 500 ? "refused" : "failed", { rule: problem.extras.rule ?? problem.code });
+    return refused(problem);
+  }
+}
+
+function askedBy({ env, ctx, config, server, visit, context }: Calling, tool: Tool, given: Record<string, unknown>) {
+  const { mcpReq } = context;
+  const token = mcpReq._meta?.progressToken;
+  return {
+    env,
+    ctx,
+    config,
+    visit,
+    vault: env.USER_VAULT.getByName(visit.vault_id),
+    caller: callerFor(visit, tool.scope),
+    signal: mcpReq.signal,
+    progress: async (progress: number, total: number | undefined, message: string) => {
+      if (token === undefined) return;
+      const params = { progressToken: token, progress, message, ...(total === undefined ? {} : { total }) };
+      await mcpReq.notify({ method: "notifications/progress", params }).catch(() => {});
+    },
+    person: personBehind({ env, config, server, visit, context }, tool.name, given),
+  };
+}
+
+/** The answer twice over: structured, and the same as text for clients that read only that. */
+function resultOf(tool: Tool, { structured, content }: Shown<object>): CallToolResult {
+  const structuredContent = tool.output.parse(structured);
+  return { structuredContent, content: [{ type: "text", text: JSON.stringify(structuredContent) }, ...content] };
+}
+
+function shown(done: object): Shown<object> {
+  return "structured" in done ? (done as Shown<object>) : { structured: done, content: [] };
+}
+
+/** A refusal is told to the model as the outcome of its call, in our words, with what would help. */
+function refused(problem: Problem): CallToolResult {
+  const { code, message, extras } = problem;
+  const { rule, errors, retry_after_s, request_id } = extras;
+  const hint = HINTS[code];
+  const told = { code, detail: message, rule, errors, hint, retry_after_s, request_id };
+  return { isError: true, content: [{ type: "text", text: JSON.stringify({ error: told }) }] };
+}
+
+const HINTS: Partial<Record<string, string>> = {
+  not_found: "list_keys, list_tokens, list_devices and list_clients tell what there is for you.",
+  paused: "Its owner can resume it.",
+  frozen: "The owner has frozen the vault; only they can unfreeze it.",
+  rate_limited: "Wait before trying again.",
+  unavailable: "Nothing was changed; try again shortly.",
+};
+
+function missingScope({ visit, config }: Calling, { scope }: Tool): Problem {
+  return new Problem(
+    "insufficient_scope",
+    `This needs ${scope}, which ${visit.guest.name} was not granted. Ask the owner to disconnect and connect again with it ticked (${config.public_origin}/clients).`,
+    { rule: "scopes" },
+  );
+}
+
+function invalid(error: z.ZodError): Problem {
+  const errors = error.issues.map(({ path, message }) => ({ field: path.join("."), rule: message }));
+  const [first] = errors;
+  const detail = first === undefined ? "The arguments are not valid." : `${first.field || "arguments"}: ${first.rule}`;
+  return new Problem("invalid_request", detail, { errors });
+}

@@ -1,0 +1,24 @@
+import type { Scope } from "../vault/scopes.ts";
+import { callerFor, type Visit } from "./visit.ts";
+
+/**
+ * What an operation of the API works with, for a caller who has come by MCP: the same handlers, so that what a tool tells is what
+ * the API tells. The vault judges the caller for the scope that is named here, not for the API's own row.
+ */
+export function operationOf(env: Env, visit: Visit, scope: Scope, params: Record<string, string> = {}) {
+  const { vault_id } = visit;
+  return {
+    env,
+    // The operations that a tool stands for read nothing of it.
+    request: new Request("https://mcp/"),
+    who: { vault_id, caller: callerFor(visit, scope) },
+    vault: env.USER_VAULT.getByName(vault_id),
+    param: (name: string) => params[name] ?? "",
+  };
+}
+
+/** What an operation answers, where it is known to be no file. */
+export function answerOf<T>(answer: T | Response): T {
+  if (answer instanceof Response) throw new Error("an operation answered with a file");
+  return answer;
+}

@@ -1,0 +1,90 @@
+import { originOf } from "../auth/origin.ts";
+import { configOf, type Config } from "../config.ts";
+import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
+import { asProblem, Problem } from "../problem.ts";
+import { RefusedTokens } from "../proxy/refused_tokens.ts";
+import { ask } from "../vault/answer.ts";
+import { GUESTS } from "../vault/visit.ts";
+import { ALLOWED_METHODS, challenge, methodNotAllowed, refusal } from "./refusal.ts";
+
+/** Tokens that `/v1/mcp` takes: an OAuth client's, and a device's for the bridge that runs on it. */
+const TAKEN: ReadonlySet<TokenKind> = new Set(["oat", "dev"]);
+const METHODS = new Set(["POST", "GET", "DELETE"]);
+const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
+
+/** What this isolate remembers of refused tokens; never of one that was accepted. */
+const refused = new RefusedTokens();
+
+/** `/v1/mcp`: who is asking, before what they ask. Everything else is loaded when somebody was let in. */
+export async function mcp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const config = configOf(env);
+  if (!isWelcome(request, config))
+    return refusal(new Problem("csrf_refused", "This Origin may not call the MCP server."));
+  const answer = request.method === "OPTIONS" ? new Response(null, { status: 204 }) : await answered(request, env, ctx);
+  return withCors(answer, request);
+}
+
+async function answered(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const config = configOf(env);
+  try {
+    const token = tokenOf(request, config);
+    refused.check(token.mac, Date.now());
+    const caller = { hash: token.hash, kind: token.kind, may: GUESTS, origin: originOf(request) };
+    const session_id = request.headers.get("mcp-session-id");
+    try {
+      const guest = await ask(env.USER_VAULT.getByName(token.vault_id).greet(caller, session_id));
+      if (!METHODS.has(request.method)) return methodNotAllowed();
+      const { serve } = await import("./serve.ts");
+      return await serve({ request, env, ctx, visit: { vault_id: token.vault_id, caller, guest } });
+    } catch (thrown) {
+      if (thrown instanceof Problem && thrown.code === "invalid_token") refused.note(token.mac, thrown, Date.now());
+      throw thrown;
+    }
+  } catch (thrown) {
+    const problem = asProblem(thrown);
+    return problem.code === "invalid_token"
+      ? challenge(config, problem, request.headers.has("authorization"))
+      : refusal(problem);
+  }
+}
+
+/** The token is in the header and nowhere else: a URL is no place for it. */
+function tokenOf(request: Request, config: Config): VerifiedToken {
+  const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  if (bearer === undefined) throw new Problem("invalid_token", "Sign in to use this server.");
+  const token = verifyToken(config.token_keys, bearer);
+  if (!TAKEN.has(token.kind)) throw new Problem("invalid_token", "This kind of token is not for this server.");
+  return token;
+}
+
+/**
+ * A browser says where a request comes from. On one machine only that machine's own pages are welcome, or any page could reach
+ * the server through a name that it rebinds; in a deployment any https page and local tool that holds a token, but none on the
+ * proxy's origin.
+ */
+function isWelcome(request: Request, config: Config): boolean {
+  const origin = request.headers.get("origin");
+  if (origin === null) return true;
+  if (origin === config.proxy_origin) return false;
+  if (LOOPBACK.test(origin)) return true;
+  return !config.local && /^https:\/\/[^/\s]+$/.test(origin);
+}
+
+/** Pages may read our answers where their Origin was welcome; no cookie is ever read here, so none is allowed. */
+function withCors(answer: Response, request: Request): Response {
+  const origin = request.headers.get("origin");
+  if (origin === null && request.method !== "OPTIONS") return answer;
+  const headers = new Headers(answer.headers);
+  headers.set("access-control-allow-origin", origin ?? "*");
+  headers.append("vary", "Origin");
+  headers.set("access-control-expose-headers", "WWW-Authenticate, Mcp-Session-Id, Retry-After");
+  if (request.method === "OPTIONS") {
+    headers.set("access-control-allow-methods", ALLOWED_METHODS);
+    headers.set(
+      "access-control-allow-headers",
+      "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
+    );
+    headers.set("access-control-max-age", "7200");
+  }
+  return new Response(answer.body, { status: answer.status, headers });
+}

@@ -1,0 +1,160 @@
+import { isJSONRPCRequest, parseJSONRPCMessage, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import { logFault, Problem } from "../problem.ts";
+import { ask } from "../vault/answer.ts";
+import { GUESTS } from "../vault/visit.ts";
+import { sessionObjectName } from "../vault/mcp_sessions.ts";
+import { malformed } from "./refusal.ts";
+import { SESSION_VERSIONS } from "./server.ts";
+import type { Served } from "./serve.ts";
+import { frameIn, streamRequest } from "./session_wire.ts";
+
+const INVALID_REQUEST = -32_600;
+const SERVER_ERROR = -32_000;
+const KEEP_ALIVE_MS = 15_000;
+/** Messages in one body (2025-03-26 allowed batches); each tool call in it is a call of its own. */
+const BATCH = 20;
+
+/**
+ * Clients of 2025 and before: the router's end of a session. The vault has said already that the session, if one is named, is
+ * this caller's; here its object is asked and its stream carried, with a comment now and then so that nothing on the way takes
+ * it for dead.
+ */
+export async function serveSession(served: Served, body: unknown): Promise<Response> {
+  const session_id = served.request.headers.get("mcp-session-id");
+  switch (served.request.method) {
+    case "GET":
+      return stream(served, session_id ?? "");
+    case "DELETE":
+      return close(served, session_id ?? "");
+    default:
+      return post(served, session_id, body);
+  }
+}
+
+async function post(served: Served, session_id: string | null, body: unknown): Promise<Response> {
+  const { request, visit } = served;
+  const accept = request.headers.get("accept") ?? "";
+  if (!accepts(accept, "application/json") || !accepts(accept, "text/event-stream"))
+    return malformed(SERVER_ERROR, "Not Acceptable: accept both application/json and text/event-stream", 406);
+  const messages = messagesOf(body);
+  if (messages === undefined) return malformed(INVALID_REQUEST, "Invalid Request: not JSON-RPC 2.0");
+  const begins = messages.some((message) => "method" in message && message.method === "initialize");
+  if (begins && (session_id !== null || messages.length > 1))
+    return malformed(INVALID_REQUEST, "Invalid Request: initialize comes alone and opens a session of its own");
+  if (!begins && session_id === null) return malformed(SERVER_ERROR, "Bad Request: Mcp-Session-Id header is required");
+  const unsupported = begins ? undefined : versionRefusal(request);
+  if (unsupported !== undefined) return unsupported;
+
+  const id = session_id ?? (await open(served));
+  const socket = await connected(served, id, streamRequest(visit, { method: "POST", messages, begin: begins }));
+  if (!messages.some(isJSONRPCRequest)) {
+    socket.close(1000);
+    return new Response(null, { status: 202 });
+  }
+  return eventStream(socket, request, id);
+}
+
+/** The stream on which the server speaks unasked. */
+async function stream(served: Served, session_id: string): Promise<Response> {
+  const { request, visit } = served;
+  if (!accepts(request.headers.get("accept") ?? "", "text/event-stream"))
+    return malformed(SERVER_ERROR, "Not Acceptable: accept text/event-stream", 406);
+  const unsupported = versionRefusal(request);
+  if (unsupported !== undefined) return unsupported;
+  return eventStream(await connected(served, session_id, streamRequest(visit, { method: "GET" })), request, session_id);
+}
+
+async function close({ env, visit }: Served, session_id: string): Promise<Response> {
+  const caller = { ...visit.caller, may: GUESTS };
+  await ask(env.USER_VAULT.getByName(visit.vault_id).endSession(caller, session_id));
+  return new Response(null, { status: 204 });
+}
+
+function open({ env, visit }: Served): Promise<string> {
+  return ask(env.USER_VAULT.getByName(visit.vault_id).openSession({ ...visit.caller, may: GUESTS }));
+}
+
+async function connected({ env }: Served, session_id: string, asking: Request): Promise<WebSocket> {
+  let answer: Response;
+  try {
+    answer = await env.MCP_SESSION.getByName(sessionObjectName(session_id)).fetch(asking);
+  } catch (fault) {
+    logFault("session_unreachable", fault);
+    throw new Problem("unavailable", "The session could not be reached. Try again shortly.", { retry_after_s: 1 });
+  }
+  if (answer.webSocket === null) throw new Problem("not_found", "Session not found", { rule: "session" });
+  answer.webSocket.accept();
+  return answer.webSocket;
+}
+
+/** The socket's frames as an event stream. It ends with the last answer, with the session, or when the client leaves. */
+function eventStream(socket: WebSocket, request: Request, session_id: string): Response {
+  const encoder = new TextEncoder();
+  let timer: ReturnType<typeof setInterval>;
+  const end = () => {
+    clearInterval(timer);
+    socket.close(1000);
+  };
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      const say = (text: string) => {
+        try {
+          controller.enqueue(encoder.encode(text));
+        } catch {
+          end();
+        }
+      };
+      const finish = () => {
+        end();
+        try {
+          controller.close();
+        } catch {
+          // The client had left already.
+        }
+      };
+      // Some proxies hold the head back until the first byte.
+      say(": open\n\n");
+      timer = setInterval(() => say(": keep-alive\n\n"), KEEP_ALIVE_MS);
+      socket.addEventListener("message", ({ data }) => {
+        const frame = frameIn(data);
+        if (frame === undefined) return;
+        say(frame.event);
+        if (frame.close === true) finish();
+      });
+      socket.addEventListener("close", finish);
+      socket.addEventListener("error", finish);
+      request.signal.addEventListener("abort", end);
+    },
+    cancel: end,
+  });
+  const headers = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+    "mcp-session-id": session_id,
+  };
+  return new Response(body, { headers });
+}
+
+function messagesOf(body: unknown): JSONRPCMessage[] | undefined {
+  const all = Array.isArray(body) ? body : [body];
+  if (all.length === 0 || all.length > BATCH) return undefined;
+  try {
+    return all.map((message) => parseJSONRPCMessage(message));
+  } catch {
+    return undefined;
+  }
+}
+
+function versionRefusal(request: Request): Response | undefined {
+  const version = request.headers.get("mcp-protocol-version");
+  if (version === null || SESSION_VERSIONS.includes(version)) return undefined;
+  return malformed(
+    SERVER_ERROR,
+    `Bad Request: Unsupported protocol version (supported versions: ${SESSION_VERSIONS.join(", ")})`,
+  );
+}
+
+function accepts(accept: string, type: string): boolean {
+  return accept.includes(type) || accept.includes("*/*");
+}

@@ -1,0 +1,28 @@
+import * as z from "zod";
+import { parse } from "../api/parse.ts";
+
+/** How lists are paged: a cursor is what the page before said, and means nothing else. */
+export const page = {
+  limit: z.int().min(1).max(200).default(50).describe("How many at most"),
+  cursor: z.string().min(1).max(100).optional().describe("next_cursor of the page before"),
+};
+
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next_cursor: z.string().optional() });
+
+export const keyRef = z.string().min(1).max(100).describe("Name or id of the key");
+
+/** The arguments of a tool as an operation of the API reads them. */
+export function asQuery<T extends z.ZodType>(schema: T, input: object): z.output<T> {
+  return parse(schema, input);
+}
+
+export const idOf = (what: string) => z.string().min(1).max(100).describe(`Id of ${what}`);
+
+/** What a destructive tool wants said where the client cannot ask its person. */
+export const confirmedName = (what: string) =>
+  z
+    .string()
+    .max(200)
+    .optional()
+    .describe(`Only for clients that cannot ask the owner: ${what}, once the owner has agreed`);

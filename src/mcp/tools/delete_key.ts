@@ -1,0 +1,24 @@
+import * as z from "zod";
+import { keyHandlers } from "../../api/keys.ts";
+import { Receipt } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { confirmedName, keyRef } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const delete_key = tool({
+  name: "delete_key",
+  title: "Delete a key",
+  description:
+    "Deletes a key and cuts every stream that uses it. The owner is asked first, and can bring it back for seven days.",
+  scope: "vault:write",
+  effect: "destroys",
+  input: z.strictObject({ key: keyRef, confirm: confirmedName("the key's name") }),
+  output: Receipt,
+  keyOf: ({ key }) => key,
+  run: async ({ env, visit, person }, { key, confirm }) => {
+    const asked = operationOf(env, visit, "vault:write", { key });
+    const { name } = answerOf(await keyHandlers.getKey({ ...asked, query: {}, body: {} }));
+    await person.confirm(`Delete the key "${name}"? Everything that uses it stops at once.`, name, confirm);
+    return answerOf(await keyHandlers.deleteKey({ ...asked, query: {}, body: {} }));
+  },
+});

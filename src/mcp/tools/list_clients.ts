@@ -1,0 +1,18 @@
+import * as z from "zod";
+import { grantHandlers } from "../../api/grants.ts";
+import { Grant } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { listOf, page } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const list_clients = tool({
+  name: "list_clients",
+  title: "List connected clients",
+  description: "Lists the OAuth and MCP clients that the owner has connected, with their scopes, keys and last use.",
+  scope: "vault:read",
+  effect: "reads",
+  input: z.strictObject(page),
+  output: listOf(Grant),
+  run: async ({ env, visit }, query) =>
+    answerOf(await grantHandlers.listGrants({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+});

@@ -1,0 +1,18 @@
+import * as z from "zod";
+import { deviceHandlers } from "../../api/devices.ts";
+import { Device } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { listOf, page } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const list_devices = tool({
+  name: "list_devices",
+  title: "List devices",
+  description: "Lists the computers that are signed in with the command line, with their last use.",
+  scope: "vault:read",
+  effect: "reads",
+  input: z.strictObject(page),
+  output: listOf(Device),
+  run: async ({ env, visit }, query) =>
+    answerOf(await deviceHandlers.listDevices({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+});

@@ -1,0 +1,18 @@
+import * as z from "zod";
+import { tokenHandlers } from "../../api/tokens.ts";
+import { Token } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { listOf, page } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const list_tokens = tool({
+  name: "list_tokens",
+  title: "List app tokens",
+  description: "Lists app tokens with their policies and use: what each may call. Never a token itself.",
+  scope: "vault:read",
+  effect: "reads",
+  input: z.strictObject(page),
+  output: listOf(Token),
+  run: async ({ env, visit }, query) =>
+    answerOf(await tokenHandlers.listTokens({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+});

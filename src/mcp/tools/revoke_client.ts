@@ -1,0 +1,23 @@
+import * as z from "zod";
+import { grantHandlers } from "../../api/grants.ts";
+import { Receipt } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { confirmedName, idOf } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const revoke_client = tool({
+  name: "revoke_client",
+  title: "Disconnect a client",
+  description:
+    "Ends what an OAuth or MCP client was granted, with its tokens, sessions and streams. The owner is asked first, and can bring it back for seven days.",
+  scope: "vault:write",
+  effect: "destroys",
+  input: z.strictObject({ id: idOf("a connected client"), confirm: confirmedName("the client's name") }),
+  output: Receipt,
+  run: async ({ env, visit, person }, { id, confirm }) => {
+    const asked = operationOf(env, visit, "vault:write", { id });
+    const { client_name } = answerOf(await grantHandlers.getGrant({ ...asked, query: {}, body: {} }));
+    await person.confirm(`Disconnect the client "${client_name}"?`, client_name, confirm);
+    return answerOf(await grantHandlers.revokeGrant({ ...asked, query: {}, body: {} }));
+  },
+});

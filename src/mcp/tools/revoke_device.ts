@@ -1,0 +1,23 @@
+import * as z from "zod";
+import { deviceHandlers } from "../../api/devices.ts";
+import { Receipt } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { confirmedName, idOf } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const revoke_device = tool({
+  name: "revoke_device",
+  title: "Revoke a device",
+  description:
+    "Signs a computer out and ends every token that it made. The owner is asked first, and can bring it back for seven days.",
+  scope: "vault:write",
+  effect: "destroys",
+  input: z.strictObject({ id: idOf("a device"), confirm: confirmedName("the device's name") }),
+  output: Receipt,
+  run: async ({ env, visit, person }, { id, confirm }) => {
+    const asked = operationOf(env, visit, "vault:write", { id });
+    const { name } = answerOf(await deviceHandlers.getDevice({ ...asked, query: {}, body: {} }));
+    await person.confirm(`Sign the device "${name}" out?`, name, confirm);
+    return answerOf(await deviceHandlers.revokeDevice({ ...asked, query: {}, body: {} }));
+  },
+});

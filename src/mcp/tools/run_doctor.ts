@@ -1,0 +1,18 @@
+import * as z from "zod";
+import { accountHandlers } from "../../api/account.ts";
+import { Finding } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { tool } from "../tool.ts";
+
+export const run_doctor = tool({
+  name: "run_doctor",
+  title: "Run the doctor",
+  description:
+    "Looks for what the owner should attend to: stale, unused or expiring keys and tokens, too wide policies. Changes nothing.",
+  scope: "vault:read",
+  effect: "reads",
+  input: z.strictObject({}),
+  output: z.object({ items: z.array(Finding) }),
+  run: async ({ env, visit }) =>
+    answerOf(await accountHandlers.doctor({ ...operationOf(env, visit, "vault:read"), query: {}, body: {} })),
+});

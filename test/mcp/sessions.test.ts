@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import {
+  anotherToken,
+  evictSession,
+  inVault,
+  letIn,
+  openSession,
+  openStream,
+  remainsOf,
+  resultOf,
+} from "../support/mcp.ts";
+
+let locker: LocalLocker;
+
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+type Receipt = { sessions_closed: number; streams_cut: number };
+
+it.each(["2025-11-25", "2025-06-18", "2025-03-26"])("a client of %s opens one, lists and calls", async (version) => {
+  const ada = await newPerson(locker);
+  await storeKey(ada, "openai", "http://127.0.0.1:9");
+  const session = await openSession(await letIn(locker, ada), { version });
+  expect(resultOf(session.answer)).toMatchObject({ protocolVersion: version, serverInfo: { name: "apilocker" } });
+  const { tools } = resultOf(await session.request("tools/list")) as { tools: { name: string }[] };
+  expect(tools.map(({ name }) => name)).toContain("list_keys");
+  const called = resultOf(await session.request("tools/call", { name: "list_keys", arguments: {} }));
+  expect(called.structuredContent).toMatchObject({ items: [{ name: "openai" }] });
+});
+
+it("it survives sleep, eviction and a deploy, with its open stream still open where the platform lets it", async () => {
+  const client = await letIn(locker, await newPerson(locker));
+  const session = await openSession(client);
+  const stream = await openStream(client, session);
+  expect(stream.status).toBe(200);
+  for (let n = 0; n < 3; n++) {
+    await session.request("ping");
+    await evictSession(locker, session.id, "hibernate");
+    expect(resultOf(await session.request("tools/list"))).toHaveProperty("tools");
+  }
+  const state = await Promise.race([stream.ended.then(() => "ended"), session.request("ping").then(() => "open")]);
+  expect(state).toBe("open");
+  // A deploy breaks streams; the session is there for whoever comes back.
+  await evictSession(locker, session.id, "close");
+  await stream.ended;
+  expect(resultOf(await session.request("tools/list"))).toHaveProperty("tools");
+  const again = await openStream(client, session);
+  expect(again.status).toBe(200);
+  again.leave();
+});
+
+it("it goes on after the client has refreshed its token", async () => {
+  const ada = await newPerson(locker);
+  const client = await letIn(locker, ada);
+  const session = await openSession(client);
+  const refreshed = session.as(await anotherToken(locker, ada, client.grant_id));
+  expect(resultOf(await refreshed.request("tools/list"))).toHaveProperty("tools");
+});
+
+it("revoking the grant closes it and its stream within a second, tells so in the receipt, and leaves nothing behind", async () => {
+  const ada = await newPerson(locker);
+  const client = await letIn(locker, ada);
+  const sessions = [await openSession(client), await openSession(client)];
+  const streams = await Promise.all(sessions.map((session) => openStream(client, session)));
+  const receipt = await ada.api<Receipt>("DELETE", `/v1/grants/${client.grant_id}`);
+  expect(receipt.sessions_closed).toBe(2);
+  await Promise.all(streams.map(({ ended }) => ended));
+  for (const session of sessions) {
+    expect((await session.request("tools/list")).status).toBe(401);
+    expect(await remainsOf(locker, session.id)).toEqual([]);
+  }
+  expect(await inVault(locker, ada, "SELECT * FROM mcp_session")).toEqual([]);
+});
+
+it("narrowing the grant ends it: the client opens another and sees what is left", async () => {
+  const ada = await newPerson(locker);
+  const client = await letIn(locker, ada);
+  const session = await openSession(client);
+  const stream = await openStream(client, session);
+  await ada.api("PATCH", `/v1/grants/${client.grant_id}`, { scopes: ["vault:proxy"] });
+  await stream.ended;
+  expect((await session.request("tools/list")).status).toBe(404);
+  const next = await openSession(client);
+  const { tools } = resultOf(await next.request("tools/list")) as { tools: { name: string }[] };
+  expect(tools.map(({ name }) => name)).not.toContain("list_keys");
+});
+
+it("a client that says goodbye leaves nothing behind", async () => {
+  const client = await letIn(locker, await newPerson(locker));
+  const session = await openSession(client);
+  const headers = { authorization: `Bearer ${client.token}`, ...session.headers };
+  expect((await fetch(client.url, { method: "DELETE", headers })).status).toBe(204);
+  expect(await remainsOf(locker, session.id)).toEqual([]);
+  expect((await session.request("tools/list")).status).toBe(404);
+  expect((await fetch(client.url, { method: "DELETE", headers })).status).toBe(404);
+});
+
+it("of more than fifty the longest unused makes way", async () => {
+  const ada = await newPerson(locker);
+  const client = await letIn(locker, ada);
+  const first = await openSession(client);
+  const second = await openSession(client);
+  await inVault(
+    locker,
+    ada,
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 48) INSERT INTO mcp_session (id, holder_id, created_at, seen_at) SELECT 'filler' || i, ?, ?, ? FROM n",
+    client.grant_id,
+    Date.now(),
+    Date.now(),
+  );
+  await inVault(locker, ada, "UPDATE mcp_session SET seen_at = seen_at - 1000 WHERE id = ?", first.id);
+  const last = await openSession(client);
+  expect((await first.request("tools/list")).status).toBe(404);
+  expect((await second.request("tools/list")).status).toBe(200);
+  expect((await last.request("tools/list")).status).toBe(200);
+});

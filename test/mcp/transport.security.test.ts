@@ -1,0 +1,215 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { send } from "../support/holder.ts";
+import { anotherToken, current, letIn, openSession, post, resultOf, type McpAnswer } from "../support/mcp.ts";
+
+let locker: LocalLocker;
+
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list" };
+
+/** How many objects hold, or ever held, something for sessions. */
+function sessionObjects(): number {
+  const files = readdirSync(join(locker.state.folder, "data"), { recursive: true }) as string[];
+  return files.filter((file) => /McpSession.*\.sqlite$/.test(file)).length;
+}
+
+describe("whoever has no good token", () => {
+  it.each(["GET", "POST", "DELETE", "PUT"])(
+    "is told with 401 where to sign in, before anything about %s",
+    async (method) => {
+      const answer = await fetch(`${locker.publicOrigin}/v1/mcp`, { method, headers: { "mcp-session-id": "x" } });
+      expect(answer.status).toBe(401);
+      const challenge = answer.headers.get("www-authenticate") ?? "";
+      expect(challenge).toContain(
+        `resource_metadata="${locker.publicOrigin}/.well-known/oauth-protected-resource/v1/mcp"`,
+      );
+      expect(challenge).toContain('scope="vault:read vault:proxy vault:write"');
+      expect(challenge).not.toContain("reveal");
+      expect(challenge).not.toContain("error=");
+    },
+  );
+
+  it("is told that the token is bad where one was sent", async () => {
+    const answer = await post({ url: `${locker.publicOrigin}/v1/mcp`, token: "alk_oat_nonsense" }, LIST);
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
+  });
+
+  it("gets in with no other kind of token, nor with one in the URL", async () => {
+    const ada = await newPerson(locker);
+    const { token } = await letIn(locker, ada);
+    const app = await mintToken(ada);
+    const session = ada.cookie.slice(ada.cookie.indexOf("alk_ses_"));
+    const url = `${locker.publicOrigin}/v1/mcp`;
+    for (const other of [app.token, session, await anotherToken(locker, ada, "", "ort")])
+      expect((await post({ url, token: other }, LIST)).status).toBe(401);
+    const inUrl = await fetch(`${url}?access_token=${token}&token=${token}`, { method: "POST", body: "{}" });
+    expect(inUrl.status).toBe(401);
+    expect((await fetch(url, { method: "POST", body: "{}", headers: { cookie: ada.cookie } })).status).toBe(401);
+  });
+
+  it("is refused once the grant is gone, in words that a client understands", async () => {
+    const ada = await newPerson(locker);
+    const client = await letIn(locker, ada);
+    expect((await current(client, "tools/list")).status).toBe(200);
+    await ada.api("DELETE", `/v1/grants/${client.grant_id}`);
+    const answer = await current(client, "tools/list");
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
+  });
+});
+
+describe("pages in a browser", () => {
+  it.each([
+    ["http://evil.example.com", 403],
+    ["https://evil.example.com", 403],
+    ["null", 403],
+    ["http://localhost:6274", 200],
+    ["http://127.0.0.1:6274", 200],
+  ])("from %s are answered %i on one machine", async (origin, status) => {
+    const client = await letIn(locker, await newPerson(locker));
+    const answer = await post(client, { jsonrpc: "2.0", id: 1, method: "initialize", params: INIT }, { origin });
+    expect(answer.status).toBe(status);
+  });
+
+  it("from the proxy's own origin are refused, where upstream content might run", async () => {
+    const client = await letIn(locker, await newPerson(locker));
+    expect((await post(client, LIST, { origin: locker.proxyOrigin })).status).toBe(403);
+  });
+
+  it("may ask what they may send without a token, and may read what a client needs to read", async () => {
+    const origin = "http://localhost:6274";
+    const asked = { origin, "access-control-request-method": "POST" };
+    const preflight = await fetch(`${locker.publicOrigin}/v1/mcp`, { method: "OPTIONS", headers: asked });
+    expect(preflight.status).toBe(204);
+    const allowed = preflight.headers.get("access-control-allow-headers") ?? "";
+    for (const name of [
+      "Authorization",
+      "Mcp-Session-Id",
+      "Mcp-Method",
+      "Mcp-Name",
+      "MCP-Protocol-Version",
+      "Last-Event-ID",
+    ])
+      expect(allowed).toContain(name);
+    const refused = await fetch(`${locker.publicOrigin}/v1/mcp`, { method: "POST", headers: { origin } });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(refused.headers.get("access-control-expose-headers")).toContain("WWW-Authenticate");
+    expect(refused.headers.has("access-control-allow-credentials")).toBe(false);
+  });
+
+  it("cannot get in by a name that leads here", async () => {
+    const { token } = await letIn(locker, await newPerson(locker));
+    const headers = { host: "rebound.example", authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await send(`${locker.publicOrigin}/v1/mcp`, { method: "POST", headers, body: JSON.stringify(LIST) });
+    expect(answer.status).toBe(421);
+  });
+});
+
+function namesIn(answer: McpAnswer): string[] {
+  return (resultOf(answer) as { tools: { name: string }[] }).tools.map(({ name }) => name);
+}
+
+const INIT = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } };
+
+describe("a body", () => {
+  it("is counted as it arrives, whatever its length is said to be", async () => {
+    const { token, url } = await letIn(locker, await newPerson(locker));
+    const chunk = new Uint8Array(64 * 1024).fill(32);
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => (sent++ < 40 ? controller.enqueue(chunk) : controller.close()),
+    });
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await fetch(url, { method: "POST", headers, body, duplex: "half" } as RequestInit);
+    expect(answer.status).toBe(413);
+  });
+
+  it("of almost a mebibyte is taken, in both eras", async () => {
+    const client = await letIn(locker, await newPerson(locker));
+    const filler = "x".repeat(1_000_000);
+    const session = await openSession(client);
+    const args = { name: "list_keys", arguments: { q: filler } };
+    expect((await session.request("tools/call", args)).text).toContain("invalid_request");
+    expect((await current(client, "tools/call", args)).text).toContain("invalid_request");
+  });
+
+  it.each([
+    ["not JSON", "{", 400],
+    ["an empty batch", "[]", 400],
+    ["no JSON-RPC", '{"hello":1}', 400],
+    ["a batch without end", JSON.stringify(Array.from({ length: 50 }, () => LIST)), 400],
+  ])("that is %s is refused", async (_what, body, status) => {
+    const { token, url } = await letIn(locker, await newPerson(locker));
+    const headers = {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+    };
+    expect((await fetch(url, { method: "POST", headers, body })).status).toBe(status);
+  });
+
+  it("of another type is refused", async () => {
+    const { token, url } = await letIn(locker, await newPerson(locker));
+    const headers = { authorization: `Bearer ${token}`, "content-type": "text/plain" };
+    expect((await fetch(url, { method: "POST", headers, body: JSON.stringify(LIST) })).status).toBe(415);
+  });
+});
+
+describe("a session's id", () => {
+  it("that nobody opened is 404, and nothing is made for it", async () => {
+    const client = await letIn(locker, await newPerson(locker));
+    const before = sessionObjects();
+    for (const id of ["nope", "x".repeat(32), "../../etc", "00000000000000000000000000000000"]) {
+      expect((await post(client, LIST, { "mcp-session-id": id })).status).toBe(404);
+      for (const method of ["GET", "DELETE"]) {
+        const headers = { authorization: `Bearer ${client.token}`, accept: "text/event-stream", "mcp-session-id": id };
+        expect((await fetch(client.url, { method, headers })).status).toBe(404);
+      }
+    }
+    expect(sessionObjects()).toBe(before);
+  });
+
+  it("is worth nothing to another person, nor to another client of the same person", async () => {
+    const [ada, eve] = await Promise.all([newPerson(locker, "ada"), newPerson(locker, "eve")]);
+    await storeKey(ada, "adas-key", "http://127.0.0.1:9");
+    const [client, other, stranger] = [await letIn(locker, ada), await letIn(locker, ada), await letIn(locker, eve)];
+    const session = await openSession(client);
+    for (const thief of [other, stranger]) {
+      for (const answer of [await session.as(thief.token).request("tools/list")]) expect(answer.status).toBe(404);
+      for (const method of ["GET", "DELETE"]) {
+        const headers = { authorization: `Bearer ${thief.token}`, accept: "text/event-stream", ...session.headers };
+        expect((await fetch(client.url, { method, headers })).status).toBe(404);
+      }
+    }
+    expect(resultOf(await session.request("tools/list"))).toHaveProperty("tools");
+  });
+
+  it("serves each request with that request's own rights, whoever opened it", async () => {
+    const ada = await newPerson(locker);
+    const client = await letIn(locker, ada);
+    const session = await openSession(client);
+    expect(namesIn(await session.request("tools/list"))).toContain("list_keys");
+    const narrow = await anotherToken(locker, ada, client.grant_id, "oat", ["vault:proxy"]);
+    expect(namesIn(await session.as(narrow).request("tools/list"))).not.toContain("list_keys");
+  });
+
+  it("without a name, GET and DELETE have nothing to act on", async () => {
+    const { token, url } = await letIn(locker, await newPerson(locker));
+    for (const method of ["GET", "DELETE", "PUT"]) {
+      const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream" };
+      const answer = await fetch(url, { method, headers });
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get("allow")).toContain("POST");
+    }
+  });
+});
