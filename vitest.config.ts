@@ -19,13 +19,27 @@ process.env.TOKEN_KEYS ??= bindings.TOKEN_KEYS;
 // wrangler.jsonc names the folder of the dashboard's builds, and whoever reads that file wants it to be there.
 mkdirSync(join(import.meta.dirname, ".build", "dashboard"), { recursive: true });
 
+/** How many runs a model-based test makes; `npm run test:consistency` asks for more. */
+const consistency_runs = Number(process.env.CONSISTENCY_RUNS ?? 20);
+
+declare module "vitest" {
+  interface ProvidedContext {
+    consistency_runs: number;
+  }
+}
+
 export default defineConfig({
   test: {
     projects: [
       {
         // Code in the real runtime: objects are evicted, alarms run, storage is looked into.
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.jsonc" }, miniflare: { bindings } })],
-        test: { name: "workerd", include: ["test/{crypto,vault}/**/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          name: "workerd",
+          include: ["test/{crypto,vault}/**/*.test.ts"],
+          testTimeout: 30_000,
+          provide: { consistency_runs },
+        },
       },
       {
         // Everything a client can see, over real sockets against the deployed bundle; and pure code.
