@@ -1,3 +1,4 @@
+import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
 import { listProviders } from "../catalog/catalog.ts";
 import { configOf } from "../config.ts";
 import { ask } from "../vault/answer.ts";
@@ -41,6 +42,11 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
       sessions: sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
       devices: devices.map((device) => wireDevice(device, false)),
     };
+  },
+  deleteMe: async ({ env, vault, who }) => {
+    const receipt = wireReceipt(await ask(vault.deleteAccount(who.caller)));
+    const headers = { "cache-control": "no-store", "set-cookie": cookie(configOf(env), SESSION_COOKIE, "", 0) };
+    return Response.json(receipt, { headers });
   },
   me: async ({ env, vault, who }) => wireMe(await ask(vault.me(who.caller)), configOf(env)),
   changeMe: async ({ env, vault, who, body }) => {

@@ -39,7 +39,7 @@ export async function markReady(db: D1Database, account_id: string, now: number)
 export async function linkToAccount(db: D1Database, identity: Identity, vault_id: string): Promise<void> {
   const account = await db.prepare("SELECT id FROM account WHERE vault_id = ?").bind(vault_id).first<{ id: string }>();
   if (account === null) throw new Problem("gone", "This account is no more.");
-  await insertIdentity(db, identity, { id: account.id, vault_id }).run();
+  await insertIdentity(db, identity, { id: account.id, vault_id }, "while the account is there").run();
   if ((await find(db, identity))?.vault_id !== vault_id) {
     throw new Problem("conflict", "That sign-in belongs to another account.");
   }
@@ -49,12 +49,15 @@ function insertIdentity(
   db: D1Database,
   identity: Identity,
   account: { id: string; vault_id: string },
+  when: "before its account" | "while the account is there" = "before its account",
 ): D1PreparedStatement {
   const { issuer, subject, email } = identity;
+  // One statement: an account that is deleted meanwhile must not leave an identity that leads nowhere.
+  const there = when === "before its account" ? "true" : "EXISTS (SELECT 1 FROM account WHERE id = ?3)";
   return db
     .prepare(
-      `INSERT INTO identity (issuer, subject, account_id, vault_id, email, verified_email) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO NOTHING`,
+      `INSERT INTO identity (issuer, subject, account_id, vault_id, email, verified_email)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ${there} ON CONFLICT DO NOTHING`,
     )
     .bind(issuer, subject, account.id, account.vault_id, email, verifiedAddress(identity));
 }

@@ -17,6 +17,7 @@ type Handler = (now: number) => Promise<void> | void;
 
 const BACKOFF_MS = 2_000;
 const BACKOFF_LIMIT_MS = 5 * 60_000;
+const STOP_WITHIN_MS = 5_000;
 /** An alarm that is this late was given up by the platform: it retries a failing one a few times only. */
 const OVERDUE_MS = 60_000;
 
@@ -25,6 +26,8 @@ export class Jobs {
   readonly #storage: DurableObjectStorage;
   /** Due times as stored: asking to do what is already planned costs nothing. */
   readonly #due = new Map<JobName, number>();
+  #stopped = false;
+  #running: Promise<unknown> = Promise.resolve();
   /** Failing jobs, and until when each is left alone however urgent its next plan is. */
   readonly #held = new Map<JobName, number>();
 
@@ -47,6 +50,7 @@ export class Jobs {
 
   /** Plans a job for `due_at` (epoch ms), or sooner if it already was. A failing job is not hurried. */
   plan(name: JobName, due_at: number): void {
+    if (this.#stopped) return;
     const at = Math.max(due_at, this.#held.get(name) ?? 0);
     if ((this.#due.get(name) ?? Infinity) <= at) return;
     this.#storage.sql.exec(
@@ -65,11 +69,22 @@ export class Jobs {
    */
   async run(handlers: Record<JobName, Handler>): Promise<void> {
     try {
-      for (let due = this.#dueNow(); due.length > 0; due = this.#dueNow())
-        await Promise.all(due.map(([name, due_at]) => this.#runOne(name, due_at, handlers[name])));
+      for (let due = this.#dueNow(); due.length > 0 && !this.#stopped; due = this.#dueNow()) {
+        this.#running = Promise.all(due.map(([name, due_at]) => this.#runOne(name, due_at, handlers[name])));
+        await this.#running;
+      }
     } finally {
-      if (this.#due.size > 0) this.#arm(Math.min(...this.#due.values()));
+      if (this.#due.size > 0 && !this.#stopped) this.#arm(Math.min(...this.#due.values()));
     }
+  }
+
+  /** No job is begun any more; resolves once those under way have ended, or have taken too long. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const over = new AbortController();
+    const patience = scheduler.wait(STOP_WITHIN_MS, { signal: over.signal }).catch(() => {});
+    await Promise.race([this.#running, patience]);
+    over.abort();
   }
 
   #dueNow(): [JobName, number][] {

@@ -7,10 +7,10 @@ import type { Tokens } from "./tokens.ts";
 export const BATCH_ROWS = 100;
 export const BATCH_WAIT_MS = 10_000;
 
-/** One statement whatever the number of rows; shipping a row again changes nothing. */
+/** One statement whatever the number of rows; shipping a row again changes nothing, and a deleted vault's come too late. */
 const INSERT = `INSERT INTO audit (vault_id, seq, at, decision, hash, outcome, outcome_hash)
   SELECT ?1, value ->> 'seq', value ->> 'at', value ->> 'decision', value ->> 'hash', value ->> 'outcome', value ->> 'outcome_hash'
-  FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING`;
+  FROM json_each(?2) WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE vault_id = ?1) ON CONFLICT DO NOTHING`;
 
 /** Which of these rows D1 does not hold to the letter. */
 const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHERE NOT EXISTS (

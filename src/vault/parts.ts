@@ -5,6 +5,7 @@ import { actorOf } from "./actor.ts";
 import { Anomalies } from "./anomalies.ts";
 import { Audit, type Decision, type Event, type Origin, type Outcome } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
+import { Deletion } from "./deletion.ts";
 import { Devices } from "./devices.ts";
 import { Families } from "./families.ts";
 import { ConnectedKeys } from "./connected_keys.ts";
@@ -41,6 +42,7 @@ export type Parts = {
   sql: SqlStorage;
   /** What the caller may see of it; the whole, unless somebody says otherwise. */
   reach: Reach;
+  deletion: Deletion;
   tokens: Tokens;
   grants: Grants;
   devices: Devices;
@@ -154,6 +156,7 @@ export function assemble(
     env,
     sql,
     reach: null,
+    deletion: new Deletion(storage),
     tokens,
     grants,
     devices: new Devices(sql),

@@ -51,7 +51,8 @@ async function packSome(db: D1Database, vault_id: string, now: number): Promise<
   await db.batch([
     db
       .prepare(
-        "INSERT INTO audit_segment (vault_id, first_seq, last_seq, last_at, subjects, packed) VALUES (?, ?, ?, ?, ?, ?)",
+        `INSERT INTO audit_segment (vault_id, first_seq, last_seq, last_at, subjects, packed) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+         WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE vault_id = ?1)`,
       )
       .bind(vault_id, first_seq, last_seq, last_at, JSON.stringify(subjects), packed),
     db

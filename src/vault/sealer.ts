@@ -56,6 +56,14 @@ export class Sealer {
     );
   }
 
+  /** Under which names the shares of this vault's data keys are in KV. */
+  shareNames(): string[] {
+    return this.#sql
+      .exec<{ share_name: string }>("SELECT share_name FROM data_key")
+      .toArray()
+      .map(({ share_name }) => share_name);
+  }
+
   /** Takes back a share whose data key was not written. */
   discard({ share_name }: WrappedDataKey): Promise<void> {
     return this.#delete(share_name);

@@ -15,6 +15,7 @@ export const live = Symbol("live");
 export const change = Symbol("change");
 export const stop = Symbol("stop");
 export const read = Symbol("read");
+export const bury = Symbol("bury");
 export const forCaller = Symbol("forCaller");
 
 /**
@@ -33,7 +34,7 @@ export abstract class Surface extends ClosedServer {
   /** The parts, or a refusal: to a token its vault's absence means that it is dead. */
   [live](code: "invalid_token" | "gone" = "invalid_token"): Parts {
     const parts = this[held];
-    if (parts === undefined) throw new Problem(code, "There is no such vault.");
+    if (parts === undefined || parts.deletion.begun) throw new Problem(code, "There is no such vault.");
     return parts;
   }
 
@@ -51,6 +52,12 @@ export abstract class Surface extends ClosedServer {
   /** A mutation that only takes rights away: a fresh sign-in may ask it of a frozen vault too (SECURITY S15). */
   [stop]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
     return this.#once(caller, "stop", work);
+  }
+
+  /** Goes on with a deletion that was begun; nothing is held once it is done. */
+  async [bury](): Promise<void> {
+    const parts = this[held];
+    if (parts !== undefined && (await parts.deletion.finish(parts))) this[held] = undefined;
   }
 
   [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {

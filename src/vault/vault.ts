@@ -1,5 +1,5 @@
 import { SignalSurface } from "./surface/signals.ts";
-import { held } from "./surface.ts";
+import { bury, held } from "./surface.ts";
 
 /**
  * One person's vault. Its RPC surface stands in `surface/`, one class a resource; what happens is in the parts, which
@@ -10,6 +10,7 @@ export class UserVault extends SignalSurface {
 
   override async alarm(): Promise<void> {
     const parts = this[held];
+    if (parts?.deletion.begun === true) return this[bury]();
     await parts?.jobs.run(parts.housekeeping.handlers);
   }
 }

@@ -134,6 +134,14 @@ export const ACCOUNT_OPERATIONS = {
     answer: Me,
     status: 200,
   },
+  deleteMe: {
+    method: "delete",
+    path: "/me",
+    summary: "Delete this account with all that it holds, for ever",
+    may: ["session_recent"],
+    answer: Receipt,
+    status: 200,
+  },
   doctor: {
     method: "get",
     path: "/doctor",

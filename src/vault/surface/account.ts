@@ -4,6 +4,7 @@ import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { ActivityFilter, Tally } from "../activity_filter.ts";
 import type { AuditRow, ChainHeads, Origin } from "../audit.ts";
 import type { Caller } from "../caller.ts";
+import { beginDeletion } from "../manage_account.ts";
 import type { Device } from "../devices.ts";
 import { examine, type Finding } from "../doctor.ts";
 import type { Identity, LinkedIdentity } from "../identities.ts";
@@ -18,7 +19,7 @@ import { REACTIONS } from "../reactions.ts";
 import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../sealer.ts";
 import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../sign_in.ts";
-import { change, forCaller, live, held, read } from "../surface.ts";
+import { bury, change, forCaller, live, held, read } from "../surface.ts";
 import type { Token } from "../tokens.ts";
 import { AuthorizationSurface } from "./authorizations.ts";
 
@@ -48,7 +49,7 @@ export abstract class AccountSurface extends AuthorizationSurface {
         }
         await sealer.discard(data_key);
       }
-      assertAccount(this[held], account_id);
+      assertAccount(this[live]("gone"), account_id);
     });
   }
 
@@ -99,6 +100,15 @@ export abstract class AccountSurface extends AuthorizationSurface {
 
   nameAccount(caller: Caller, name: string): Promise<Answer<void>> {
     return this[change](caller, (parts) => nameAccount(parts, caller, name));
+  }
+
+  /** The end of this vault. Nothing is served from the first step on; what is not done when this answers goes on by itself. */
+  deleteAccount(caller: Caller): Promise<Answer<Receipt>> {
+    return answerAsync(async () => {
+      const receipt = await beginDeletion(this[forCaller](caller, "stop"), caller);
+      await this[bury]();
+      return receipt;
+    });
   }
 
   /** What the owner should look at. */

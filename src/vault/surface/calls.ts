@@ -77,13 +77,12 @@ export abstract class CallSurface extends VisitSurface {
     if (typeof message !== "string" || connection.state === null) return;
     const said = JSON.parse(message) as { status?: number; settle?: Settlement };
     if (said.status !== undefined) connection.setState({ ...connection.state, status: said.status });
-    if (said.settle !== undefined) this[live]().gate.settle([{ ...said.settle, seq: connection.state.seq }]);
+    if (said.settle !== undefined) this[held]?.gate.settle([{ ...said.settle, seq: connection.state.seq }]);
   }
 
   override onClose(connection: Connection<LeashState>): void {
-    const { leashes, housekeeping } = this[live]();
-    leashes.closed(connection);
-    if (connection.state !== null) housekeeping.letGo(connection.state.seq);
+    this[held]?.leashes.closed(connection);
+    if (connection.state !== null) this[held]?.housekeeping.letGo(connection.state.seq);
   }
 
   override onError(connection: Connection<LeashState>): void {

@@ -4,7 +4,7 @@ import { recognise } from "../caller.ts";
 import { CUT, type LeashState } from "../leashes.ts";
 import { isListener, listenerIn, type LiveState } from "../live.ts";
 import { admit } from "../parts.ts";
-import { live } from "../surface.ts";
+import { held, live } from "../surface.ts";
 import { CallSurface } from "./calls.ts";
 
 /** Policy violation (RFC 6455 §7.4.1). */
@@ -57,7 +57,7 @@ export abstract class LiveSurface extends CallSurface {
   }
 
   override onClose(connection: Connection<LeashState>): void {
-    if (isListener(connection)) return this[live]().live.closed();
+    if (isListener(connection)) return this[held]?.live.closed();
     super.onClose(connection);
   }
 }
