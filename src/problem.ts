@@ -81,7 +81,7 @@ export class Problem extends Error {
   }
 
   get status(): number {
-    return PROBLEMS[this.code].status;
+    return statusOf(this.code);
   }
 
   get title(): string {
@@ -113,6 +113,11 @@ export function logFault(event: string, fault: unknown, more: Record<string, str
     .filter((line) => /^\s+at /.test(line))
     .map((line) => line.trim());
   console.error(JSON.stringify({ event, ...more, fault: name, at: at.slice(0, 8) }));
+}
+
+/** The HTTP status that a problem is told with. */
+export function statusOf(code: ProblemCode): number {
+  return PROBLEMS[code].status;
 }
 
 /** Turns whatever was thrown into a Problem; what we did not mean to throw is logged whole and told in one sentence. */

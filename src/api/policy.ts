@@ -1,14 +1,29 @@
 /** Policies on their way in and out: times as epoch milliseconds inside, as RFC 3339 outside. */
 import type * as z from "zod";
+import type { PolicyChanges } from "../vault/change_token.ts";
 import type { PolicyInput } from "../vault/resolve_policy.ts";
 import type { Token as StoredToken } from "../vault/tokens.ts";
-import type { Policy, StoredPolicy } from "./schema.ts";
+import type { Policy, PolicyPatch, StoredPolicy } from "./schema.ts";
 
 type Times = { not_before?: string | undefined; expires_at?: string | undefined };
 
 /** A policy as a person writes it, for the vault, which resolves what it names. */
 export function policyInput({ warn, ...policy }: z.output<typeof Policy>): PolicyInput {
   return { ...policy, ...timesIn(policy), warn: warn && { ...warn, ...timesIn(warn) } };
+}
+
+/** Changes to a policy, for the vault. Null takes a rule away. */
+export function policyChanges({ warn, not_before, expires_at, ...rest }: z.output<typeof PolicyPatch>): PolicyChanges {
+  return {
+    ...rest,
+    not_before: timeChange(not_before),
+    expires_at: timeChange(expires_at),
+    warn: warn && { ...warn, ...timesIn(warn) },
+  };
+}
+
+function timeChange(text: string | null | undefined): number | null | undefined {
+  return typeof text === "string" ? Date.parse(text) : text;
 }
 
 /** A stored policy as it is told; when a token ends is told with it. */

@@ -16,6 +16,7 @@ import type { AnyHandler } from "./operation.ts";
 import { parse } from "./parse.ts";
 import { reportLeak } from "./report_leak.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
+import { explainHandlers } from "./explain.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
@@ -24,6 +25,7 @@ type App = { Bindings: Env };
 const HANDLERS: Record<OperationId, AnyHandler> = {
   ...keyHandlers,
   ...tokenHandlers,
+  ...explainHandlers,
   ...grantHandlers,
   ...deviceHandlers,
   ...activityHandlers,

@@ -7,6 +7,7 @@ import { ACTIVITY_OPERATIONS } from "./schema/activity.ts";
 import { GRANT_OPERATIONS } from "./schema/grants.ts";
 import { DEVICE_OPERATIONS } from "./schema/devices.ts";
 import { ALERT_OPERATIONS } from "./schema/alerts.ts";
+import { EXPLAIN_OPERATIONS } from "./schema/explain.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
@@ -16,6 +17,7 @@ export type { Authority, Operation } from "./schema/common.ts";
 export * from "./schema/account.ts";
 export * from "./schema/activity.ts";
 export { Receipt } from "./schema/common.ts";
+export * from "./schema/explain.ts";
 export * from "./schema/grants.ts";
 export * from "./schema/devices.ts";
 export * from "./schema/keys.ts";
@@ -36,6 +38,7 @@ export const OPERATIONS = {
   ...LIVE_OPERATIONS,
   ...ALERT_OPERATIONS,
   ...WEBHOOK_OPERATIONS,
+  ...EXPLAIN_OPERATIONS,
 };
 
 export type OperationId = keyof typeof OPERATIONS;

@@ -1,6 +1,6 @@
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
-import { policyInput } from "./policy.ts";
+import { policyChanges, policyInput } from "./policy.ts";
 import type { TOKEN_OPERATIONS } from "./schema.ts";
 import { wireIssued, wireReceipt, wireRefreshed, wireToken, wireTokenDetails } from "./wire.ts";
 
@@ -8,6 +8,16 @@ export const tokenHandlers: Handlers<typeof TOKEN_OPERATIONS> = {
   createToken: async ({ vault, who, body }) => {
     const { name, rotation, policy = {} } = body;
     return wireIssued(await ask(vault.createToken(who.caller, name, policyInput(policy), rotation)));
+  },
+  deriveToken: async ({ vault, who, body }) => {
+    const { name, policy = {} } = body;
+    return wireIssued(await ask(vault.deriveToken(who.caller, name, policyInput(policy))));
+  },
+  changeToken: async ({ vault, who, param, body }) => {
+    const { name, policy } = body;
+    return wireToken(
+      await ask(vault.changeToken(who.caller, param("id"), { name, policy: policy && policyChanges(policy) })),
+    );
   },
   refreshToken: async ({ vault, who }) => wireRefreshed(await ask(vault.refreshToken(who.caller))),
   listTokens: async ({ vault, who, query }) => {

@@ -128,6 +128,7 @@ export function wireToken(token: AppToken): z.output<typeof Token> {
   return {
     id,
     name,
+    parent_id: token.parent_id ?? undefined,
     policy: wirePolicy(token),
     paused: token.paused_at !== null,
     created_at: wireTime(token.created_at),

@@ -93,7 +93,7 @@ export async function pauseToken(parts: Parts, caller: Caller, id: string): Prom
   parts.tokens.pause(id, Date.now());
   parts.gate.bump();
   record(parts, by, caller, "token.pause", { subject: id });
-  await cutTokens(parts, [id], "token_paused");
+  await cutTokens(parts, [id, ...parts.tokens.descendants(id)], "token_paused");
   return appToken(parts, id);
 }
 

@@ -1,4 +1,4 @@
-import type { Charge } from "./judge.ts";
+import { trialMeter, type Charge } from "./judge.ts";
 import { dayOf, depthOf, type Reading } from "./limits.ts";
 
 /** A call under way, and the meters of its tokens. */
@@ -98,9 +98,11 @@ export class Meters {
   }
 
   /** A token is gone for good. */
-  remove(name: string): void {
-    this.#sql.exec("DELETE FROM meter WHERE name = ?", name);
-    this.#states.delete(name);
+  remove(token_id: string): void {
+    for (const each of [token_id, trialMeter(token_id)]) {
+      this.#sql.exec("DELETE FROM meter WHERE name = ?", each);
+      this.#states.delete(each);
+    }
   }
 
   #calls(): UnderWay {

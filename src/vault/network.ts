@@ -43,6 +43,11 @@ export function isWithin(networks: readonly Network[], ip: string): boolean {
   return address !== undefined && networks.some((network) => matches(address, network));
 }
 
+/** Does one range lie in another? */
+export function liesWithin(inner: Network, outer: Network): boolean {
+  return inner[1] >= outer[1] && matches(inner[0], outer);
+}
+
 function matches(address: ipaddr.IPv4 | ipaddr.IPv6, [start, bits]: Network): boolean {
   return address.kind() === start.kind() && address.match(start, bits);
 }

@@ -51,6 +51,7 @@ export type Parts = {
   versions: Versions;
   connected_keys: ConnectedKeys;
   idempotency: Idempotency;
+  quota: Quota;
   turnstile: Turnstile;
   identities: Identities;
   audit: Audit;
@@ -165,6 +166,7 @@ export function assemble(
     versions,
     connected_keys,
     idempotency,
+    quota,
     turnstile: new Turnstile(storage),
     identities: new Identities(sql),
     audit,

@@ -62,6 +62,21 @@ export function covers(glob: Glob, { segments }: UpstreamPath): boolean {
   );
 }
 
+/**
+ * Does a glob cover all that another covers? Never yes where it does not: the inner one's wildcards are taken as things that
+ * only a wildcard of the outer one can stand for. (No, now and then, where it does: `/a/*` and `/a/**` together, say.)
+ */
+export function coversGlob(outer: Glob, inner: Glob): boolean {
+  return wildcard(outer, inner, ANY, (part, given) => {
+    if (given === ANY) return false;
+    if (typeof part === "string") return part === given;
+    // A star of the inner glob is a letter here that nothing but a star stands for.
+    return wildcard(part, typeof given === "string" ? given.split("") : given.map(starred), "*", (a, b) => a === b);
+  });
+}
+
+const starred = (letter: string) => (letter === "*" ? "\0" : letter);
+
 /** Greedy wildcard match: linear in pattern × items, so that no glob can be made slow. */
 function wildcard<Part, Item>(
   pattern: readonly Part[],

@@ -1,4 +1,5 @@
 import { Problem } from "../problem.ts";
+import { dayOf } from "./limits.ts";
 
 const DAY_MS = 86_400_000;
 /** Beyond this the store is kept for what must always work: revoking, pausing, signing in. */
@@ -26,22 +27,23 @@ export class Quota {
 
   /** Refuses a use for which there is no room. `head_seq` is that of the newest row. */
   assertRoom(head_seq: number, now: number): void {
-    if (this.#sql.databaseSize > OUTBOX_BYTES) {
-      throw new Problem(
-        "unavailable",
-        "This vault's audit rows wait for their archive; no use is let through without a record.",
-        { retry_after_s: 60 },
-      );
-    }
-    const day = Math.floor(now / DAY_MS);
+    const day = dayOf(now);
     if (day !== this.#day) this.#begin(day, head_seq);
-    if (head_seq - this.#began_at_seq >= this.#rows_a_day) {
-      const retry_after_s = Math.ceil(((day + 1) * DAY_MS - now) / 1_000);
-      throw new Problem("rate_limited", "This vault has recorded as much today as it may (audit_quota).", {
-        rule: "audit_quota",
-        retry_after_s,
-      });
+    const refusal = this.refusal(head_seq, now);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Why a use would be refused now; undefined where there is room. Writes nothing. */
+  refusal(head_seq: number, now: number): Problem | undefined {
+    if (this.#sql.databaseSize > OUTBOX_BYTES) {
+      const detail = "This vault's audit rows wait for their archive; no use is let through without a record.";
+      return new Problem("unavailable", detail, { rule: "outbox", retry_after_s: 60 });
     }
+    const day = dayOf(now);
+    if (day !== this.#day || head_seq - this.#began_at_seq < this.#rows_a_day) return undefined;
+    const retry_after_s = Math.ceil(((day + 1) * DAY_MS - now) / 1_000);
+    const detail = "This vault has recorded as much today as it may (audit_quota).";
+    return new Problem("rate_limited", detail, { rule: "audit_quota", retry_after_s });
   }
 
   #begin(day: number, head_seq: number): void {

@@ -58,7 +58,7 @@ const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
 const REMEMBERED = 2_000;
 /** So many tokens may stand between a token and the one that a person made. */
-const DEPTH_LIMIT = 5;
+export const DEPTH_LIMIT = 5;
 
 type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
 type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
@@ -196,7 +196,7 @@ export class Tokens {
    * A token as it stands now, then the app tokens that it was derived from, each with its policy read. They are walked at every
    * judgement, so a child is never wider than its parents are at that moment.
    */
-  lineage(token: Token): Holder[] {
+  lineage(token: Token): (Holder & { token: Token })[] {
     const holders = [this.#holder(token)];
     for (let child = token; child.parent_id?.startsWith("tok_") === true && holders.length <= DEPTH_LIMIT;) {
       const parent = this.#parents.get(child.parent_id) ?? this.#must(child.parent_id);
@@ -206,6 +206,40 @@ export class Tokens {
       child = parent;
     }
     return holders;
+  }
+
+  /** Ids of all app tokens that were derived from this one, and from those. */
+  descendants(id: string): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        `WITH RECURSIVE below (id) AS (
+           SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)
+         SELECT id FROM below`,
+        id,
+      )
+      .toArray()
+      .map((row) => row.id);
+  }
+
+  /** Forgets children that have been dead since before `until`, and what was derived from them, which is dead too. Answers their ids. */
+  forgetChildren(parent_id: string, until: number): string[] {
+    const dead = this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM token WHERE parent_id = ? AND min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ?",
+        parent_id,
+        until,
+      )
+      .toArray()
+      .flatMap(({ id }) => [...this.descendants(id), id]);
+    for (const id of dead) {
+      this.#sql.exec("DELETE FROM token WHERE id = ?", id);
+      this.#forget(id);
+    }
+    return dead;
+  }
+
+  change(id: string, { name, policy, expires_at }: Pick<Token, "name" | "policy" | "expires_at">): void {
+    this.#write(id, "name = ?, policy = ?, expires_at = ?", name, JSON.stringify(policy), expires_at);
   }
 
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
@@ -342,7 +376,7 @@ export class Tokens {
     };
   }
 
-  #holder(token: Token): Holder {
+  #holder(token: Token): Holder & { token: Token } {
     let rules = this.#rules.get(token.policy);
     if (rules === undefined) this.#rules.set(token.policy, (rules = readPolicy(token.policy)));
     return { token, rules };

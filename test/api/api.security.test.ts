@@ -36,8 +36,12 @@ describe("the authority table", () => {
     expect(await response.json()).toMatchObject({ code: "invalid_token" });
   });
 
-  it.each(operations)("%s refuses an app token", async (_id, { method, path, may }) => {
-    expect(may).not.toContain("app");
+  it("lets an app token derive a narrower one, and nothing else", () => {
+    expect(operations.filter(([, { may }]) => may.includes("app")).map(([id]) => id)).toEqual(["deriveToken"]);
+  });
+
+  const others = operations.filter(([, { may }]) => !may.includes("app"));
+  it.each(others)("%s refuses an app token", async (_id, { method, path }) => {
     const ada = await newPerson(locker);
     const { token } = await mintToken(ada);
     const response = await fetch(locker.publicOrigin + concrete(path), {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
-import { Policy, StoredPolicy } from "./policy.ts";
+import { Policy, PolicyPatch, StoredPolicy } from "./policy.ts";
 
 export const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
 
@@ -13,9 +13,17 @@ export const NewToken = z.strictObject({
   policy: Policy.optional(),
 });
 
+export const TokenPatch = z.strictObject({ name: text(100).optional(), policy: PolicyPatch.optional() });
+
+export const DerivedToken = z.strictObject({ name: text(100), policy: Policy.optional() });
+
 export const Token = z.object({
   id: z.string(),
   name: z.string(),
+  parent_id: z
+    .string()
+    .optional()
+    .meta({ description: "The token that it was derived from, or the device that made it" }),
   policy: StoredPolicy,
   paused: z.boolean(),
   created_at: time,
@@ -69,6 +77,15 @@ export const TOKEN_OPERATIONS = {
     answer: CreatedToken,
     status: 201,
   },
+  deriveToken: {
+    method: "post",
+    path: "/tokens/derive",
+    summary: "Make a narrower token, for a sub-agent or a job; it ends with the token that makes it",
+    may: ["app"],
+    body: DerivedToken,
+    answer: CreatedToken,
+    status: 201,
+  },
   refreshToken: {
     method: "post",
     path: "/tokens/refresh",
@@ -92,6 +109,15 @@ export const TOKEN_OPERATIONS = {
     summary: "Get an app token",
     may: PEOPLE,
     answer: TokenDetails,
+    status: 200,
+  },
+  changeToken: {
+    method: "patch",
+    path: "/tokens/{id}",
+    summary: "Rename a token or change its policy; allowing it more needs a person in the browser",
+    may: PEOPLE,
+    body: TokenPatch,
+    answer: Token,
     status: 200,
   },
   pauseToken: {

@@ -17,6 +17,9 @@ import {
   type Rotation,
 } from "../manage_tokens.ts";
 import type { Issued } from "../families.ts";
+import { changeToken, type TokenChanges } from "../change_token.ts";
+import { deriveToken } from "../derive_token.ts";
+import { explain, type Explanation, type Question } from "../explain.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../refresh.ts";
 import type { PolicyInput } from "../resolve_policy.ts";
@@ -51,6 +54,19 @@ export abstract class TokenSurface extends ConnectionSurface {
 
   getToken(caller: Caller, id: string): Answer<AppTokenDetails> {
     return this[read](caller, (parts) => appTokenDetails(parts, id));
+  }
+
+  changeToken(caller: Caller, id: string, changes: TokenChanges): Promise<Answer<AppToken>> {
+    return this[stop](caller, (parts) => changeToken(parts, caller, id, changes));
+  }
+
+  /** A narrower token, for whoever holds an app token. */
+  deriveToken(caller: Caller, name: string, policy: PolicyInput): Promise<Answer<CreatedToken>> {
+    return this[change](caller, (parts) => deriveToken(parts, caller, name, policy));
+  }
+
+  explain(caller: Caller, question: Question): Answer<Explanation> {
+    return this[read](caller, (parts, by) => explain(parts, by, question));
   }
 
   pauseToken(caller: Caller, id: string): Promise<Answer<AppToken>> {

@@ -1,0 +1,59 @@
+import { liesWithin, readNetwork } from "./network.ts";
+import { coversGlob, readGlob } from "./path.ts";
+import type { Rate } from "./limits.ts";
+import type { Terms } from "./policy.ts";
+
+/** What a token may do, and when it ends: all that may not grow unseen. Rules on trial allow and refuse nothing. */
+export type Bounds = Terms & { expires_at?: number | null | undefined };
+
+/** One comparison a field: may `after` allow anything that `before` does not? Either may be absent, which allows all. */
+type Comparison<Value> = (before: Value, after: Value) => boolean;
+
+const outside: Comparison<readonly string[] | undefined> = (before, after) =>
+  before !== undefined && (after === undefined || after.some((one) => !before.includes(one)));
+const more: Comparison<number | undefined> = (before, after) => (after ?? Infinity) > (before ?? Infinity);
+
+const COMPARISONS: { [Field in keyof Required<Bounds>]: Comparison<Bounds[Field]> } = {
+  keys: outside,
+  methods: outside,
+  countries: outside,
+  scopes: outside,
+  paths: (before, after) =>
+    before !== undefined &&
+    (after === undefined ||
+      after.some((inner) => !before.some((outer) => coversGlob(readGlob(outer), readGlob(inner))))),
+  ip_allow: (before, after) =>
+    before !== undefined &&
+    (after === undefined || after.some((inner) => !before.some((outer) => isRangeWithin(inner, outer)))),
+  not_before: (before, after) => (after ?? -Infinity) < (before ?? -Infinity),
+  expires_at: (before, after) => (after ?? Infinity) > (before ?? Infinity),
+  max_uses: more,
+  daily_quota: more,
+  max_concurrent: more,
+  rate: isFaster,
+  allow_credential_endpoints: (before = false, after = false) => after && !before,
+};
+
+/**
+ * The fields in which one policy allows something that another does not. None is missed; a field may be named although the two
+ * come to the same, where only a proof would show it (globs and ranges are compared one by one).
+ */
+export function widerFields(before: Bounds, after: Bounds): (keyof Bounds)[] {
+  return (Object.keys(COMPARISONS) as (keyof Bounds)[]).filter((field) => isWiderIn(field, before, after));
+}
+
+function isWiderIn<Field extends keyof Bounds>(field: Field, before: Bounds, after: Bounds): boolean {
+  return COMPARISONS[field](before[field], after[field]);
+}
+
+function isRangeWithin(inner: string, outer: string): boolean {
+  const [one, other] = [readNetwork(inner), readNetwork(outer)];
+  return one !== undefined && other !== undefined && liesWithin(one, other);
+}
+
+/** A limit on a minute holds each second within it to the same; one on a second allows a minute sixty times as much. */
+function isFaster(before: Rate = {}, after: Rate = {}): boolean {
+  const a_second = Math.min(after.per_second ?? Infinity, after.per_minute ?? Infinity);
+  const a_minute = Math.min(after.per_minute ?? Infinity, (after.per_second ?? Infinity) * 60);
+  return a_second > (before.per_second ?? Infinity) || a_minute > (before.per_minute ?? Infinity);
+}
