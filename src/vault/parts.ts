@@ -69,7 +69,6 @@ export type Parts = {
   /** What is sent to addresses that people gave: one at a time. */
   outbound: OneAtATime;
   mcp_sessions: McpSessions;
-  quota: Quota;
   housekeeping: Housekeeping;
 };
 
@@ -183,7 +182,6 @@ export function assemble(
     webhooks: new Webhooks(sql, jobs),
     outbound: new OneAtATime(),
     mcp_sessions,
-    quota,
     housekeeping,
   };
   housekeeping.wake();

@@ -1,0 +1,193 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { configOf } from "../../src/config.ts";
+import { verifyToken } from "../../src/crypto/token.ts";
+import { ask } from "../../src/vault/answer.ts";
+import type { Caller } from "../../src/vault/caller.ts";
+import type { PolicyChanges } from "../../src/vault/change_token.ts";
+import type { PolicyInput } from "../../src/vault/resolve_policy.ts";
+import {
+  authorize,
+  createDirectory,
+  evict,
+  mintApp,
+  newVault,
+  ORIGIN,
+  outbox,
+  refusalOf,
+  sql,
+  storeKey,
+  travel,
+  type App,
+  type Vault,
+} from "../support/vault.ts";
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A vault with the keys `k` and `l`, and a device that may manage it. */
+async function managed(): Promise<{ vault: Vault; device: Caller; keys: string[] }> {
+  const vault = await newVault();
+  const keys = [(await storeKey(vault, "k")).id, (await storeKey(vault, "l")).id];
+  const code_hash = crypto.randomUUID();
+  const wish = { code_hash, name: "laptop", platform: "linux", policy: {}, reveal: "none", proof: null } as const;
+  await ask(vault.stub.approveDevice(vault.ada, wish));
+  const { token } = await ask(vault.stub.redeemDevice({ code_hash, proof: null }, ORIGIN));
+  const { hash, kind } = verifyToken(configOf(env).token_keys, token);
+  return { vault, device: { hash, kind, may: ["session", "device"], origin: ORIGIN }, keys };
+}
+
+const change = ({ stub }: Vault, by: Caller, app: App, policy: PolicyChanges) =>
+  ask(stub.changeToken(by, app.id, { policy }));
+
+async function derive({ stub }: Vault, parent: App, policy: PolicyInput = {}): Promise<App> {
+  const by: Caller = { hash: parent.hash, kind: "app", may: ["app"], origin: ORIGIN };
+  const { token, row } = await ask(stub.deriveToken(by, "child", policy));
+  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+}
+
+describe("a device", () => {
+  it("may narrow a policy in every field, and widen it in none", async () => {
+    const { vault, device } = await managed();
+    const narrower: PolicyChanges = {
+      keys: ["k"],
+      methods: ["GET"],
+      paths: ["/v1/**"],
+      ip_allow: ["192.0.2.0/24"],
+      countries: ["NZ"],
+      not_before: Date.now() - 1_000,
+      expires_at: Date.now() + 3_600_000,
+      max_uses: 5,
+      daily_quota: 5,
+      rate: { per_minute: 5 },
+      max_concurrent: 5,
+    };
+    const app = await mintApp(vault);
+    for (const [field, value] of Object.entries(narrower))
+      expect([field, await refusalOf(change(vault, device, app, { [field]: value }))]).toEqual([field, "accepted"]);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+    const wider: PolicyChanges = {
+      keys: ["k", "l"],
+      methods: ["GET", "POST"],
+      paths: ["/**"],
+      ip_allow: ["192.0.0.0/8"],
+      countries: ["NZ", "FR"],
+      not_before: Date.now() - 5_000,
+      expires_at: Date.now() + 7_200_000,
+      max_uses: 6,
+      daily_quota: 6,
+      rate: { per_minute: 6 },
+      max_concurrent: 6,
+      allow_credential_endpoints: true,
+    };
+    for (const [field, value] of Object.entries(wider)) {
+      expect([field, await refusalOf(change(vault, device, app, { [field]: value }))]).toEqual([
+        field,
+        "insufficient_scope wider",
+      ]);
+      if (field === "allow_credential_endpoints") continue;
+      expect([field, await refusalOf(change(vault, device, app, { [field]: null }))]).toEqual([
+        field,
+        "insufficient_scope wider",
+      ]);
+    }
+    for (const [field, value] of Object.entries(wider))
+      expect([field, await refusalOf(change(vault, vault.ada, app, { [field]: value }))]).toEqual([field, "accepted"]);
+  });
+});
+
+describe("a change", () => {
+  it("that comes while a call's secret is opened stops that call", async () => {
+    const { vault } = await managed();
+    const app = await mintApp(vault);
+    await sql(vault, "UPDATE key_version SET sealed = NULL");
+    await evict(vault);
+    const [refusal] = await Promise.all([
+      refusalOf(authorize(vault, app, "k", { method: "DELETE" })),
+      change(vault, vault.ada, app, { methods: ["GET"] }),
+    ]);
+    expect(["policy_denied methods", "accepted"]).toContain(refusal);
+    expect(await refusalOf(authorize(vault, app, "k", { method: "DELETE" }))).toBe("policy_denied methods");
+  });
+
+  it("keeps a key that is gone since, and does not ask for it again", async () => {
+    const { vault, keys } = await managed();
+    const app = await mintApp(vault, { keys: ["k", "l"] });
+    await ask(vault.stub.deleteKey(vault.ada, "k"));
+    const told = await change(vault, vault.ada, app, { methods: ["GET"] });
+    expect(told.policy).toMatchObject({ keys, methods: ["GET"] });
+  });
+
+  it("does not make a derived token wider than its parent, not even a person's", async () => {
+    const { vault } = await managed();
+    const parent = await mintApp(vault, { methods: ["GET"], max_uses: 3 });
+    const child = await derive(vault, parent, { max_uses: 2 });
+    expect(await refusalOf(change(vault, vault.ada, child, { methods: ["GET", "POST"] }))).toBe(
+      "invalid_request wider",
+    );
+    expect(await refusalOf(change(vault, vault.ada, child, { max_uses: 4 }))).toBe("invalid_request wider");
+    expect(await refusalOf(change(vault, vault.ada, child, { max_uses: 3 }))).toBe("accepted");
+  });
+
+  it("of a rate or a limit goes on from what was counted", async () => {
+    vi.setSystemTime(1_800_000_000_000);
+    const { vault } = await managed();
+    const app = await mintApp(vault, { rate: { per_minute: 3 } });
+    for (let n = 0; n < 3; n++) await authorize(vault, app, "k");
+    await change(vault, vault.ada, app, { rate: { per_minute: 5 } });
+    await evict(vault);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("rate_limited rate");
+    await change(vault, vault.ada, app, { rate: { per_minute: 1 } });
+    travel(59_999);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("rate_limited rate");
+    travel(1);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+  });
+
+  it("of max_concurrent counts the calls that are under way already", async () => {
+    const { vault } = await managed();
+    const app = await mintApp(vault);
+    await authorize(vault, app, "k");
+    await authorize(vault, app, "k");
+    await change(vault, vault.ada, app, { max_concurrent: 3 });
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("rate_limited max_concurrent");
+  });
+});
+
+describe("derived tokens", () => {
+  it("share their parents' places and places in time, whoever of them comes first", async () => {
+    const { vault } = await managed();
+    const parent = await mintApp(vault, { max_concurrent: 3, rate: { per_minute: 4 } });
+    const [one, two] = [await derive(vault, parent, { max_concurrent: 2 }), await derive(vault, parent)];
+    const outcomes = await Promise.all([one, one, one, two, two].map((app) => refusalOf(authorize(vault, app, "k"))));
+    expect(outcomes.filter((outcome) => outcome === "accepted")).toHaveLength(3);
+    await evict(vault);
+    expect(await refusalOf(authorize(vault, parent, "k"))).toBe("rate_limited max_concurrent");
+    const open = (await outbox(vault)).filter(({ pending }) => pending);
+    await ask(vault.stub.settle(open.map(({ seq }) => ({ seq, outcome: "ok" as const }))));
+    expect(await refusalOf(authorize(vault, two, "k"))).toBe("accepted");
+    expect(await refusalOf(authorize(vault, parent, "k"))).toBe("rate_limited rate");
+  });
+
+  it("that are dead for an hour are forgotten, with what they counted, when their parent makes another", async () => {
+    const { vault } = await managed();
+    const parent = await mintApp(vault, { max_uses: 10 });
+    const dead = await derive(vault, parent, { expires_at: Date.now() + 1_000, max_uses: 1 });
+    const below = await derive(vault, dead, { max_uses: 1 });
+    await authorize(vault, below, "k");
+    travel(2_000);
+    expect(await refusalOf(authorize(vault, below, "k"))).toBe("invalid_token expired");
+    travel(3_600_000);
+    const live = await derive(vault, parent);
+    expect(await sql(vault, "SELECT id FROM token WHERE kind = 'app' ORDER BY id")).toEqual(
+      [parent.id, live.id].toSorted().map((id) => ({ id })),
+    );
+    expect(await sql(vault, "SELECT name FROM meter")).toEqual([{ name: parent.id }]);
+    expect(await refusalOf(authorize(vault, dead, "k"))).toBe("invalid_token");
+  });
+});
