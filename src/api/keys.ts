@@ -91,7 +91,7 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     return probe(configOf(env), vault, dispatch, { method, query });
   },
   createEntryLink: async ({ env, vault, who, param }) => {
-    const { handle, expires_at } = await ask(vault.createEntryLink(who.caller, param("key")));
+    const { handle, expires_at } = await ask(vault.createPageLink(who.caller, { kind: "rotate", key: param("key") }));
     return { url: `${configOf(env).public_origin}/entry/${handle}`, expires_at: wireTime(expires_at) };
   },
   connectKey: async ({ env, vault, who, param }) => {

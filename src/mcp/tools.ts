@@ -18,6 +18,12 @@ import { revoke_client } from "./tools/revoke_client.ts";
 import { revoke_device } from "./tools/revoke_device.ts";
 import { revoke_token } from "./tools/revoke_token.ts";
 import { run_doctor } from "./tools/run_doctor.ts";
+import { store_key } from "./tools/store_key.ts";
+import { store_oauth_credential } from "./tools/store_oauth_credential.ts";
+import { rotate_key } from "./tools/rotate_key.ts";
+import { reveal_key } from "./tools/reveal_key.ts";
+import { create_token } from "./tools/create_token.ts";
+import { freeze_vault } from "./tools/freeze_vault.ts";
 import { holds, type Visit } from "./visit.ts";
 
 /** Every tool, in the order in which they are listed; both eras are served from this table. */
@@ -31,15 +37,21 @@ const TOOLS: readonly Tool[] = [
   list_devices,
   list_clients,
   proxy_request,
+  store_key,
+  store_oauth_credential,
+  rotate_key,
   rename_key,
   pause_key,
   resume_key,
   delete_key,
+  create_token,
   pause_token,
   resume_token,
   revoke_token,
   revoke_device,
   revoke_client,
+  freeze_vault,
+  reveal_key,
 ];
 
 const BY_NAME = new Map(TOOLS.map((tool) => [tool.name, tool]));

@@ -5,7 +5,7 @@ import type { Actor, Origin } from "./audit.ts";
 import { dropAuthorizations } from "./authorizations.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { cutAll, cutTokens, lastUse } from "./ending.ts";
-import { dropEntryLinks } from "./entry_links.ts";
+import { dropPageLinks } from "./page_links.ts";
 import { dropConnectLinks } from "./manage_connections.ts";
 import { isFresh } from "./frozen.ts";
 import { record, type Parts } from "./parts.ts";
@@ -52,7 +52,7 @@ export async function unfreezeVault(parts: Parts, caller: Caller): Promise<void>
 
 /** What was offered before a freeze and could be taken up later: gone for good, also when it thaws. */
 function dropOffers(parts: Parts): void {
-  dropEntryLinks(parts);
+  dropPageLinks(parts);
   dropConnectLinks(parts);
   parts.devices.dropApprovals();
   dropAuthorizations(parts);

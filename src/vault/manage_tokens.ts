@@ -9,6 +9,7 @@ import type { Effect } from "./frozen.ts";
 import { usesOf } from "./outbox.ts";
 import { record, type Parts } from "./parts.ts";
 import { isWithin } from "./reach.ts";
+import type { Policy } from "./policy.ts";
 import type { Receipt } from "./receipt.ts";
 import { resolvePolicy, type PolicyInput } from "./resolve_policy.ts";
 import { CADENCES_MS, type Cadence } from "./rotation.ts";
@@ -19,6 +20,9 @@ import { withinDevice } from "./within.ts";
 export type CreatedToken = { row: Token; token: string; expires_at: number | null; refresh_token?: string | undefined };
 
 export type Rotation = Cadence | "static";
+
+/** Somebody who asked a person for a token: it is made under them, with what is left of the wish within their own rights. */
+type Under = { id: string; policy: Policy; expires_at: number | null };
 
 /** An app token, and how it rotates if it does: `refresh_by` is when it ends without a refresh. */
 export type AppToken = Token & { rotation?: (Family & { refresh_by: number }) | undefined };
@@ -33,14 +37,17 @@ export async function createToken(
   name: string,
   input: PolicyInput,
   rotation: Rotation = "static",
+  under?: Under,
 ): Promise<CreatedToken> {
   const { tokens, families, env, vault_id } = parts;
   const prepared = rotation === "static" ? undefined : await families.prepare();
   const now = Date.now();
   const by = recognise(tokens, caller, now);
-  const terms = withinDevice(by, { policy: resolvePolicy(parts.keys, input), expires_at: input.expires_at ?? null });
-  const parent_id = by.kind === "ses" ? undefined : by.id;
-  const fresh = { kind: "app" as const, parent_id, name, ...terms, signed_in_at: null };
+  const terms =
+    under ?? withinDevice(by, { policy: resolvePolicy(parts.keys, input), expires_at: input.expires_at ?? null });
+  const { policy, expires_at } = terms;
+  const parent_id = under?.id ?? (by.kind === "ses" ? undefined : by.id);
+  const fresh = { kind: "app" as const, parent_id, name, policy, expires_at, signed_in_at: null };
   if (prepared === undefined || rotation === "static") {
     const { token, hash } = mintToken(configOf(env).token_keys, "app", vault_id);
     const row = tokens.add({ ...fresh, hash }, now);

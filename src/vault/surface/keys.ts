@@ -1,7 +1,7 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../caller.ts";
 import { changeKey, keyDetails, rollBackKey, rotateKey, type KeyDetails, type NewVersion } from "../change_keys.ts";
-import { createEntryLink, readEntryLink, useEntryLink, type EntryPage } from "../entry_links.ts";
+import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../page_links.ts";
 import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
@@ -49,16 +49,17 @@ export abstract class KeySurface extends Surface {
     return answerAsync(() => revealKeys(this[forCaller](caller), caller, refs));
   }
 
-  createEntryLink(caller: Caller, ref: string): Promise<Answer<{ handle: string; expires_at: number }>> {
-    return this[change](caller, (parts) => createEntryLink(parts, caller, ref));
+  /** A one-time page for this vault's person, on which a secret passes that no program or model may see. */
+  createPageLink(caller: Caller, wish: Wish): Promise<Answer<{ handle: string; expires_at: number }>> {
+    return this[change](caller, (parts) => createPageLink(parts, caller, wish));
   }
 
-  readEntryLink(caller: Caller, handle: string): Answer<EntryPage> {
-    return answer(() => readEntryLink(this[forCaller](caller), caller, handle));
+  readPageLink(caller: Caller, handle: string): Answer<ShownPage> {
+    return answer(() => readPageLink(this[forCaller](caller), caller, handle));
   }
 
-  useEntryLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<ApiKey>> {
-    return answerAsync(() => useEntryLink(this[forCaller](caller), caller, handle, secret));
+  usePageLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<Done>> {
+    return answerAsync(() => usePageLink(this[forCaller](caller), caller, handle, secret));
   }
 
   deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {

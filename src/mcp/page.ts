@@ -1,0 +1,24 @@
+import * as z from "zod";
+import { ask } from "../vault/answer.ts";
+import type { Wish } from "../vault/page_links.ts";
+import type { Asked } from "./tool.ts";
+
+/** How a tool answers whose secret passes on a page of ours and not here (SECURITY S21). */
+export const HandedOver = z.object({
+  status: z.enum(["opened", "declined", "link"]),
+  url: z
+    .string()
+    .optional()
+    .describe("For the owner to open in a browser where they are signed in; works once, for ten minutes"),
+  expires_at: z.string().optional(),
+  next: z.string(),
+});
+
+/** Sends the owner to a one-time page: opened by the client where it can, else a link for the model to pass on. */
+export async function handOver({ vault, caller, config, person }: Asked, message: string, wish: Wish, next: string) {
+  const handed = await person.show(message, async () => {
+    const { handle, expires_at } = await ask(vault.createPageLink(caller, wish));
+    return { handle, url: `${config.public_origin}/entry/${handle}`, expires_at: new Date(expires_at).toISOString() };
+  });
+  return { ...handed, next };
+}

@@ -1,0 +1,21 @@
+import * as z from "zod";
+import { accountHandlers } from "../../api/account.ts";
+import { Receipt } from "../../api/schema.ts";
+import { answerOf, operationOf } from "../operation.ts";
+import { confirmedName } from "../shapes.ts";
+import { tool } from "../tool.ts";
+
+export const freeze_vault = tool({
+  name: "freeze_vault",
+  title: "Freeze the vault",
+  description:
+    "Stops everything at once: every key, token, device and client, this one too. Only the owner can undo it, by signing in afresh. For emergencies; the owner is asked first.",
+  scope: "vault:write",
+  effect: "destroys",
+  input: z.strictObject({ confirm: confirmedName('the word "freeze"') }),
+  output: Receipt,
+  run: async ({ env, visit, person }, { confirm }) => {
+    await person.confirm("Freeze the whole vault? Everything stops, this client too.", "freeze", confirm);
+    return answerOf(await accountHandlers.freeze({ ...operationOf(env, visit, "vault:write"), query: {}, body: {} }));
+  },
+});
