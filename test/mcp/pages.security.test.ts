@@ -240,7 +240,7 @@ describe("what destroys", () => {
       if (line === undefined || answered) continue;
       answered = true;
       const { id } = JSON.parse(line) as { id: string };
-      await session.answer(id, { action: "accept", content: { confirm: true } });
+      await session.reply(id, { action: "accept", content: { confirm: true } });
     }
     expect(answered).toBe(true);
     expect(text).toContain("streams_cut");

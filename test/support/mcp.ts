@@ -147,7 +147,7 @@ export async function openSession(
     headers,
     request: (method, params = {}) =>
       post({ ...client, token }, { jsonrpc: "2.0", id: ++last, method, params }, headers),
-    answer: (id, result) => post({ ...client, token }, { jsonrpc: "2.0", id, result }, headers),
+    reply: (id, result) => post({ ...client, token }, { jsonrpc: "2.0", id, result }, headers),
     as,
   });
   await post(client, { jsonrpc: "2.0", method: "notifications/initialized" }, headers);
@@ -160,7 +160,7 @@ export type Session = {
   headers: Record<string, string>;
   request: (method: string, params?: object) => Promise<McpAnswer>;
   /** Answers what the server has asked. */
-  answer: (id: number | string, result: object) => Promise<McpAnswer>;
+  reply: (id: number | string, result: object) => Promise<McpAnswer>;
   /** The same session with another token. */
   as: (token: string) => Session;
 };
