@@ -44,6 +44,8 @@ const PROBLEMS = {
   slow_down: { status: 400, title: "It asks too often", oauth: "slow_down" },
   expired_token: { status: 400, title: "The device code has expired", oauth: "expired_token" },
   rate_limited: { status: 429, title: "Too many requests", oauth: "temporarily_unavailable" },
+  /** Between router and vault only: what a call may come to is to be told first. */
+  estimate_needed: { status: 503, title: "Temporarily unavailable", oauth: "temporarily_unavailable" },
   upstream_unreachable: { status: 502, title: "The upstream could not be reached", oauth: "server_error" },
   upstream_refused: { status: 502, title: "The upstream's answer cannot be passed on safely", oauth: "server_error" },
   unavailable: { status: 503, title: "Temporarily unavailable", oauth: "temporarily_unavailable" },

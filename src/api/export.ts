@@ -20,6 +20,7 @@ const COLUMNS = [
   "status",
   "latency_ms",
   "bytes_out",
+  "usd",
   "count",
   "would_refuse",
   "ip",

@@ -52,6 +52,7 @@ function mutable({ keys, methods, paths, ip_allow, countries, not_before, expire
     rate: rest.rate,
     daily_quota: rest.daily_quota,
     max_concurrent: rest.max_concurrent,
+    spend: rest.spend,
     allow_credential_endpoints: rest.allow_credential_endpoints,
   };
 }

@@ -17,6 +17,7 @@ import { parse } from "./parse.ts";
 import { reportLeak } from "./report_leak.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { explainHandlers } from "./explain.ts";
+import { spendHandlers } from "./spend.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
@@ -26,6 +27,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...keyHandlers,
   ...tokenHandlers,
   ...explainHandlers,
+  ...spendHandlers,
   ...grantHandlers,
   ...deviceHandlers,
   ...activityHandlers,

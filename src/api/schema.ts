@@ -10,6 +10,7 @@ import { ALERT_OPERATIONS } from "./schema/alerts.ts";
 import { EXPLAIN_OPERATIONS } from "./schema/explain.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
+import { SPEND_OPERATIONS } from "./schema/spend.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
 import { WEBHOOK_OPERATIONS } from "./schema/webhooks.ts";
 
@@ -25,12 +26,14 @@ export * from "./schema/alerts.ts";
 export * from "./schema/live.ts";
 export * from "./schema/policy.ts";
 export * from "./schema/webhooks.ts";
+export * from "./schema/spend.ts";
 export * from "./schema/tokens.ts";
 
 /** Every operation of `/v1`, with its authority. */
 export const OPERATIONS = {
   ...KEY_OPERATIONS,
   ...TOKEN_OPERATIONS,
+  ...SPEND_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...DEVICE_OPERATIONS,
   ...ACTIVITY_OPERATIONS,

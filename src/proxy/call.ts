@@ -1,8 +1,10 @@
-import type { Outcome } from "../vault/audit.ts";
 import type { Dispatch, Settlement } from "../vault/gate.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { Leash } from "./leash.ts";
 import { settleSoon } from "./settlements.ts";
+
+/** How a call ended, and what it took. */
+type Ended = Omit<Settlement, "seq">;
 
 const LEASH_AFTER_MS = 250;
 
@@ -99,7 +101,7 @@ export class ProxyCall {
   }
 
   /** As {@link end}, and the vault has been told by the time it is asked for another call. */
-  async endBeforeNext(outcome: Outcome): Promise<void> {
+  async endBeforeNext(outcome: Ended): Promise<void> {
     if (this.#ended) return;
     const settlement = this.#settlement(outcome);
     // What goes over the leash may come after what is asked next: it rides along too, and counts once.
@@ -108,13 +110,13 @@ export class ProxyCall {
   }
 
   /** Ends the call's row, once; later reasons are echoes of the first. Resolves when the vault was told. */
-  async end(outcome: Outcome): Promise<void> {
+  async end(outcome: Ended): Promise<void> {
     if (this.#ended) return;
     const settlement = this.#settlement(outcome);
     if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.#vault_id, settlement);
   }
 
-  #settlement(outcome: Outcome): Settlement {
+  #settlement(outcome: Ended): Settlement {
     this.#ended = true;
     clearTimeout(this.#leash_timer);
     const cut = this.stopped.aborted

@@ -1,11 +1,21 @@
 import { Problem } from "../problem.ts";
 import type { ProxyCall } from "./call.ts";
+import type { Metered } from "../vault/spending.ts";
 import type { Scrubber } from "./scrub.ts";
+import { watched, type UsageReader } from "./usage.ts";
 
 /** Statuses that have no body (Fetch §2.2.6). */
 const BODILESS = new Set([101, 103, 204, 205, 304]);
 /** Codings that the runtime has already taken off when the body is read; it knows them in this spelling only. */
 const DECODED = new Set(["gzip", "br"]);
+
+/** How an answer goes: searched or not, and by whom its tokens are counted where a budget pays. */
+type Lane = {
+  scrubber: Scrubber | undefined;
+  method: string;
+  client: AbortSignal;
+  usage: UsageReader | undefined;
+};
 
 /**
  * Answers the client with the upstream's body, in one of two lanes (DESIGN D15): piped by the runtime with no JavaScript per
@@ -16,7 +26,7 @@ export function carry(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
-  { scrubber, method, client }: { scrubber: Scrubber | undefined; method: string; client: AbortSignal },
+  { scrubber, method, client, usage }: Lane,
 ): { response: Response; done: Promise<void> } {
   const { status } = upstream;
   if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
@@ -28,7 +38,10 @@ export function carry(
 
   if (upstream.body === null || BODILESS.has(status) || method === "HEAD") {
     void upstream.body?.cancel().catch(() => {});
-    return { response: new Response(null, { status, headers }), done: call.end({ outcome: "ok" }) };
+    return {
+      response: new Response(null, { status, headers }),
+      done: call.end({ outcome: "ok", metered: told(usage) }),
+    };
   }
   if (scrubber !== undefined && coding !== "" && coding !== "identity" && !decoded) {
     throw new Problem(
@@ -38,13 +51,19 @@ export function carry(
   }
   const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
   const { readable, writable } = known === undefined ? new IdentityTransformStream() : new FixedLengthStream(known);
+  const body = usage === undefined ? upstream.body : watched(upstream.body, (chunk) => usage.take(chunk));
   const piped =
     scrubber === undefined
-      ? upstream.body.pipeTo(writable, { signal: call.stopped }).then(() => known)
-      : scrubber.pipe(upstream.body, writable, call.stopped);
+      ? body.pipeTo(writable, { signal: call.stopped }).then(() => known)
+      : scrubber.pipe(body, writable, call.stopped);
   const done = piped.then(
-    (bytes_out) => call.end({ outcome: "ok", bytes_out }),
-    () => call.end({ outcome: client.aborted ? "canceled" : "failed" }),
+    (bytes_out) => call.end({ outcome: "ok", bytes_out, metered: told(usage) }),
+    // What an answer that broke off has said of its tokens is not all of them.
+    () => call.end({ outcome: client.aborted ? "canceled" : "failed", metered: usage && { bytes_out: usage.bytes } }),
   );
   return { response: new Response(readable, { status, headers }), done };
+}
+
+function told(usage: UsageReader | undefined): Metered | undefined {
+  return usage && { usage: usage.total(), bytes_out: usage.bytes };
 }

@@ -1,3 +1,4 @@
+import type { Dispatch } from "../vault/gate.ts";
 import type { Config } from "../config.ts";
 import type { ProxyCall } from "./call.ts";
 import { carry } from "./carry.ts";
@@ -5,6 +6,7 @@ import { clientHeaders } from "./headers.ts";
 import { pagination } from "./pagination.ts";
 import type { Scrubber } from "./scrub.ts";
 import { redirectedTo, type ProxyPath } from "./target.ts";
+import { UsageReader } from "./usage.ts";
 import { relay } from "./websocket.ts";
 
 /** What an answer is handed back with. */
@@ -40,6 +42,15 @@ export function handBack(
     scrubber: answer.status >= 400 ? scrubber : always,
     method: request.method,
     client: request.signal,
+    usage: readerFor(dispatch, answer),
   });
   return { response, done: Promise.all([leashed, done]) };
+}
+
+/** Who reads what the answer took, where a budget pays. Providers take nothing for what they refuse. */
+function readerFor({ metered }: Dispatch, { status, headers }: Response): UsageReader | undefined {
+  if (metered === undefined) return undefined;
+  return status >= 400
+    ? UsageReader.ofNothing(metered.model)
+    : new UsageReader(metered.model, headers.get("content-type") ?? "");
 }

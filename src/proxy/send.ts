@@ -17,10 +17,11 @@ import { Scrubber } from "./scrub.ts";
 import { sign } from "./sign.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
 import { readProxyPath, targetOf, type ProxyPath } from "./target.ts";
+import { ESTIMATED_BYTES, estimateOf } from "./usage.ts";
 
 const FIRST_BYTE_MS = 300_000;
 const HEADER_BYTES = 64 * 1024;
-const REPLAYED_BYTES = 1024 * 1024;
+const REPLAYED_BYTES = ESTIMATED_BYTES;
 const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
 const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
@@ -92,7 +93,8 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   await limitWeak(env, { weak }, origin.ip);
 
   const overridden = overridesMethod(headers, query);
-  const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, ...origin };
+  const upgrade = isUpgrade(request);
+  const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, upgrade, ...origin };
   return carry({ config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body });
 }
 
@@ -144,7 +146,7 @@ function settleHandBack(
 async function attempt(errand: Errand): Promise<Attempt> {
   const { config, env, ctx, request, vault_id } = errand;
   const started_at = Date.now();
-  const allowed = await authorize(errand);
+  const allowed = await authorized(errand);
   const dispatch = errand.scrubbed === true ? { ...allowed, scrub: true } : allowed;
   const vault_ms = Date.now() - started_at;
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
@@ -206,6 +208,21 @@ function hasUnusualBody({ method, body }: Request): boolean {
   return body !== null && (method === "GET" || method === "HEAD");
 }
 
+/** The vault's yes. Where a budget pays, it wants to know first what the call may come to. */
+async function authorized(errand: Errand): Promise<Dispatch> {
+  try {
+    return await authorize(errand);
+  } catch (thrown) {
+    if (!(thrown instanceof Problem) || thrown.code !== "estimate_needed") throw thrown;
+    await keepBody(errand);
+    const { request, body, question } = errand;
+    const length = Number(request.headers.get("content-length") ?? ESTIMATED_BYTES);
+    const text = body instanceof ArrayBuffer ? new TextDecoder().decode(body) : "";
+    errand.question = { ...question, estimate: estimateOf(text, length) };
+    return authorize(errand);
+  }
+}
+
 async function authorize({ env, vault_id, mac, question }: Errand): Promise<Dispatch> {
   const settled = takeSettlements(vault_id);
   try {
@@ -220,12 +237,16 @@ async function authorize({ env, vault_id, mac, question }: Errand): Promise<Disp
   }
 }
 
+function isUpgrade({ headers }: Request): boolean {
+  return headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
 function prepare(config: Config, dispatch: Dispatch, { request, asked, headers: given, query }: Errand): Upstream {
   // No path at all is judged as `/`, but means the base address itself: `/graphql` and `/graphql/` are two things.
   const target = targetOf(dispatch.destination, asked.path === "" ? "" : dispatch.path, query);
   assertForeign(config, target);
   const headers = upstreamHeaders(given);
-  const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  const upgrade = isUpgrade(request);
   if (upgrade) {
     headers.set("upgrade", "websocket");
     const protocols = given.get("sec-websocket-protocol");

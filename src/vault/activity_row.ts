@@ -17,6 +17,8 @@ export function activityRow({ decision, hash, outcome }: AuditRow): ActivityRow 
     latency_ms,
     bytes_in,
     bytes_out,
+    usd,
+    usd_estimated,
   } = ended ?? {};
-  return { ...event, outcome: how, rule, status, latency_ms, bytes_in, bytes_out, hash };
+  return { ...event, outcome: how, rule, status, latency_ms, bytes_in, bytes_out, usd, usd_estimated, hash };
 }

@@ -46,6 +46,9 @@ export type Outcome = {
   latency_ms?: number | undefined;
   bytes_in?: number | undefined;
   bytes_out?: number | undefined;
+  /** What it cost, where a budget pays; `usd_estimated` where the answer did not say. */
+  usd?: number | undefined;
+  usd_estimated?: boolean | undefined;
 };
 
 /** A row as it is stored, in the outbox and in D1: the texts are hashed to the letter. */

@@ -54,7 +54,14 @@ export function deriveToken(parts: Parts, caller: Caller, name: string, input: P
  * count the child's uses anyhow.
  */
 export function derived(parent: Bounds, given: Policy & Bounds): { policy: Policy; expires_at: number | null } {
-  const { max_uses: _uses, daily_quota: _quota, rate: _rate, max_concurrent: _at_once, ...kept } = parent;
+  const {
+    max_uses: _uses,
+    daily_quota: _quota,
+    rate: _rate,
+    max_concurrent: _at_once,
+    spend: _budget,
+    ...kept
+  } = parent;
   const { expires_at, ...policy } = overlaid(kept, given);
   return { policy, expires_at: expires_at ?? null };
 }

@@ -9,9 +9,11 @@ import type { ApiKey, Destination, Keys } from "./keys.ts";
 import { judge, NO_KEY, type Call, type Check, type Denial, type Standing, type Verdict } from "./judge.ts";
 import { newLease, type Term } from "./leashes.ts";
 import type { Meters } from "./meters.ts";
+import type { Prices } from "./prices.ts";
 import type { Quota } from "./quota.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "./sealer.ts";
+import type { Estimate, Metered, Spending } from "./spending.ts";
 import type { Token, Tokens } from "./tokens.ts";
 import type { Versions } from "./versions.ts";
 
@@ -26,6 +28,10 @@ export type Ask = {
   overlap?: boolean | undefined;
   /** The upstream has refused this access token (by its serial): ask for a newer one. A use of its own. */
   stale?: number | undefined;
+  /** It asks for a WebSocket. */
+  upgrade?: boolean | undefined;
+  /** What it may come to; asked for by `estimate_needed` where a budget pays. */
+  estimate?: Estimate | undefined;
 } & Origin;
 
 /** The vault's yes: where to send the call, with what, until when, and the lease that opens its leash. */
@@ -42,10 +48,12 @@ export type Dispatch = {
   overlaps: boolean;
   /** The access token's serial, where the call may be made once more with a newer one should the upstream refuse it. */
   renews?: number | undefined;
+  /** A budget pays: the answer is to be read for what it took, of this model unless it says so itself. */
+  metered?: { model: string } | undefined;
 } & Term;
 
-/** How a carried call ended, told off the hot path. */
-export type Settlement = { seq: number } & Outcome;
+/** How a carried call ended, told off the hot path, and what it took where a budget pays. */
+export type Settlement = { seq: number; metered?: Metered | undefined } & Outcome;
 
 /** What a gate works with: the vault's own parts. */
 export type Parts = {
@@ -58,6 +66,8 @@ export type Parts = {
   versions: Versions;
   connected_keys: ConnectedKeys;
   quota: Quota;
+  prices: Prices;
+  spending: Spending;
 };
 
 /** Kinds of token that may make calls; what more an access token needs is judged with the call. */
@@ -112,13 +122,18 @@ export class Gate {
   }
 
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { tokens, audit, meters, sealer, keys, quota, connected_keys } = this.#parts;
+    const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
     const { key, verdict } = this.#judge(token, ask, now);
     const event = eventOf(token, key, ask, action);
     if (verdict.verdict === "deny") throw this.#refuse(event, verdict.denial, now);
     if (key === undefined) throw new Error("a call without a key was let through");
+    const payers = this.#payers(token, key);
+    if (payers.length > 0 && ask.upgrade === true) throw this.#refuse(event, NOT_COUNTED, now);
+    const billed = payers.length > 0 && ask.method === "POST";
+    // Nothing was done yet: the router reads the request and comes back.
+    if (billed && ask.estimate === undefined) throw new Problem("estimate_needed", "A budget pays for this call.");
     const { path, charges, would_refuse } = verdict;
     slide(tokens, token, now);
     const epoch = this.#epoch;
@@ -128,6 +143,8 @@ export class Gate {
       path: event.path === path.raw ? null : path.raw,
     });
     meters.charge(charges, seq, now);
+    if (billed && ask.estimate !== undefined)
+      spending.reserve(seq, payers, { id: key.id, provider: key.destination.provider }, ask.estimate, now);
 
     const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
@@ -135,11 +152,13 @@ export class Gate {
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
       meters.giveBack(charges, now);
+      spending.release(seq);
       audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
       throw problemOf(overtaken, id);
     }
     if ("fault" in opened) {
       meters.giveBack(charges, now);
+      spending.release(seq);
       const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
       audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
       throw opened.fault;
@@ -155,6 +174,7 @@ export class Gate {
       path: path.raw,
       secret: opened.secret,
       scrub: key.scrub,
+      metered: billed ? { model: ask.estimate?.model ?? "" } : undefined,
       overlaps: ask.overlap !== true && this.#before(key, now) !== undefined,
       renews: opened.serial !== undefined && connected_keys.mayRenew(key, opened.serial) ? opened.serial : undefined,
     };
@@ -176,7 +196,12 @@ export class Gate {
 
   settle(settlements: readonly Settlement[]): void {
     const now = Date.now();
-    for (const { seq, ...outcome } of settlements) this.#parts.audit.settle(seq, outcome, now);
+    const { audit, spending } = this.#parts;
+    for (const { seq, metered, ...outcome } of settlements) {
+      const booked = spending.book(seq, metered);
+      const cost = booked && { usd: booked.cost / 1_000_000, usd_estimated: booked.estimated || undefined };
+      audit.settle(seq, { ...outcome, ...cost }, now);
+    }
   }
 
   /** What needs no waiting: the key's secret, or the access token of one that renews itself. */
@@ -205,12 +230,27 @@ export class Gate {
     now: number,
     note?: (check: Check) => void,
   ): { key: ApiKey | undefined; verdict: Verdict } {
-    const { tokens, meters } = this.#parts;
+    const { tokens, meters, spending } = this.#parts;
     const holders = tokens.lineage(token);
     const current = this.#keyFor(holders, ask.key);
     const key = ask.overlap === true ? this.#before(current, now) : current;
-    const call = { ...ask, direct: ask.key === null };
-    return { key, verdict: judge({ holders, key, now }, call, (meter) => meters.read(meter), note) };
+    const most = key && this.#most(token, key, ask);
+    const call = { ...ask, direct: ask.key === null, most };
+    const read = (meter: string) => ({ ...meters.read(meter), spent: () => spending.spent(meter, now) });
+    return { key, verdict: judge({ holders, key, now }, call, read, note) };
+  }
+
+  /** Ids of the tokens whose budgets pay for calls with this key: none where nobody knows what its provider costs. */
+  #payers(token: Token, { destination: { provider } }: ApiKey): string[] {
+    const { tokens, prices } = this.#parts;
+    const budgeted = tokens.lineage(token).filter(({ rules }) => rules.spend !== undefined);
+    return budgeted.length === 0 || !prices.knows(provider) ? [] : budgeted.map(({ token: { id } }) => id);
+  }
+
+  /** The most that the call may cost, where somebody pays. One that is only asked about costs nothing yet. */
+  #most(token: Token, key: ApiKey, { method, estimate }: Omit<Ask, "hash">): number | undefined {
+    if (method !== "POST" || this.#payers(token, key).length === 0) return undefined;
+    return estimate === undefined ? 0 : this.#parts.spending.most(key.destination.provider, estimate);
   }
 
   /** The judgement of a call that was let through: why it no longer stands. */
@@ -250,6 +290,12 @@ export class Gate {
     return problemOf(denial, audit.append(event, now).id);
   }
 }
+
+const NOT_COUNTED: Denial = {
+  rule: "spend",
+  code: "policy_denied",
+  detail: "This token has a budget (spend), and what a WebSocket costs cannot be counted.",
+};
 
 /** Until when a decision stands at most: the earliest end of all that it rests on. */
 function termOf(holders: Standing["holders"], key: ApiKey | undefined): Term {

@@ -1,6 +1,7 @@
 import type { TokenKind } from "../crypto/token.ts";
 import type { ProblemCode } from "../problem.ts";
 import { Problem } from "../problem.ts";
+import { checkBudget } from "./budget.ts";
 import type { ConnectionState } from "./connected_keys.ts";
 import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import { isFrozenFor, type Effect, type Freeze } from "./frozen.ts";
@@ -51,7 +52,14 @@ export type From = { ip: string; country: string };
  * The call that is asked about; `path` as it came. `overridden` = it carries a header or parameter by which servers take
  * another method; `direct` = it names no key.
  */
-export type Call = From & { method: string; path: string; overridden: boolean; direct: boolean };
+export type Call = From & {
+  method: string;
+  path: string;
+  overridden: boolean;
+  direct: boolean;
+  /** The most that it may cost, in millionths of a dollar; undefined where no budget pays for it. */
+  most?: number | undefined;
+};
 
 /** Why a call is refused; `rule` is named to the caller and in the audit row. */
 export type Denial = { rule: string; code: ProblemCode; detail: string; retry_after_s?: number | undefined };
@@ -117,7 +125,7 @@ export function judge(standing: Standing, call: Call, readMeter?: ReadMeter, not
   const asked = { ...call, path, credentials: touchesCredentials(key.destination, { ...call, path }) };
   const refused =
     firstDenial(callChecks(holders, asked), note) ??
-    (readMeter && firstDenial(longestFirst(limitChecks(holders, readMeter, now)), note));
+    (readMeter && firstDenial(longestFirst(limitChecks(holders, readMeter, now, call.most)), note));
   if (refused !== undefined) return { verdict: "deny", denial: refused };
 
   const charges: Charge[] = [];
@@ -228,10 +236,15 @@ function* limitChecks(
   holders: readonly Holder[],
   readMeter: ReadMeter,
   now: number,
+  most?: number,
 ): Generator<Check & { wait_ms: number }> {
   for (const { token, rules } of holders) {
-    if (rules.limits === undefined) continue;
-    for (const { rule, wait_ms, detail } of checkLimits(rules.limits, readMeter(token.id), now)) {
+    const budgeted = rules.spend !== undefined && most !== undefined;
+    if (rules.limits === undefined && !budgeted) continue;
+    const reading = readMeter(token.id);
+    const budget = budgeted ? checkBudget(rules.spend ?? {}, reading.spent(), most, now) : [];
+    const spend = [...budget].map((one) => ({ rule: "spend", ...one }));
+    for (const { rule, wait_ms, detail } of [...checkLimits(rules.limits ?? {}, reading, now), ...spend]) {
       const denial =
         wait_ms === 0
           ? undefined

@@ -1,3 +1,5 @@
+import type { Spent } from "./budget.ts";
+
 /** So many calls in any one second or minute. Both may be given. */
 export type Rate = { per_second?: number | undefined; per_minute?: number | undefined };
 
@@ -15,6 +17,7 @@ export type Reading = {
   usedOn(day: number): number;
   nthLast(n: number): number | undefined;
   open(): number;
+  spent(): Spent;
 };
 
 /** One limit, looked at: how long until it lets a call through again. 0: it does now; Infinity: it never will. */

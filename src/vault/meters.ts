@@ -37,7 +37,7 @@ export class Meters {
   }
 
   /** What a meter shows now. */
-  read(name: string): Reading {
+  read(name: string): Omit<Reading, "spent"> {
     const state = this.#state(name);
     return {
       used: state.used,

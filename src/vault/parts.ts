@@ -25,10 +25,12 @@ import { McpSessions } from "./mcp_sessions.ts";
 import { migrate } from "./migrate.ts";
 import { OneAtATime } from "./one_at_a_time.ts";
 import { BATCH_ROWS, BATCH_WAIT_MS } from "./outbox.ts";
+import { Prices } from "./prices.ts";
 import { Quota } from "./quota.ts";
 import type { Reach } from "./reach.ts";
 import { Refusals } from "./refusals.ts";
 import { Sealer } from "./sealer.ts";
+import { Spending } from "./spending.ts";
 import { Tokens, type Token } from "./tokens.ts";
 import { Turnstile } from "./turnstile.ts";
 import { UNCLAIMED_MS, UnderWay } from "./under_way.ts";
@@ -58,6 +60,8 @@ export type Parts = {
   alerts: Alerts;
   under_way: UnderWay;
   meters: Meters;
+  prices: Prices;
+  spending: Spending;
   refusals: Refusals;
   sealer: Sealer;
   jobs: Jobs;
@@ -96,6 +100,8 @@ export function assemble(
     if (state === "pending") jobs.plan("interrupt", now + UNCLAIMED_MS);
     else {
       meters.free(seq);
+      // Whoever ends a call without knowing what it took: it is booked by what it may have been.
+      spending.book(seq, undefined);
       jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
     }
     reactions.hear(parts, seq, told, now);
@@ -115,6 +121,8 @@ export function assemble(
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
   const quota = new Quota(sql, limits.audit_rows_a_day);
+  const prices = new Prices(sql);
+  const spending = new Spending(sql, prices);
   const gate = new Gate({
     tokens,
     keys,
@@ -125,6 +133,8 @@ export function assemble(
     sealer,
     refusals,
     quota,
+    prices,
+    spending,
   });
   const mcp_sessions = new McpSessions(sql, jobs, env.MCP_SESSION);
   const housekeeping = new Housekeeping({
@@ -172,6 +182,8 @@ export function assemble(
     alerts: new Alerts(sql),
     under_way,
     meters,
+    prices,
+    spending,
     refusals,
     sealer,
     jobs,

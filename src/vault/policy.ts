@@ -1,3 +1,4 @@
+import type { Budget } from "./budget.ts";
 import type { Rate } from "./limits.ts";
 import type { Scope } from "./scopes.ts";
 
@@ -18,6 +19,8 @@ export type Terms = {
   daily_quota?: number | undefined;
   rate?: Rate | undefined;
   max_concurrent?: number | undefined;
+  /** What calls to models may cost, where answers say what they took. */
+  spend?: Budget | undefined;
   /** Calls that mint or show credentials are refused unless this says otherwise (SECURITY S20). */
   allow_credential_endpoints?: boolean | undefined;
   /** What an OAuth access token is for; only such tokens have any. */

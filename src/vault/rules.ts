@@ -1,3 +1,4 @@
+import type { Budget } from "./budget.ts";
 import { readNetwork, type Network } from "./network.ts";
 import { readGlob, type Glob } from "./path.ts";
 import type { Policy, Terms } from "./policy.ts";
@@ -18,6 +19,7 @@ export type Rules = {
   /** An access token without the scope that calls need. */
   refuses_calls: boolean;
   limits: Limits | undefined;
+  spend: Budget | undefined;
   /** Rules on trial. */
   warn: Rules | undefined;
 };
@@ -33,7 +35,7 @@ export function readPolicy({ warn, ...policy }: Policy): Rules {
 
 function read(terms: Terms): Rules {
   const { keys, methods, paths, ip_allow, countries, not_before, allow_credential_endpoints = false } = terms;
-  const { max_uses, daily_quota, rate, max_concurrent, scopes } = terms;
+  const { max_uses, daily_quota, rate, max_concurrent, spend, scopes } = terms;
   const limits = { max_uses, daily_quota, rate, max_concurrent };
   return {
     keys: keys && new Set(keys),
@@ -46,6 +48,7 @@ function read(terms: Terms): Rules {
     refuses_credentials: !allow_credential_endpoints,
     refuses_calls: scopes !== undefined && !grantsScope(scopes, "vault:proxy"),
     limits: counts(limits) ? limits : undefined,
+    spend,
     warn: undefined,
   };
 }

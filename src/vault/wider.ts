@@ -1,5 +1,6 @@
 import { liesWithin, readNetwork } from "./network.ts";
 import { coversGlob, readGlob } from "./path.ts";
+import type { Budget } from "./budget.ts";
 import type { Rate } from "./limits.ts";
 import type { Terms } from "./policy.ts";
 
@@ -31,6 +32,7 @@ const COMPARISONS: { [Field in keyof Required<Bounds>]: Comparison<Bounds[Field]
   daily_quota: more,
   max_concurrent: more,
   rate: isFaster,
+  spend: isRicher,
   allow_credential_endpoints: (before = false, after = false) => after && !before,
 };
 
@@ -56,4 +58,11 @@ function isFaster(before: Rate = {}, after: Rate = {}): boolean {
   const a_second = Math.min(after.per_second ?? Infinity, after.per_minute ?? Infinity);
   const a_minute = Math.min(after.per_minute ?? Infinity, (after.per_second ?? Infinity) * 60);
   return a_second > (before.per_second ?? Infinity) || a_minute > (before.per_minute ?? Infinity);
+}
+
+/** A month's budget holds each of its days to the same; a day's allows a month at most thirty-one times as much. */
+function isRicher(before: Budget = {}, after: Budget = {}): boolean {
+  const a_day = Math.min(after.usd_per_day ?? Infinity, after.usd_per_month ?? Infinity);
+  const a_month = Math.min(after.usd_per_month ?? Infinity, (after.usd_per_day ?? Infinity) * 31);
+  return a_day > (before.usd_per_day ?? Infinity) || a_month > (before.usd_per_month ?? Infinity);
 }

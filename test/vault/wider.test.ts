@@ -36,6 +36,10 @@ describe("a policy is wider than another", () => {
     [{ rate: { per_minute: 299 } }, { rate: { per_second: 5 } }, ["rate"]],
     [{ rate: { per_second: 5, per_minute: 50 } }, { rate: { per_second: 5 } }, ["rate"]],
     [{ daily_quota: 5, max_concurrent: 2 }, { daily_quota: 6, max_concurrent: 3 }, ["daily_quota", "max_concurrent"]],
+    [{ spend: { usd_per_day: 5 } }, { spend: { usd_per_month: 5 } }, []],
+    [{ spend: { usd_per_day: 5 } }, {}, ["spend"]],
+    [{ spend: { usd_per_month: 100 } }, { spend: { usd_per_day: 4 } }, ["spend"]],
+    [{ spend: { usd_per_month: 124 } }, { spend: { usd_per_day: 4 } }, []],
     [{}, { allow_credential_endpoints: true }, ["allow_credential_endpoints"]],
     [{ allow_credential_endpoints: true }, {}, []],
   ])("%j to %j: in %j", (before, after, fields) => {

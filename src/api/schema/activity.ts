@@ -23,6 +23,8 @@ export const AuditRow = z.object({
   latency_ms: z.int().optional(),
   bytes_in: z.int().optional(),
   bytes_out: z.int().optional(),
+  usd: z.number().optional().meta({ description: "What it cost, where a budget pays" }),
+  usd_estimated: z.boolean().optional(),
   count: z.int().optional(),
   ip: z.string(),
   country: z.string(),

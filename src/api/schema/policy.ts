@@ -5,6 +5,8 @@ export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTION
 
 const count = (max: number) => z.int().min(1).max(max);
 
+const usd = z.number().positive().max(1_000_000);
+
 const terms = {
   keys: z.array(text(100)).min(1).max(200).meta({ description: "Names, ids, or tag:x" }),
   methods: z
@@ -48,15 +50,25 @@ const terms = {
     )
     .meta({ description: "Calls in any one second or minute, never one more" }),
   daily_quota: count(1_000_000_000).meta({ description: "Calls a day, in UTC" }),
+  spend: z
+    .strictObject({ usd_per_day: usd.optional(), usd_per_month: usd.optional() })
+    .refine(
+      ({ usd_per_day, usd_per_month }) => (usd_per_day ?? usd_per_month) !== undefined,
+      "must say usd_per_day or usd_per_month",
+    )
+    .meta({ description: "What calls to models may cost, by UTC day and month, where answers say what they took" }),
   max_concurrent: count(1_000).meta({ description: "Calls under way at once, never one more" }),
   allow_credential_endpoints: z.boolean().meta({ description: "Allow calls that mint or show credentials" }),
 };
 
 const Terms = z.strictObject(terms).partial();
+const { spend: _paid_in_earnest, ...tried } = terms;
+/** Rules on trial count calls, but nobody pays twice. */
+const Trial = z.strictObject(tried).partial();
 
 /** What a token may do (CONTRACT §3); absent means any. */
 export const Policy = Terms.extend({
-  warn: Terms.optional().meta({ description: "Rules on trial: what they would refuse is recorded, and let through" }),
+  warn: Trial.optional().meta({ description: "Rules on trial: what they would refuse is recorded, and let through" }),
 });
 
 const nullable = <T extends z.ZodType>(rule: T) => rule.nullable().optional();
@@ -75,7 +87,8 @@ export const PolicyPatch = z.strictObject({
   daily_quota: nullable(terms.daily_quota),
   max_concurrent: nullable(terms.max_concurrent),
   allow_credential_endpoints: nullable(terms.allow_credential_endpoints),
-  warn: nullable(Terms),
+  spend: nullable(terms.spend),
+  warn: nullable(Trial),
 });
 
 const told = {
@@ -90,6 +103,7 @@ const told = {
   rate: z.object({ per_second: z.int().optional(), per_minute: z.int().optional() }).optional(),
   daily_quota: z.int().optional(),
   max_concurrent: z.int().optional(),
+  spend: z.object({ usd_per_day: z.number().optional(), usd_per_month: z.number().optional() }).optional(),
   allow_credential_endpoints: z.boolean().optional(),
 };
 

@@ -24,10 +24,10 @@ import type { Receipt } from "../receipt.ts";
 import { refresh } from "../refresh.ts";
 import type { PolicyInput } from "../resolve_policy.ts";
 import { change, live, read, stop } from "../surface.ts";
-import { ConnectionSurface } from "./connections.ts";
+import { SpendSurface } from "./spend.ts";
 
 /** App tokens and sessions. */
-export abstract class TokenSurface extends ConnectionSurface {
+export abstract class TokenSurface extends SpendSurface {
   createToken(caller: Caller, name: string, policy: PolicyInput, rotation?: Rotation): Promise<Answer<CreatedToken>> {
     return this[change](caller, (parts) => createToken(parts, caller, name, policy, rotation));
   }

@@ -1,0 +1,32 @@
+import type { Price } from "../../catalog/prices.ts";
+import type { Answer } from "../answer.ts";
+import type { Caller } from "../caller.ts";
+import { listSpend, resetPrice, setPrice } from "../manage_spend.ts";
+import type { KnownPrice } from "../prices.ts";
+import type { SpendRow } from "../spending.ts";
+import { change, read } from "../surface.ts";
+import { ConnectionSurface } from "./connections.ts";
+
+/** What was spent, and what models cost. */
+export abstract class SpendSurface extends ConnectionSurface {
+  listSpend(
+    caller: Caller,
+    from_day: number,
+    to_day: number,
+    filter: { token?: string | undefined; key?: string | undefined },
+  ): Answer<SpendRow[]> {
+    return this[read](caller, (parts, by) => listSpend(parts, from_day, to_day, filter, by.policy.keys));
+  }
+
+  listPrices(caller: Caller): Answer<KnownPrice[]> {
+    return this[read](caller, ({ prices }) => prices.list());
+  }
+
+  setPrice(caller: Caller, price: Price): Promise<Answer<KnownPrice>> {
+    return this[change](caller, (parts) => setPrice(parts, caller, price));
+  }
+
+  resetPrice(caller: Caller, name: Pick<Price, "provider" | "model">): Promise<Answer<KnownPrice[]>> {
+    return this[change](caller, (parts) => resetPrice(parts, caller, name));
+  }
+}
