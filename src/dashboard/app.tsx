@@ -17,12 +17,14 @@ const NewKey = lazy(async () => ({ default: (await import("./pages/keys/new.tsx"
 const Tokens = lazy(async () => ({ default: (await import("./pages/tokens/list.tsx")).Tokens }));
 const TokenPage = lazy(async () => ({ default: (await import("./pages/tokens/token.tsx")).TokenPage }));
 const NewToken = lazy(async () => ({ default: (await import("./pages/tokens/new.tsx")).NewToken }));
+const EditToken = lazy(async () => ({ default: (await import("./pages/tokens/edit.tsx")).EditToken }));
 const Activity = lazy(async () => ({ default: (await import("./pages/activity/activity.tsx")).Activity }));
 const Devices = lazy(async () => ({ default: (await import("./pages/devices/devices.tsx")).Devices }));
 const Clients = lazy(async () => ({ default: (await import("./pages/clients/list.tsx")).Clients }));
 const ClientPage = lazy(async () => ({ default: (await import("./pages/clients/client.tsx")).ClientPage }));
 const Alerts = lazy(async () => ({ default: (await import("./pages/alerts/alerts.tsx")).Alerts }));
 const Connect = lazy(async () => ({ default: (await import("./pages/connect/connect.tsx")).Connect }));
+const Explain = lazy(async () => ({ default: (await import("./pages/explain.tsx")).Explain }));
 const Settings = lazy(async () => ({ default: (await import("./pages/settings/settings.tsx")).Settings }));
 
 /** The whole app. Nothing in it makes a style element or a script, so that the page's policy need allow neither. */
@@ -42,10 +44,12 @@ export function App(): ReactNode {
                   <Route path="/tokens" component={Tokens} />
                   <Route path="/tokens/new" component={NewToken} />
                   <Route path="/tokens/:id">{({ id }) => <TokenPage id={id} />}</Route>
+                  <Route path="/tokens/:id/edit">{({ id }) => <EditToken id={id} />}</Route>
                   <Route path="/activity" component={Activity} />
                   <Route path="/alerts" component={Alerts} />
                   <Route path="/clients" component={Clients} />
                   <Route path="/clients/:id">{({ id }) => <ClientPage id={id} />}</Route>
+                  <Route path="/explain" component={Explain} />
                   <Route path="/connect" component={Connect} />
                   <Route path="/devices" component={Devices} />
                   <Route path="/settings" component={Settings} />

@@ -58,6 +58,8 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
       tokens: "/tokens",
       token: `/tokens/${token.id}`,
       "token-new": "/tokens/new?key=inventory",
+      "token-edit": `/tokens/${token.id}/edit`,
+      explain: "/explain",
       activity: "/activity",
       alerts: "/alerts",
       clients: "/clients",

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
@@ -9,6 +9,11 @@ import { expectQuiet, openWindow } from "../support/dashboard.ts";
 import { startLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
+/** Languages whose snippet a program of this machine can run as it is pasted. */
+const SNIPPETS = [
+  ["Node", process.execPath, "--input-type=module", "-e"],
+  ["Python", "python3", "-c"],
+] as const;
 const SECRET = "sk-first-call-0123456789";
 
 describe.skipIf(CHROMIUM === undefined)("somebody who has never been here", () => {
@@ -56,9 +61,21 @@ describe.skipIf(CHROMIUM === undefined)("somebody who has never been here", () =
     expect(upstream.seen.at(-1)?.headers.authorization).toBe(`Bearer ${SECRET}`);
     await page.getByText("The first call came through.").waitFor();
 
+    for (const [language, ...run] of SNIPPETS.filter(([, program]) => isInstalled(program))) {
+      await page.getByRole("tab", { name: language }).click();
+      const code = await page.getByLabel(`Code for ${language.toLowerCase()}`).innerText();
+      const [program, ...args] = run;
+      const { stdout } = await promisify(execFile)(program, [...args, code]);
+      expect(JSON.parse(stdout), language).toEqual({ hello: "from the upstream" });
+    }
+
     await page.getByRole("link", { name: "Overview" }).click();
     await page.getByRole("list", { name: "Latest activity" }).getByText("GET", { exact: true }).first().waitFor();
     expectQuiet(window);
     await window.close();
   }, 60_000);
 });
+
+function isInstalled(program: string): boolean {
+  return spawnSync(program, ["--version"]).status === 0;
+}

@@ -19,6 +19,7 @@ const PLACES: readonly (readonly Place[])[] = [
   [
     { path: "/activity", name: "Activity", icon: "activity" },
     { path: "/alerts", name: "Alerts", icon: "alert" },
+    { path: "/explain", name: "Explain", icon: "explain" },
   ],
   [
     { path: "/clients", name: "Clients", icon: "client" },

@@ -1,5 +1,5 @@
 import { exact } from "./time.tsx";
-import type { Policy } from "../pages/tokens/policy.ts";
+import type { Policy, Terms } from "../pages/tokens/policy.ts";
 
 const MOST_NAMES = 3;
 
@@ -13,7 +13,7 @@ function listed(words: readonly string[], between: "and" | "or" = "and"): string
 export function reachInWords(keys: readonly string[] | undefined, names: ReadonlyMap<string, string>): string {
   if (keys === undefined) return "every key";
   const words = keys.map((key) =>
-    key.startsWith("tag:") ? `every key tagged ${key.slice(4)}` : (names.get(key) ?? key),
+    key.startsWith("tag:") ? `every key tagged ${key.slice(4)} now` : (names.get(key) ?? key),
   );
   if (words.length <= MOST_NAMES + 1) return listed(words);
   return `${words.slice(0, MOST_NAMES).join(", ")} and ${words.length - MOST_NAMES} more`;
@@ -21,17 +21,43 @@ export function reachInWords(keys: readonly string[] | undefined, names: Readonl
 
 /** What a token may do, told as one would tell a colleague. */
 export function policyInWords(policy: Policy, names: ReadonlyMap<string, string>): string {
-  const { keys, methods, paths, expires_at, allow_credential_endpoints } = policy;
-  const may = [
-    `Whoever holds it may call ${reachInWords(keys, names)}`,
-    methods === undefined ? "with any method" : `with ${listed(methods, "or")}`,
-    paths === undefined ? "on any path" : `on ${listed(paths, "or")}`,
-  ];
+  const { warn, allow_credential_endpoints } = policy;
   const sentences = [
-    `${may.join(" ")}${expires_at === undefined ? "" : `, until ${exact(expires_at)}`}.`,
+    `Whoever holds it may call ${termsInWords(policy, names)}.`,
+    ...limitsInWords(policy),
     allow_credential_endpoints === true
       ? "It may even call what makes or shows credentials."
       : "What makes or shows credentials at the provider stays refused.",
+    ...(warn === undefined
+      ? []
+      : [`On trial, which refuses nothing yet: ${[termsInWords(warn, names), ...limitsInWords(warn)].join(". ")}`]),
   ];
   return sentences.join(" ");
+}
+
+function termsInWords(terms: Terms, names: ReadonlyMap<string, string>): string {
+  const { keys, methods, paths, ip_allow, countries, not_before, expires_at } = terms;
+  return [
+    reachInWords(keys, names),
+    methods === undefined ? "with any method" : `with ${listed(methods, "or")}`,
+    paths === undefined ? "on any path" : `on ${listed(paths, "or")}`,
+    ip_allow === undefined ? "" : `from ${listed(ip_allow, "or")}`,
+    countries === undefined ? "" : `in ${listed(countries, "or")}`,
+    not_before === undefined ? "" : `from ${exact(not_before)} on`,
+    expires_at === undefined ? "" : `until ${exact(expires_at)}`,
+  ]
+    .filter((part) => part !== "")
+    .join(" ");
+}
+
+function limitsInWords({ rate, daily_quota, max_concurrent, max_uses }: Terms): string[] {
+  const limits = [
+    [rate?.per_second, "a second"],
+    [rate?.per_minute, "a minute"],
+    [daily_quota, "a day"],
+    [max_concurrent, "at once"],
+    [max_uses, "in all"],
+  ] as const;
+  const told = limits.flatMap(([count, of]) => (count === undefined ? [] : [`${count.toLocaleString()} ${of}`]));
+  return told.length === 0 ? [] : [`At most ${listed(told)}.`];
 }

@@ -11,6 +11,7 @@ import { Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { useTold } from "../../ui/told.ts";
 import { AlertRules } from "./rules.tsx";
+import { Webhooks } from "./webhooks.tsx";
 
 export type Alert = Answer<"GET /alerts">["items"][number];
 type State = "open" | "acknowledged";
@@ -64,6 +65,7 @@ export function Alerts(): ReactNode {
           </div>
         ) : null}
       </Card>
+      <Webhooks />
       <AlertRules />
     </Page>
   );

@@ -1,6 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { Input, InputArea } from "@cloudflare/kumo/components/input";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { useAct } from "../../data/queries.ts";
 import { Modal } from "../../ui/dialog.tsx";
 import { faultOf, FormFault, Tick, useForm } from "../../ui/form.tsx";
@@ -25,7 +25,9 @@ export function EditKey({ of, open, onClose }: EditProps): ReactNode {
   );
 }
 
-function EditForm({ of, onClose }: { of: KeyDetails; onClose: () => void }) {
+function EditForm({ of: opened, onClose }: { of: KeyDetails; onClose: () => void }) {
+  // As it was when the form was opened: what is typed is not overwritten by what is read meanwhile.
+  const [of] = useState(opened);
   const change = useAct("PATCH /keys/{key}");
   const { busy, error, submit } = useForm(async (typed) => {
     const expires = typed.given("expires_at");

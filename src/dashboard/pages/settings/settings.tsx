@@ -7,6 +7,7 @@ import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { useTold } from "../../ui/told.ts";
+import { DeleteAccount } from "./delete.tsx";
 import { ExportAccount } from "./export.tsx";
 import { Identities } from "./identities.tsx";
 
@@ -18,9 +19,10 @@ export function Settings(): ReactNode {
       <Answered of={me} lines={8}>
         {(found) => (
           <>
-            <Name of={found} />
+            <Name key={found.name} of={found} />
             <Identities of={found} />
             <ExportAccount of={found} />
+            <DeleteAccount of={found} />
           </>
         )}
       </Answered>

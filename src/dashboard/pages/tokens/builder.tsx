@@ -1,15 +1,10 @@
-import { useId, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import type { Key } from "../../data/key_names.ts";
 import { faultOf } from "../../ui/form.tsx";
-import { forInput } from "../../ui/time.tsx";
-import type { Policy } from "./policy.ts";
+import { Count, Lines, Moment, Some } from "./fields.tsx";
+import type { Policy, Terms } from "./policy.ts";
 
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
-const LIFETIMES = [
-  ["1 hour", 3_600_000],
-  ["1 day", 86_400_000],
-  ["30 days", 30 * 86_400_000],
-] as const;
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"].map((one) => [one, one] as const);
 
 type BuilderProps = {
   value: Policy;
@@ -20,43 +15,28 @@ type BuilderProps = {
 
 /** Makes a policy of choices. What is left open is left out, so that the policy says only what was meant. */
 export function PolicyBuilder({ value, onChange, keys, error }: BuilderProps): ReactNode {
-  const set = <Name extends keyof Policy>(name: Name, next: Policy[Name]) => {
-    const { [name]: _before, ...others } = value;
-    onChange(next === undefined || (Array.isArray(next) && next.length === 0) ? others : { ...others, [name]: next });
-  };
-  const fault = (name: string) => faultOf(error, `policy.${name}`);
+  const { warn, ...terms } = value;
+  const withWarn = (next: Terms | undefined) =>
+    onChange(next === undefined || Object.keys(next).length === 0 ? terms : { ...terms, warn: next });
   return (
     <>
-      <KeyChoice value={value.keys} onChange={(next) => set("keys", next)} keys={keys} fault={fault("keys")} />
-      <fieldset className="group">
-        <legend>Methods</legend>
-        <p className="field-note">None chosen: every method.</p>
-        <div className="checks">
-          {METHODS.map((method) => (
-            <label key={method} className="check">
-              <input
-                type="checkbox"
-                checked={value.methods?.includes(method) ?? false}
-                onChange={() => set("methods", toggled(value.methods, method))}
-              />
-              {method}
-            </label>
-          ))}
-        </div>
-      </fieldset>
-      <Lines
-        label="Paths"
-        note="One a line, such as /v1/chat/**. A * stands for one segment, ** for any number. Empty: every path."
-        value={value.paths}
-        onChange={(next) => set("paths", next)}
-        fault={fault("paths")}
+      <TermFields
+        value={terms}
+        onChange={(next) => onChange(warn === undefined ? next : { ...next, warn })}
+        keys={keys}
+        fault={(name) => faultOf(error, `policy.${name}`)}
       />
-      <Expiry value={value.expires_at} onChange={(next) => set("expires_at", next)} fault={fault("expires_at")} />
       <label className="tick">
         <input
           type="checkbox"
           checked={value.allow_credential_endpoints ?? false}
-          onChange={(event) => set("allow_credential_endpoints", event.target.checked || undefined)}
+          onChange={({ target }) =>
+            onChange(
+              target.checked
+                ? { ...value, allow_credential_endpoints: true }
+                : without(value, "allow_credential_endpoints"),
+            )
+          }
         />
         <span>
           Allow calls that make or show credentials
@@ -65,131 +45,93 @@ export function PolicyBuilder({ value, onChange, keys, error }: BuilderProps): R
           </small>
         </span>
       </label>
+      <details>
+        <summary>Rules on trial</summary>
+        <div className="form">
+          <p className="lead">
+            What these would refuse is let through and recorded. Look in the activity for a while, then move them above.
+          </p>
+          <TermFields
+            value={warn ?? {}}
+            onChange={withWarn}
+            keys={keys}
+            fault={(name) => faultOf(error, `policy.warn.${name}`)}
+          />
+        </div>
+      </details>
     </>
   );
 }
 
-function toggled(all: readonly string[] | undefined, one: string): string[] {
-  const without = (all ?? []).filter((other) => other !== one);
-  return without.length === (all ?? []).length ? [...without, one] : without;
+function without<Whole extends object, Name extends keyof Whole>(whole: Whole, name: Name): Omit<Whole, Name> {
+  const { [name]: _left_out, ...others } = whole;
+  return others;
 }
 
-type KeyChoiceProps = {
-  value: readonly string[] | undefined;
-  onChange: (keys: string[] | undefined) => void;
+type TermProps = {
+  value: Terms;
+  onChange: (terms: Terms) => void;
   keys: readonly Key[];
-  fault: string | undefined;
+  fault: (name: string) => string | undefined;
 };
 
-function KeyChoice({ value, onChange, keys, fault }: KeyChoiceProps): ReactNode {
+function TermFields({ value, onChange, keys, fault }: TermProps): ReactNode {
+  const field = <Name extends keyof Terms>(name: Name) => ({
+    value: value[name],
+    onChange: (next: Terms[Name]) => onChange(next === undefined ? without(value, name) : { ...value, [name]: next }),
+    fault: fault(name),
+  });
+  const rate = (name: "per_second" | "per_minute") => ({
+    value: value.rate?.[name],
+    onChange: (next: number | undefined) => {
+      const others = without(value.rate ?? {}, name);
+      const together = next === undefined ? others : { ...others, [name]: next };
+      onChange(Object.keys(together).length === 0 ? without(value, "rate") : { ...value, rate: together });
+    },
+    fault: fault(`rate.${name}`),
+  });
   const tags = [...new Set(keys.flatMap((key) => key.tags))].toSorted();
+  const choices = [
+    ...tags.map((tag) => [`tag:${tag}`, `those tagged ${tag}`] as const),
+    ...keys.map(({ id, name }) => [id, name] as const),
+  ];
   return (
-    <fieldset className="group">
-      <legend>Keys</legend>
-      <p className="field-note">None chosen: every key, also those that come later.</p>
-      <div className="checks scrolling">
-        {tags.map((tag) => (
-          <label key={tag} className="check">
-            <input
-              type="checkbox"
-              checked={value?.includes(`tag:${tag}`) ?? false}
-              onChange={() => onChange(toggled(value, `tag:${tag}`))}
-            />
-            every key tagged {tag}
-          </label>
-        ))}
-        {keys.map(({ id, name }) => (
-          <label key={id} className="check">
-            <input
-              type="checkbox"
-              checked={value?.includes(id) ?? false}
-              onChange={() => onChange(toggled(value, id))}
-            />
-            {name}
-          </label>
-        ))}
-      </div>
-      {fault === undefined ? null : <p className="problem">{fault}</p>}
-    </fieldset>
-  );
-}
-
-type LinesProps = {
-  label: string;
-  note: string;
-  value: readonly string[] | undefined;
-  onChange: (lines: string[]) => void;
-  fault: string | undefined;
-};
-
-/** One thing a line. */
-function Lines({ label, note, value, onChange, fault }: LinesProps): ReactNode {
-  const id = useId();
-  return (
-    <div className="field">
-      <label className="field-label" htmlFor={id}>
-        {label}
-      </label>
-      <textarea
-        id={id}
-        className="input lines-input"
-        rows={2}
-        spellCheck={false}
-        defaultValue={value?.join("\n")}
-        aria-describedby={`${id}-note`}
-        onChange={(event) => onChange(linesIn(event.target.value))}
+    <>
+      <Some legend="Keys" note="None chosen: every key, also those that come later." all={choices} {...field("keys")} />
+      <Some legend="Methods" note="None chosen: every method." all={METHODS} {...field("methods")} />
+      <Lines
+        label="Paths"
+        note="One a line, such as /v1/chat/**. A * stands for one segment, ** for any number. Empty: every path."
+        {...field("paths")}
       />
-      <p className="field-note" id={`${id}-note`}>
-        {note}
-      </p>
-      {fault === undefined ? null : <p className="problem">{fault}</p>}
-    </div>
+      <Moment label="Ends" quick {...field("expires_at")} />
+      <details open={hasMore(value)}>
+        <summary>Limits, places and times</summary>
+        <div className="form">
+          <div className="form-row">
+            <Count label="Calls a second" {...rate("per_second")} />
+            <Count label="Calls a minute" {...rate("per_minute")} />
+            <Count label="Calls a day" note="In UTC." {...field("daily_quota")} />
+          </div>
+          <div className="form-row">
+            <Count label="Calls at once" {...field("max_concurrent")} />
+            <Count label="Calls in all" {...field("max_uses")} />
+          </div>
+          <Lines
+            label="Addresses"
+            note="Addresses or ranges, such as 203.0.113.0/24. Empty: from anywhere."
+            {...field("ip_allow")}
+          />
+          <Lines label="Countries" note="Two letters each, such as DE. Empty: every country." {...field("countries")} />
+          <Moment label="Begins" {...field("not_before")} />
+        </div>
+      </details>
+    </>
   );
 }
 
-function linesIn(text: string): string[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-}
+const MORE = ["rate", "daily_quota", "max_concurrent", "max_uses", "ip_allow", "countries", "not_before"] as const;
 
-type ExpiryProps = { value: string | undefined; onChange: (at: string | undefined) => void; fault: string | undefined };
-
-function Expiry({ value, onChange, fault }: ExpiryProps): ReactNode {
-  const id = useId();
-  return (
-    <div className="field">
-      <label className="field-label" htmlFor={id}>
-        Ends
-      </label>
-      <div className="row">
-        <input
-          id={id}
-          type="datetime-local"
-          className="input fit"
-          value={forInput(value)}
-          onChange={(event) =>
-            onChange(event.target.value === "" ? undefined : new Date(event.target.value).toISOString())
-          }
-        />
-        {LIFETIMES.map(([label, ms]) => (
-          <button
-            key={label}
-            type="button"
-            className="check"
-            onClick={() => onChange(new Date(Date.now() + ms).toISOString())}
-          >
-            in {label}
-          </button>
-        ))}
-        {value === undefined ? null : (
-          <button type="button" className="check" onClick={() => onChange(undefined)}>
-            never
-          </button>
-        )}
-      </div>
-      {fault === undefined ? null : <p className="problem">{fault}</p>}
-    </div>
-  );
+function hasMore(value: Terms): boolean {
+  return MORE.some((name) => value[name] !== undefined);
 }

@@ -43,6 +43,12 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
             <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={toggle}>
               {paused ? "Resume" : "Pause"}
             </Button>
+            <LinkButton href={`/explain?token=${id}`} icon={<Icon name="explain" size={14} />}>
+              Explain
+            </LinkButton>
+            <LinkButton href={`/tokens/${id}/edit`} icon={<Icon name="edit" size={14} />}>
+              Edit
+            </LinkButton>
             <LinkButton href={`/tokens/new?like=${id}`} icon={<Icon name="rotate" size={14} />}>
               Replace
             </LinkButton>
@@ -69,6 +75,7 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
                 of.refresh_by !== undefined && ["Ends without a refresh", <When key="by" at={of.refresh_by} />],
                 ["Created", <When key="created" at={of.created_at} />],
                 ["Expires", of.expires_at === undefined ? "never" : exact(of.expires_at)],
+                of.parent_id !== undefined && ["Made by", <code key="parent">{of.parent_id}</code>],
                 of.revoked_at !== undefined && ["Revoked", exact(of.revoked_at)],
                 ["Id", <code key="id">{id}</code>],
               ]}

@@ -1,0 +1,165 @@
+import { useId, type ReactNode } from "react";
+import { forInput } from "../../ui/time.tsx";
+
+type FieldProps<Value> = {
+  label: string;
+  note?: string;
+  value: Value | undefined;
+  onChange: (value: Value | undefined) => void;
+  fault: string | undefined;
+};
+
+function Field({
+  id,
+  label,
+  note,
+  fault,
+  children,
+}: Pick<FieldProps<never>, "label" | "note" | "fault"> & { id: string; children: ReactNode }) {
+  return (
+    <div className="field">
+      <label className="field-label" htmlFor={id}>
+        {label}
+      </label>
+      {children}
+      {note === undefined ? null : (
+        <p className="field-note" id={`${id}-note`}>
+          {note}
+        </p>
+      )}
+      {fault === undefined ? null : <p className="problem">{fault}</p>}
+    </div>
+  );
+}
+
+/** One thing a line, or several between commas. */
+export function Lines({ label, note, value, onChange, fault }: FieldProps<string[]>): ReactNode {
+  const id = useId();
+  return (
+    <Field id={id} label={label} note={note} fault={fault}>
+      <textarea
+        id={id}
+        className="input lines-input"
+        rows={2}
+        spellCheck={false}
+        defaultValue={value?.join("\n")}
+        aria-describedby={`${id}-note`}
+        onChange={(event) => onChange(linesIn(event.target.value))}
+      />
+    </Field>
+  );
+}
+
+function linesIn(text: string): string[] | undefined {
+  const lines = text
+    .split(/[\n,]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  return lines.length === 0 ? undefined : lines;
+}
+
+/** A whole number from one on, or none. */
+export function Count({ label, note, value, onChange, fault }: FieldProps<number>): ReactNode {
+  const id = useId();
+  return (
+    <Field id={id} label={label} note={note} fault={fault}>
+      <input
+        id={id}
+        type="number"
+        className="input"
+        min={1}
+        step={1}
+        inputMode="numeric"
+        placeholder="no limit"
+        defaultValue={value}
+        onChange={({ target }) => onChange(target.value === "" ? undefined : Math.trunc(target.valueAsNumber))}
+      />
+    </Field>
+  );
+}
+
+const LIFETIMES = [
+  ["1 hour", 3_600_000],
+  ["1 day", 86_400_000],
+  ["30 days", 30 * 86_400_000],
+] as const;
+
+/** A moment, in the person's own zone. `quick` offers some that are often meant. */
+export function Moment({
+  label,
+  note,
+  value,
+  onChange,
+  fault,
+  quick = false,
+}: FieldProps<string> & { quick?: boolean }): ReactNode {
+  const id = useId();
+  return (
+    <Field id={id} label={label} note={note} fault={fault}>
+      <div className="row">
+        <input
+          id={id}
+          type="datetime-local"
+          className="input fit"
+          value={forInput(value)}
+          onChange={({ target }) => onChange(target.value === "" ? undefined : new Date(target.value).toISOString())}
+        />
+        {quick
+          ? LIFETIMES.map(([words, ms]) => (
+              <button
+                key={words}
+                type="button"
+                className="check"
+                onClick={() => onChange(new Date(Date.now() + ms).toISOString())}
+              >
+                in {words}
+              </button>
+            ))
+          : null}
+        {value === undefined ? null : (
+          <button type="button" className="check" onClick={() => onChange(undefined)}>
+            never
+          </button>
+        )}
+      </div>
+    </Field>
+  );
+}
+
+/** Some of a few. */
+export function Some({
+  legend,
+  note,
+  all,
+  value,
+  onChange,
+  fault,
+}: {
+  legend: string;
+  note: string;
+  all: readonly (readonly [value: string, label: string])[];
+  value: readonly string[] | undefined;
+  onChange: (value: string[] | undefined) => void;
+  fault: string | undefined;
+}): ReactNode {
+  const toggle = (one: string) => {
+    const without = (value ?? []).filter((other) => other !== one);
+    const next = without.length === (value ?? []).length ? [...without, one] : without;
+    onChange(next.length === 0 ? undefined : next);
+  };
+  return (
+    <fieldset className="group">
+      <legend>{legend}</legend>
+      <p className="field-note">{note}</p>
+      <div className="checks scrolling">
+        {all.map(([one, label]) => (
+          <label key={one} className="check">
+            <input type="checkbox" checked={value?.includes(one) ?? false} onChange={() => toggle(one)} />
+            {label}
+          </label>
+        ))}
+      </div>
+      {fault === undefined ? null : <p className="problem">{fault}</p>}
+    </fieldset>
+  );
+}

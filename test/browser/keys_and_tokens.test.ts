@@ -1,0 +1,125 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { CHROMIUM, launchChromium } from "../support/chromium.ts";
+import { expectQuiet, openWindow } from "../support/dashboard.ts";
+import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
+
+const OLD = "sk-old-0123456789abcdef";
+const NEW = "sk-new-fedcba9876543210";
+
+describe.skipIf(CHROMIUM === undefined)("at work on keys and tokens", () => {
+  let locker: LocalLocker;
+  let upstream: Upstream;
+  let browser: Browser;
+  beforeAll(async () => {
+    [locker, upstream, browser] = await Promise.all([startLocker(), startUpstream(), launchChromium()]);
+  }, 120_000);
+  afterAll(() => Promise.all([browser.close(), locker.stop(), upstream.stop()]));
+
+  it("a key is rotated, revealed and hidden again, rolled back, renamed, paused, and deleted once its name was typed", async () => {
+    const ada = await newPerson(locker);
+    const { id } = await storeKey(ada, "orders", upstream.origin, { secret: OLD });
+    const { token } = await mintToken(ada, { keys: ["orders"] });
+    const call = async () => {
+      const headers = { authorization: `Bearer ${token}` };
+      const { status } = await fetch(`${locker.proxyOrigin}/v1/proxy/orders/x`, { headers });
+      return { status, shown: upstream.seen.at(-1)?.headers.authorization };
+    };
+    const window = await openWindow(browser, ada);
+    const { page } = window;
+    const dialog = page.getByRole("dialog");
+    await page.goto(`${locker.publicOrigin}/keys/${id}`);
+
+    await page.getByRole("button", { name: "Rotate" }).click();
+    await dialog.getByLabel("Secret", { exact: true }).fill(NEW);
+    await dialog.getByRole("button", { name: "Rotate" }).click();
+    await dialog.getByText("Version 2 is current").waitFor();
+    await dialog.getByRole("button", { name: "Close" }).last().click();
+    expect(await call()).toEqual({ status: 200, shown: `Bearer ${NEW}` });
+
+    await page.getByRole("button", { name: "Reveal" }).click();
+    expect(await page.content()).not.toContain(NEW);
+    await dialog.getByRole("button", { name: "Show it" }).click();
+    await dialog.getByText(NEW).waitFor();
+    await dialog.getByRole("button", { name: "Hide now" }).click();
+    await dialog.getByRole("button", { name: "Show it" }).waitFor();
+    expect(await page.content()).not.toContain(NEW);
+    await page.keyboard.press("Escape");
+
+    await page.getByRole("button", { name: "Roll back" }).click();
+    await dialog.getByRole("button", { name: "Roll back" }).click();
+    await dialog.waitFor({ state: "detached" });
+    expect(await call()).toEqual({ status: 200, shown: `Bearer ${OLD}` });
+
+    await page.getByRole("button", { name: "Edit" }).click();
+    await dialog.getByLabel("Name").fill("orders-eu");
+    await dialog.getByLabel("Tags").fill("prod, eu");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("heading", { level: 1, name: "orders-eu" }).waitFor();
+    await page.getByText("Former names").waitFor();
+    // Who still calls it by its former name is served.
+    expect((await call()).status).toBe(200);
+
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+    expect((await call()).status).toBe(423);
+
+    await page.getByRole("button", { name: "Delete" }).click();
+    expect(await dialog.getByRole("button", { name: "Delete the key" }).isDisabled()).toBe(true);
+    await dialog.getByLabel("Type orders-eu to confirm").fill("orders-eu");
+    await dialog.getByRole("button", { name: "Delete the key" }).click();
+    await dialog.getByText("Deleted at").waitFor();
+    await dialog.getByRole("button", { name: "Close" }).last().click();
+    await page.getByText("No keys yet").waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 90_000);
+
+  it("a policy says in words what it will do, and the engine says the same; changed, it does the other thing at once", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "orders", upstream.origin);
+    const window = await openWindow(browser, ada);
+    const { page } = window;
+    await page.goto(`${locker.publicOrigin}/tokens/new?key=orders`);
+    await page.getByLabel("Name").fill("reader");
+    await page.getByLabel("GET", { exact: true }).first().check();
+    await page.getByLabel("Paths").first().fill("/v1/**");
+    await page.getByText("Limits, places and times").first().click();
+    await page.getByLabel("Calls a minute").first().fill("30");
+    await page.getByText("Whoever holds it may call orders with GET on /v1/**. At most 30 a minute.").waitFor();
+    await page.getByRole("button", { name: "Create the token" }).click();
+    const token = await page.getByTestId("token").innerText();
+    // Shown once: gone with the page.
+    await page.getByRole("link", { name: "Done" }).click();
+    await page.getByRole("heading", { level: 1, name: "reader" }).waitFor();
+    expect(await page.content()).not.toContain(token);
+
+    await page.getByRole("link", { name: "Explain" }).last().click();
+    await page.getByLabel("Key").selectOption({ label: "orders" });
+    await page.getByLabel("Method").selectOption("DELETE");
+    await page.getByLabel("Path").fill("/v1/items");
+    await page.getByRole("button", { name: "Explain" }).click();
+    await page.getByText("Refused by methods").waitFor();
+    const refused = await fetch(`${locker.proxyOrigin}/v1/proxy/orders/v1/items`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(refused.status).toBe(403);
+
+    await page.goto(`${locker.publicOrigin}/tokens`);
+    await page.getByRole("link", { name: "reader" }).click();
+    await page.getByRole("link", { name: "Edit" }).click();
+    await page.getByLabel("DELETE", { exact: true }).first().check();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("with GET or DELETE").waitFor();
+    const allowed = await fetch(`${locker.proxyOrigin}/v1/proxy/orders/v1/items`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(allowed.status).toBe(200);
+    expectQuiet(window);
+    await window.close();
+  }, 90_000);
+});
