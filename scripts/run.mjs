@@ -11,6 +11,7 @@ const COMMANDS = {
   start: program("src/local/start.ts"),
   demo: program("src/local/demo.ts"),
   deploy: program("src/local/deploy.ts"),
+  "rotate-root": program("src/local/rotate_root.ts"),
   smoke: program("test/smoke/smoke.ts"),
   bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
   check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),

@@ -21,6 +21,8 @@ export type Config = {
   allow_private_upstreams: boolean;
   /** `/v1/mcp` also serves what the conformance suite asks of a server; never in a deployment (SECURITY S29). */
   conformance_fixtures: boolean;
+  /** The secret of whoever runs the deployment; without one nobody may ask what needs it. */
+  operator_token: string | undefined;
   /** How many keys a vault may hold, how many of them for hosts outside the catalog, and how many audit rows it may write a day. */
   limits: { keys: number; custom_keys: number; audit_rows_a_day: number };
   /** In the order in which they are offered. */
@@ -57,6 +59,7 @@ export function readConfig(env: Settings): Config {
     token_keys: parseKeyRing("TOKEN_KEYS", text(env, "TOKEN_KEYS"), text(env, "TOKEN_KEY_IDS", "")),
     allow_private_upstreams,
     conformance_fixtures,
+    operator_token: operatorToken(env),
     limits: {
       keys: count(env, "KEYS_LIMIT", 2_000),
       custom_keys: count(env, "CUSTOM_KEYS_LIMIT", 2_000),
@@ -125,6 +128,14 @@ function origin(env: Settings, name: string): string {
     throw new Error(`${name} must be an origin such as https://locker.example (no path, no trailing slash).`);
   }
   return url.origin;
+}
+
+function operatorToken(env: Settings): string | undefined {
+  const token = text(env, "OPERATOR_TOKEN", "");
+  if (token === "") return undefined;
+  if (!/^[\x21-\x7e]{32,256}$/.test(token))
+    throw new Error("OPERATOR_TOKEN must be 32 to 256 visible ASCII characters.");
+  return token;
 }
 
 function count(env: Settings, name: string, fallback: number): number {

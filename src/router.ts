@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { openapi } from "./api/openapi.ts";
+import { operator } from "./api/operator.ts";
 import { api } from "./api/routes.ts";
 import { limitWeakCaller } from "./auth/weak.ts";
 import { configOf, type Config } from "./config.ts";
@@ -28,6 +29,7 @@ const app = new Hono<{ Bindings: Env }>()
     oauth({ signIn: signInPage, consent: consentPage, device: deviceSignInPage, refusal: refusedRequestPage }),
   )
   .all("/v1/mcp", ({ req, env, executionCtx }) => mcp(req.raw, env, executionCtx as ExecutionContext))
+  .route("/", operator)
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))

@@ -56,6 +56,22 @@ export async function unwrapDataKey(
   return { id: row.id, key };
 }
 
+/** Wraps a data key under the current root key; it stays the same key, and goes on opening what it has sealed. */
+export async function rewrapDataKey(
+  ring: KeyRing,
+  share: Uint8Array,
+  vault_id: string,
+  row: { root_id: string; wrapped: Uint8Array },
+): Promise<{ root_id: string; wrapped: Bytes }> {
+  const before = ring.by_id.get(row.root_id);
+  if (before === undefined) throw new Error(`ROOT_KEYS lacks the key ${row.root_id}`);
+  const raw = await decrypt(await aesKey(deriveKey(before, "wrap", share)), row.wrapped, wrapAad(vault_id, before.id));
+  const root = ring.current;
+  const wrapped = await encrypt(await aesKey(deriveKey(root, "wrap", share)), raw, wrapAad(vault_id, root.id));
+  raw.fill(0);
+  return { root_id: root.id, wrapped };
+}
+
 /** Seals bytes under the data key, bound to their context. */
 export async function seal(data_key: DataKey, plain: Bytes, context: SealContext): Promise<Bytes> {
   const boxed = await encrypt(data_key.key, plain, aadOf(context, data_key.id));

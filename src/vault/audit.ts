@@ -128,6 +128,42 @@ export class Audit {
     return this.#heads;
   }
 
+  /** The first seq that is, or would be, in the outbox: D1 may have all before it. */
+  get oldest(): number {
+    const { seq } = this.#sql.exec<{ seq: number | null }>("SELECT min(seq) AS seq FROM audit").one();
+    return seq ?? this.#heads.head_seq + 1;
+  }
+
+  /** What the row of that seq follows: as it does here, or as the next one would. */
+  prevAt(seq: number): string {
+    const [row] = this.#sql.exec<{ decision: string }>("SELECT decision FROM audit WHERE seq = ?", seq).toArray();
+    return row === undefined ? this.#heads.head_hash : (JSON.parse(row.decision) as Decision).prev;
+  }
+
+  /** The hash of a row that is still here. */
+  hashOf(seq: number): string | undefined {
+    return this.#sql.exec<{ hash: string }>("SELECT hash FROM audit WHERE seq = ?", seq).toArray()[0]?.hash;
+  }
+
+  /**
+   * Goes on where the archive ends, after a restore (SECURITY S18). What is archived leaves the outbox; what was written here
+   * since, in a life that the archive does not know, is appended again behind it.
+   */
+  resume(end: ChainHeads, archived: readonly { seq: number; hash: string }[], fork: number, now: number): void {
+    const own = this.#rows("seq >= ? ORDER BY seq", fork).filter(
+      (row) => !archived.some(({ hash }) => hash === row.hash),
+    );
+    this.#heads = end;
+    this.forget([...archived, ...own].map(({ seq }) => seq));
+    for (const { decision, outcome } of own) {
+      const { seq: _seq, prev: _prev, id, at: _at, ...event } = JSON.parse(decision) as Decision;
+      const again = this.append({ ...event, subject: event.subject ?? id }, now);
+      if (event.outcome !== undefined) continue;
+      const { seq: _its, prev: _before, of: _of, at: _then, ...how } = JSON.parse(outcome ?? "{}") as Settled;
+      this.settle(again.seq, outcome === null ? { outcome: "interrupted" } : how, now);
+    }
+  }
+
   /** Appends a row. Without an outcome it stays pending until it is settled. */
   append(event: Event, now: number, reserved?: Reserved): { seq: number; id: string } {
     const seq = this.#heads.head_seq + 1;

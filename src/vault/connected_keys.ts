@@ -208,6 +208,22 @@ export class ConnectedKeys {
     throw this.#failed(key, row, answered);
   }
 
+  /** Seals all tokens of providers under the newest data key. One that is renewed meanwhile is so by itself. */
+  async reseal(): Promise<void> {
+    const { sql, sealer } = this.#parts;
+    const rows = sql
+      .exec<{ key_id: string; serial: number; binding: string; sealed: ArrayBuffer }>(
+        "SELECT key_id, serial, binding, sealed FROM connection WHERE sealed IS NOT NULL",
+      )
+      .toArray();
+    for (const { key_id, serial, binding, sealed } of rows) {
+      if (!sealer.isOld(new Uint8Array(sealed))) continue;
+      const name = sealName(key_id, serial, binding);
+      const again = await sealer.sealValue(name, new Uint8Array(await sealer.openValue(name, new Uint8Array(sealed))));
+      sql.exec("UPDATE connection SET sealed = ? WHERE key_id = ? AND serial = ?", again, key_id, serial);
+    }
+  }
+
   /** Old and new change places in one step, unless something else has happened to the connection meanwhile. */
   async #store(
     key: ApiKey,

@@ -149,6 +149,17 @@ export class Families {
     return key;
   }
 
+  /** Seals the keys of all families under the newest data key. */
+  async reseal(): Promise<void> {
+    const rows = this.#sql.exec<{ number: number; sealed: ArrayBuffer }>("SELECT number, sealed FROM family").toArray();
+    for (const { number, sealed } of rows) {
+      if (!this.#sealer.isOld(new Uint8Array(sealed))) continue;
+      const key = await this.#sealer.openValue(nameOf(number), new Uint8Array(sealed));
+      const again = await this.#sealer.sealValue(nameOf(number), new Uint8Array(key));
+      this.#sql.exec("UPDATE family SET sealed = ? WHERE number = ?", again, number);
+    }
+  }
+
   /**
    * Was this secret ever given by its family? What is not stored any more is derived up to the next generation that is: at
    * most 256 steps.

@@ -8,7 +8,7 @@ import type { Keys } from "./keys.ts";
 import type { McpSessions } from "./mcp_sessions.ts";
 import type { Leashes } from "./leashes.ts";
 import type { Live } from "./live.ts";
-import { BATCH_ROWS, ship } from "./outbox.ts";
+import { BATCH_ROWS, OtherRows, ship } from "./outbox.ts";
 import { PACK_AFTER_MS, retain } from "./retention.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer } from "./sealer.ts";
@@ -36,6 +36,10 @@ type Parts = {
   watch: () => void;
   /** Sends what is due to the next webhook. */
   deliver: (now: number) => Promise<void>;
+  /** Seals anew what an older data key has sealed. */
+  reseal: (now: number) => Promise<void>;
+  /** D1 knows other rows than ours: a restore has put this vault back. */
+  catchUp: () => Promise<unknown>;
   mcp_sessions: McpSessions;
 };
 
@@ -64,6 +68,7 @@ export class Housekeeping {
     renew: (now) => (this.#parts.tokens.frozen === null ? this.#parts.connected_keys.renewDue(now) : undefined),
     watch: () => this.#parts.watch(),
     deliver: (now) => this.#parts.deliver(now),
+    reseal: (now) => this.#parts.reseal(now),
     end_sessions: (now) => this.#parts.mcp_sessions.expire(now),
   };
 
@@ -94,7 +99,11 @@ export class Housekeeping {
   async #ship(now: number): Promise<void> {
     const { db, vault_id, storage, audit, tokens, grants, keys, jobs, anomalies } = this.#parts;
     anomalies.save(now);
-    const shipped = await ship(db, vault_id, storage, audit, { tokens, grants, keys });
+    const shipped = await ship(db, vault_id, storage, audit, { tokens, grants, keys }).catch(async (fault: unknown) => {
+      if (!(fault instanceof OtherRows)) throw fault;
+      await this.#parts.catchUp();
+      throw fault;
+    });
     if (shipped > 0) jobs.plan("retain", now + PACK_AFTER_MS);
     // Whatever was given an end has left a row.
     if (shipped > 0) jobs.plan("watch", now);

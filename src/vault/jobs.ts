@@ -11,7 +11,8 @@ export type JobName =
   | "renew"
   | "watch"
   | "deliver"
-  | "end_sessions";
+  | "end_sessions"
+  | "reseal";
 
 type Handler = (now: number) => Promise<void> | void;
 

@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import { CUSTOM } from "../catalog/catalog.ts";
 import type { Placement } from "../catalog/provider.ts";
+import { dataKeyIdOf } from "../crypto/seal.ts";
 import { Problem } from "../problem.ts";
 import { reachValue, type Reach } from "./reach.ts";
 import type { ConnectionState } from "./connected_keys.ts";
@@ -179,10 +180,11 @@ export class Keys {
     );
     this.#sql.exec("INSERT INTO key_name (name, key_id) VALUES (?, ?)", key.name, id);
     this.#sql.exec(
-      "INSERT INTO key_version (key_id, version, destination, sealed, created_at) VALUES (?, 1, ?, ?, ?)",
+      "INSERT INTO key_version (key_id, version, destination, sealed, data_key, created_at) VALUES (?, 1, ?, ?, ?, ?)",
       id,
       JSON.stringify(key.destination),
       sealed,
+      dataKeyIdOf(sealed),
       now,
     );
     return this.must(id);
@@ -258,13 +260,13 @@ export class Keys {
   keptBlobs(until: number): { due: { key_id: string; version: number }[]; next: number | null } {
     const due = this.#sql
       .exec<{ key_id: string; version: number }>(
-        "SELECT key_id, version FROM key_version WHERE sealed IS NOT NULL AND created_at <= ? LIMIT 20",
+        "SELECT key_id, version FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) <= ? LIMIT 20",
         until,
       )
       .toArray();
     const { next } = this.#sql
       .exec<{ next: number | null }>(
-        "SELECT min(created_at) AS next FROM key_version WHERE sealed IS NOT NULL AND created_at > ?",
+        "SELECT min(coalesce(sealed_at, created_at)) AS next FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) > ?",
         until,
       )
       .one();

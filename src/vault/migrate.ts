@@ -15,6 +15,7 @@ import mcp from "./migrations/0014_mcp.sql";
 import deletion from "./migrations/0015_deletion.sql";
 import pages from "./migrations/0016_pages.sql";
 import spend from "./migrations/0017_spend.sql";
+import remedies from "./migrations/0018_remedies.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -35,6 +36,7 @@ const MIGRATIONS: readonly string[] = [
   deletion,
   pages,
   spend,
+  remedies,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

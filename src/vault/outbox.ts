@@ -20,6 +20,9 @@ const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHER
 /** Whose uses are counted. */
 type Counted = { tokens: Tokens; grants: Grants; keys: Keys };
 
+/** D1 has rows under our numbers that are not ours. */
+export class OtherRows extends Error {}
+
 /** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. Returns how many were shipped. */
 export async function ship(
   db: D1Database,
@@ -44,7 +47,7 @@ export async function ship(
 async function assertArrived(db: D1Database, vault_id: string, rows: readonly AuditRow[]): Promise<void> {
   const { results } = await db.prepare(ARRIVED).bind(vault_id, JSON.stringify(rows)).all<{ seq: number }>();
   if (results.length === 0) return;
-  throw new Error(`D1 holds other audit rows under seq ${results.map(({ seq }) => seq).join(", ")}`);
+  throw new OtherRows(`D1 holds other audit rows under seq ${results.map(({ seq }) => seq).join(", ")}`);
 }
 
 /** What rows say about the use of tokens and keys, one write per token and key. */

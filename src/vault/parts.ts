@@ -29,6 +29,7 @@ import { Prices } from "./prices.ts";
 import { Quota } from "./quota.ts";
 import type { Reach } from "./reach.ts";
 import { Refusals } from "./refusals.ts";
+import { RestoreWatch } from "./restore_watch.ts";
 import { Sealer } from "./sealer.ts";
 import { Spending } from "./spending.ts";
 import { Tokens, type Token } from "./tokens.ts";
@@ -45,6 +46,7 @@ export type Parts = {
   /** What the caller may see of it; the whole, unless somebody says otherwise. */
   reach: Reach;
   deletion: Deletion;
+  restore_watch: RestoreWatch;
   tokens: Tokens;
   grants: Grants;
   devices: Devices;
@@ -83,6 +85,8 @@ export type Reactions = {
   raise(parts: Parts, alert: NewAlert, origin: Origin | undefined): void;
   watch(parts: Parts): void;
   deliver(parts: Parts, now: number): Promise<void>;
+  reseal(parts: Parts, now: number): Promise<void>;
+  catchUp(parts: Parts): Promise<unknown>;
 };
 
 /** Puts a vault's parts together over storage that holds one. */
@@ -156,6 +160,8 @@ export function assemble(
     idempotency,
     watch: () => reactions.watch(parts),
     deliver: (now) => parts.outbound.run(() => reactions.deliver(parts, now)),
+    reseal: (now) => reactions.reseal(parts, now),
+    catchUp: () => reactions.catchUp(parts),
     mcp_sessions,
   });
   jobs.load();
@@ -167,6 +173,7 @@ export function assemble(
     sql,
     reach: null,
     deletion: new Deletion(storage),
+    restore_watch: new RestoreWatch(sql, () => reactions.catchUp(parts)),
     tokens,
     grants,
     devices: new Devices(sql),

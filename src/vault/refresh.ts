@@ -33,6 +33,7 @@ const WAIT_S = 60;
  */
 export async function refresh(parts: Parts, presented: PresentedRefresh): Promise<Issued> {
   const { families, tokens } = parts;
+  await parts.restore_watch.look(Date.now());
   const token = readSecret(presented.secret);
   const key = token === undefined ? undefined : await families.keyOf(token.family);
   if (token === undefined || key === undefined) throw unknown();

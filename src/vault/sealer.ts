@@ -1,7 +1,16 @@
 import { ulid } from "ulid";
 import type { KeyRing } from "../config.ts";
 import { utf8 } from "../crypto/encoding.ts";
-import { newDataKey, open, seal, unwrapDataKey, type DataKey, type SealContext } from "../crypto/seal.ts";
+import {
+  dataKeyIdOf,
+  newDataKey,
+  open,
+  rewrapDataKey,
+  seal,
+  unwrapDataKey,
+  type DataKey,
+  type SealContext,
+} from "../crypto/seal.ts";
 import { logFault, Problem } from "../problem.ts";
 import type { ApiKey } from "./keys.ts";
 
@@ -9,7 +18,7 @@ import type { ApiKey } from "./keys.ts";
 export type Secret = Record<string, string>;
 
 /** A data key as it is stored: wrapped under a root key and the share of that KV name. */
-export type WrappedDataKey = { root_id: string; wrapped: Uint8Array; share_name: string };
+export type WrappedDataKey = { id: number; root_id: string; wrapped: Uint8Array; share_name: string };
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 
@@ -24,7 +33,8 @@ export class Sealer {
   readonly #vault_id: string;
   readonly #opened = new Map<string, { secret: Secret; bytes: number }>();
   #opened_bytes = 0;
-  #data_key: Promise<DataKey> | undefined;
+  readonly #data_keys = new Map<number, Promise<DataKey>>();
+  #current: number | undefined;
 
   constructor(sql: SqlStorage, blobs: KVNamespace, roots: KeyRing, vault_id: string) {
     this.#sql = sql;
@@ -34,21 +44,23 @@ export class Sealer {
   }
 
   /**
-   * Makes a share and the first data key. The row is returned, not written: writing is one synchronous step of the caller's.
+   * Makes a share and a data key, the first or the next. The row is returned, not written: writing is one synchronous step of the caller's.
    * Each share has a name of its own, so two creations that race cannot overwrite each other's.
    */
-  async prepare(): Promise<WrappedDataKey> {
+  async prepare(id = 1): Promise<WrappedDataKey> {
     const share = crypto.getRandomValues(new Uint8Array(32));
     const root = this.#roots.current;
-    const { wrapped } = await newDataKey(root, share, this.#vault_id, 1);
+    const { wrapped } = await newDataKey(root, share, this.#vault_id, id);
     const share_name = `${this.#vault_id}/share/${ulid()}`;
     await reachable(this.#blobs.put(share_name, share));
-    return { root_id: root.id, wrapped, share_name };
+    return { id, root_id: root.id, wrapped, share_name };
   }
 
-  addDataKey({ root_id, wrapped, share_name }: WrappedDataKey, now: number): void {
+  addDataKey({ id, root_id, wrapped, share_name }: WrappedDataKey, now: number): void {
+    this.#current = id;
     this.#sql.exec(
-      "INSERT INTO data_key (id, root_id, wrapped, share_name, created_at) VALUES (1, ?, ?, ?, ?)",
+      "INSERT INTO data_key (id, root_id, wrapped, share_name, created_at) VALUES (?, ?, ?, ?, ?)",
+      id,
       root_id,
       wrapped,
       share_name,
@@ -104,7 +116,7 @@ export class Sealer {
   /** What does not open was changed, or its root key is not here: our trouble, and the row of the call says so. */
   async #openBlob(blob: Uint8Array, context: SealContext): Promise<Uint8Array> {
     try {
-      return await open(await this.#dataKey(), blob, context);
+      return await open(await this.#dataKey(dataKeyIdOf(blob)), blob, context);
     } catch (fault) {
       if (fault instanceof Problem) throw fault;
       logFault("blob_not_opened", fault, { key: context.key_id, version: context.version });
@@ -141,26 +153,89 @@ export class Sealer {
     return { vault_id: this.#vault_id, key_id, version, field: "secret", destination };
   }
 
-  /** Single-flight; a failure is not remembered. */
-  #dataKey(): Promise<DataKey> {
-    this.#data_key ??= this.#unwrap().catch((fault: unknown) => {
-      this.#data_key = undefined;
-      throw fault;
-    });
-    return this.#data_key;
+  /** The newest data key: what is sealed now is sealed under it. */
+  get current(): number {
+    this.#current ??= this.#sql.exec<{ id: number }>("SELECT max(id) AS id FROM data_key").one().id;
+    return this.#current;
   }
 
-  async #unwrap(): Promise<DataKey> {
-    const row = this.#sql
+  /** Does this stand under an older data key? */
+  isOld(sealed: Uint8Array): boolean {
+    return dataKeyIdOf(sealed) < this.current;
+  }
+
+  /** Wraps the data keys under the current root key, where they are not. Nothing that is sealed changes (SECURITY S19). */
+  async rewrap(): Promise<{ root_id: string }> {
+    for (const row of this.#rows()) {
+      if (row.root_id === this.#roots.current.id) continue;
+      if (!this.#roots.by_id.has(row.root_id))
+        throw new Problem("unavailable", `ROOT_KEYS lacks the key ${row.root_id}.`, { retry_after_s: 60 });
+      await this.#rewrap(row);
+    }
+    return { root_id: this.#roots.current.id };
+  }
+
+  /** Since when things are sealed under the newest data key. */
+  currentSince(): number {
+    return this.#sql.exec<{ at: number }>("SELECT created_at AS at FROM data_key WHERE id = ?", this.current).one().at;
+  }
+
+  /** Forgets data keys that seal nothing any more, and then their shares: what is left under them opens no more. */
+  async dropOld(): Promise<void> {
+    const old = this.#rows().filter(({ id }) => id < this.current);
+    for (const { id, share_name } of old) {
+      this.#sql.exec("DELETE FROM data_key WHERE id = ?", id);
+      this.#data_keys.delete(id);
+      await this.#delete(share_name);
+    }
+  }
+
+  /** Single-flight; a failure is not remembered. */
+  #dataKey(id = this.current): Promise<DataKey> {
+    let opening = this.#data_keys.get(id);
+    if (opening === undefined) {
+      opening = this.#unwrap(id).catch((fault: unknown) => {
+        this.#data_keys.delete(id);
+        throw fault;
+      });
+      this.#data_keys.set(id, opening);
+    }
+    return opening;
+  }
+
+  async #unwrap(id: number): Promise<DataKey> {
+    const row = this.#rows().find((one) => one.id === id);
+    if (row === undefined) throw new Error(`there is no data key ${id}`);
+    const key = await unwrapDataKey(this.#roots, await this.#share(row), this.#vault_id, row);
+    // A root key is on its way out: whoever wakes moves over by the way. Where that fails the sweep will see to it.
+    if (row.root_id !== this.#roots.current.id)
+      await this.#rewrap(row).catch((fault: unknown) => logFault("not_rewrapped", fault));
+    return key;
+  }
+
+  async #rewrap(row: WrappedDataKey): Promise<void> {
+    const { root_id, wrapped } = await rewrapDataKey(this.#roots, await this.#share(row), this.#vault_id, row);
+    // Two that move it at once have wrapped the same key: whichever is written opens it.
+    this.#sql.exec(
+      "UPDATE data_key SET root_id = ?, wrapped = ? WHERE id = ? AND root_id = ?",
+      root_id,
+      wrapped,
+      row.id,
+      row.root_id,
+    );
+  }
+
+  async #share({ share_name }: WrappedDataKey): Promise<Uint8Array> {
+    return new Uint8Array((await reachable(this.#blobs.get(share_name, "arrayBuffer"))) ?? missing());
+  }
+
+  #rows(): WrappedDataKey[] {
+    return this.#sql
       .exec<{ id: number; root_id: string; wrapped: ArrayBuffer; share_name: string }>(
-        "SELECT id, root_id, wrapped, share_name FROM data_key ORDER BY id DESC LIMIT 1",
+        "SELECT id, root_id, wrapped, share_name FROM data_key ORDER BY id",
       )
-      .one();
-    const share = (await reachable(this.#blobs.get(row.share_name, "arrayBuffer"))) ?? missing();
-    return unwrapDataKey(this.#roots, new Uint8Array(share), this.#vault_id, {
-      ...row,
-      wrapped: new Uint8Array(row.wrapped),
-    });
+      .toArray()
+      .map((row) => ({ ...row, wrapped: new Uint8Array(row.wrapped) }));
   }
 
   async #delete(name: string): Promise<void> {

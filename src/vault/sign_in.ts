@@ -22,7 +22,7 @@ export function layFoundation(
   migrate(storage);
   storage.transactionSync(() => {
     storage.sql.exec(
-      "INSERT INTO vault (id, account_id, created_at, head_seq, head_hash, outcome_seq, outcome_hash) VALUES (1, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO vault (id, account_id, created_at, checked_at, head_seq, head_hash, outcome_seq, outcome_hash) VALUES (1, ?1, ?2, ?2, ?3, ?4, ?5, ?6)",
       account_id,
       now,
       GENESIS.head_seq,

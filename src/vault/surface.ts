@@ -69,7 +69,9 @@ export abstract class Surface extends ClosedServer {
   }
 
   #once<T>(caller: Caller, effect: Effect, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
-    return answerAsync(() => {
+    return answerAsync(async () => {
+      const looking = this[live]().restore_watch.look(Date.now());
+      if (looking !== undefined) await looking;
       const parts = this[live]();
       const by = admit(parts, caller, effect);
       return parts.idempotency.once(by.id, caller.repeatable, () => work(within(parts, by)));

@@ -1,11 +1,11 @@
-import { SignalSurface } from "./surface/signals.ts";
+import { OperatorSurface } from "./surface/operator.ts";
 import { bury, held } from "./surface.ts";
 
 /**
  * One person's vault. Its RPC surface stands in `surface/`, one class a resource; what happens is in the parts, which
  * `parts.ts` puts together.
  */
-export class UserVault extends SignalSurface {
+export class UserVault extends OperatorSurface {
   static override options = { hibernate: true };
 
   override async alarm(): Promise<void> {

@@ -1,3 +1,4 @@
+import { dataKeyIdOf } from "../crypto/seal.ts";
 import { Problem } from "../problem.ts";
 import type { ApiKey, Destination } from "./keys.ts";
 
@@ -74,14 +75,51 @@ export class Versions {
     now: number,
   ): void {
     this.#sql.exec(
-      "INSERT INTO key_version (key_id, version, destination, sealed, created_at) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO key_version (key_id, version, destination, sealed, data_key, created_at) VALUES (?, ?, ?, ?, ?, ?)",
       key.id,
       version,
       destination,
       sealed,
+      dataKeyIdOf(sealed),
       now,
     );
     this.#point(key.id, version, overlap_until === null ? null : key.version, overlap_until, now);
+  }
+
+  /** Versions that an older data key has sealed, oldest first. */
+  sealedBefore(data_key: number): { key_id: string; version: number }[] {
+    return this.#sql
+      .exec<{ key_id: string; version: number }>(
+        "SELECT key_id, version FROM key_version WHERE data_key < ? ORDER BY key_id, version",
+        data_key,
+      )
+      .toArray();
+  }
+
+  /** Puts a version, sealed anew under another number, in the place of one: the same secret for the same destination. */
+  replace(key_id: string, from: number, to: number, sealed: Uint8Array, now: number): boolean {
+    const copied = this.#sql.exec(
+      `INSERT INTO key_version (key_id, version, destination, sealed, data_key, sealed_at, created_at)
+       SELECT key_id, ?3, destination, ?4, ?5, ?6, created_at FROM key_version WHERE key_id = ?1 AND version = ?2`,
+      key_id,
+      from,
+      to,
+      sealed,
+      dataKeyIdOf(sealed),
+      now,
+    );
+    if (copied.rowsWritten === 0) return false;
+    for (const [table, column] of [
+      ["api_key", "version"],
+      ["api_key", "overlap_version"],
+      ["entry_link", "version"],
+      ["connect_link", "version"],
+    ]) {
+      const id = table === "api_key" ? "id" : "key_id";
+      this.#sql.exec(`UPDATE ${table} SET ${column} = ?3 WHERE ${id} = ?1 AND ${column} = ?2`, key_id, from, to);
+    }
+    this.#sql.exec("DELETE FROM key_version WHERE key_id = ? AND version = ?", key_id, from);
+    return true;
   }
 
   /** Makes an earlier version current again. */

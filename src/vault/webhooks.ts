@@ -85,6 +85,10 @@ export class Webhooks {
     return this.#read("true ORDER BY w.id DESC");
   }
 
+  reseal(id: string, sealed: Uint8Array): void {
+    this.#sql.exec("UPDATE webhook SET sealed = ? WHERE id = ?", sealed, id);
+  }
+
   sealedSecret(id: string): Uint8Array {
     const { sealed } = this.#sql.exec<{ sealed: ArrayBuffer }>("SELECT sealed FROM webhook WHERE id = ?", id).one();
     return new Uint8Array(sealed);

@@ -13,7 +13,9 @@ export abstract class CallSurface extends VisitSurface {
   /** The one question of a proxied call; earlier calls' outcomes ride along. */
   authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
     return answerAsync(async () => {
-      const { turnstile } = this[live]();
+      const { turnstile, restore_watch } = this[live]();
+      const looking = restore_watch.look(Date.now());
+      if (looking !== undefined) await looking;
       await turnstile.enter();
       const { gate } = this[live]();
       if (settled.length > 0) gate.settle(settled);

@@ -1,0 +1,223 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { ask } from "../../src/vault/answer.ts";
+import { checkChain } from "../../src/vault/chain.ts";
+import { newRotating, refreshWith } from "../support/refresh.ts";
+import {
+  ADA,
+  authorize,
+  createDirectory,
+  evict,
+  mintApp,
+  newVault,
+  ORIGIN,
+  outbox,
+  refusalOf,
+  runAlarm,
+  runAlarmAfter,
+  signIn,
+  sql,
+  storeKey,
+  travel,
+  wholeLog,
+  type Vault,
+} from "../support/vault.ts";
+
+beforeAll(createDirectory);
+beforeEach(() => {
+  vi.spyOn(console, "error").mockReturnValue();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const HOUR_MS = 3_600_000;
+
+type Dump = { table: string; rows: Record<string, SqlStorageValue>[] }[];
+
+/** Everything in the object, as it is now. */
+function remember({ stub }: Vault): Promise<Dump> {
+  return runInDurableObject(stub, (_vault, { storage }) => {
+    const tables = storage.sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
+    return tables
+      .filter(({ name }) => !name.startsWith("_cf") && !name.startsWith("sqlite") && !name.startsWith("__"))
+      .map(({ name }) => ({ table: name, rows: storage.sql.exec(`SELECT * FROM "${name}"`).toArray() }));
+  });
+}
+
+/** What a point-in-time restore does: everything in the object is as it was then, and its memory is gone. */
+async function restore(vault: Vault, then: Dump): Promise<void> {
+  await runInDurableObject(vault.stub, (_vault, { storage }) => {
+    storage.transactionSync(() => {
+      storage.sql.exec("PRAGMA defer_foreign_keys = on");
+      for (const { table } of then) storage.sql.exec(`DELETE FROM "${table}"`);
+      for (const { table, rows } of then)
+        for (const row of rows) {
+          const names = Object.keys(row);
+          storage.sql.exec(
+            `INSERT INTO "${table}" (${names.map((name) => `"${name}"`).join()}) VALUES (${names.map(() => "?").join()})`,
+            ...Object.values(row),
+          );
+        }
+    });
+  });
+  await evict(vault);
+}
+
+/** A vault with a past, and all of it in D1. */
+async function lived() {
+  const vault = await newVault();
+  await storeKey(vault, "k");
+  const [kept, revoked, paused, used] = [
+    await mintApp(vault),
+    await mintApp(vault),
+    await mintApp(vault),
+    await newRotating(vault, "monthly"),
+  ];
+  const session = await signIn(vault.stub, vault.account_id);
+  await shipped(vault);
+  return { vault, kept, revoked, paused, used, session };
+}
+
+async function shipped(vault: Vault): Promise<void> {
+  await runAlarmAfter(vault, 10_001);
+  expect(await outbox(vault)).toEqual([]);
+}
+
+async function assertWhole(vault: Vault): Promise<void> {
+  const session = await signIn(vault.stub, vault.account_id);
+  const { rows, heads } = await wholeLog({ ...vault, ada: session });
+  expect(checkChain(rows, heads).fault).toBeUndefined();
+}
+
+describe("after a restore to hours ago, before anything is served", () => {
+  it("what was revoked, paused or used up since is so again, and what was left alone works", async () => {
+    const { vault, kept, revoked, paused, used, session } = await lived();
+    const then = await remember(vault);
+    travel(2 * HOUR_MS);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    await ask(vault.stub.pauseToken(vault.ada, paused.id));
+    const { session: me } = await ask(vault.stub.me(session));
+    await ask(vault.stub.revokeSession(vault.ada, me.id));
+    await refreshWith(vault, used);
+    await shipped(vault);
+    await restore(vault, then);
+
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
+    expect(await refusalOf(authorize(vault, paused, "k"))).toBe("paused token_paused");
+    expect(await refusalOf(refreshWith(vault, used))).toBe("invalid_token revoked");
+    expect(await refusalOf(ask(vault.stub.me(session)))).toBe("invalid_token revoked");
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
+    expect((await outbox(vault)).map(({ decision }) => decision.action)).toContain("vault.restored");
+  });
+
+  it("a deleted key is gone again, and a freeze lies again", async () => {
+    const { vault, kept } = await lived();
+    await storeKey(vault, "leaked");
+    await shipped(vault);
+    const then = await remember(vault);
+    travel(2 * HOUR_MS);
+    await ask(vault.stub.deleteKey(vault.ada, "leaked"));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await refusalOf(authorize(vault, kept, "leaked"))).toBe("not_found keys");
+    const again = await remember(vault);
+    travel(2 * HOUR_MS);
+    await ask(vault.stub.freeze(vault.ada));
+    await shipped(vault);
+    await restore(vault, again);
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("frozen frozen");
+  });
+
+  it("the log goes on where D1 ends, in one chain, and doing it again changes nothing", async () => {
+    const { vault, kept, revoked } = await lived();
+    const then = await remember(vault);
+    travel(2 * HOUR_MS);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    const { seq } = await authorize(vault, kept, "k");
+    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", rows: 2, replayed: 1 });
+    expect(await ask(vault.stub.restored())).toEqual({ outcome: "in_step" });
+    await authorize(vault, kept, "k");
+    await assertWhole(vault);
+    await runAlarmAfter(vault, 10_001);
+    await assertWhole(vault);
+  });
+
+  it("a vault whose owner has deleted it since is deleted again", async () => {
+    const { vault, kept } = await lived();
+    const then = await remember(vault);
+    const schema = await sql<{ sql: string }>(
+      vault,
+      "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY type DESC",
+    );
+    travel(2 * HOUR_MS);
+    const fresh = await signIn(vault.stub, vault.account_id);
+    await ask(vault.stub.deleteAccount({ ...fresh, may: ["session_recent"] }));
+    await runInDurableObject(vault.stub, (_vault, { storage }) => {
+      for (const { sql } of schema) storage.sql.exec(sql);
+    });
+    await restore(vault, then);
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("invalid_token");
+    await runAlarm(vault);
+    expect(await refusalOf(ask(vault.stub.signIn(vault.account_id, ADA, ORIGIN)))).toBe("gone");
+    expect(await sql(vault, "SELECT name FROM sqlite_master")).toEqual([]);
+  });
+});
+
+describe("a restore to less than an hour ago", () => {
+  it("is noticed with the first row that comes to D1, and what was done meanwhile is kept behind it", async () => {
+    const { vault, kept, revoked } = await lived();
+    const then = await remember(vault);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    await shipped(vault);
+    await restore(vault, then);
+    await ask(vault.stub.pauseToken(vault.ada, kept.id));
+    await runAlarmAfter(vault, 10_001);
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
+    const actions = (await outbox(vault)).map(({ decision }) => decision.action);
+    expect(actions.slice(0, 2)).toEqual(["token.pause", "vault.restored"]);
+    await assertWhole(vault);
+  });
+});
+
+describe("looking for a restore", () => {
+  it("asks D1 at most once an hour, and stops nobody while D1 is away", async () => {
+    const { vault, kept } = await lived();
+    const asked = vi.spyOn(env.DB, "prepare");
+    const looks = () => asked.mock.calls.filter(([text]) => text.includes("tombstone WHERE vault_id = ?")).length;
+    for (let i = 0; i < 3; i++) await authorize(vault, kept, "k");
+    expect(looks()).toBe(0);
+    travel(HOUR_MS);
+    await Promise.all([1, 2, 3].map(() => authorize(vault, kept, "k")));
+    await evict(vault);
+    await authorize(vault, kept, "k");
+    expect(looks()).toBe(1);
+    travel(HOUR_MS);
+    asked.mockImplementation(() => {
+      throw new Error("D1 is away");
+    });
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
+  });
+
+  it("does nothing by rows that do not follow this vault's own chain", async () => {
+    const { vault, kept } = await lived();
+    const decision = JSON.stringify({
+      seq: 99,
+      prev: "x",
+      id: "aud_x",
+      at: "2026-01-01T00:00:00.000Z",
+      action: "token.revoke",
+      subject: kept.id,
+    });
+    await env.DB.prepare("INSERT INTO audit (vault_id, seq, at, decision, hash) VALUES (?, 99, 1, ?, 'h')")
+      .bind(vault.id, decision)
+      .run();
+    expect(await refusalOf(ask(vault.stub.restored()))).toBe("conflict");
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
+  });
+});
