@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { personOf, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
 import { killRuntime } from "../support/runtime.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -108,10 +108,11 @@ it.skipIf(process.platform === "win32")(
       for (let cycle = 0; cycle < CYCLES; cycle++) {
         const before = known.calls.size;
         const using = useUntilItFalls(locker, person, known, cycle);
-        await new Promise((resolve) => setTimeout(resolve, 700 + Math.random() * 800));
+        // By what was done, not by the clock: a busy machine is as far as a quick one then. And then anywhere in between.
+        await eventually(async () => known.calls.size > before + 50, 30_000);
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 500));
         await killRuntime(locker);
         await using;
-        expect(known.calls.size).toBeGreaterThan(before + 50);
         locker = await startLocker({ stateDir });
         person = personOf(locker.publicOrigin, person.cookie);
         await assertNothingIsLost(locker, person, known);
@@ -121,5 +122,5 @@ it.skipIf(process.platform === "win32")(
       await locker.stop();
     }
   },
-  60_000,
+  180_000,
 );
