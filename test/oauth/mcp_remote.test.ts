@@ -1,0 +1,102 @@
+/** mcp-remote, as people put it between their client and us: it signs in by itself, and several at once log nobody out. */
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { activity, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { consent, resourceOf } from "../support/oauth.ts";
+
+const PROXY = join(dirname(createRequire(import.meta.url).resolve("mcp-remote/package.json")), "dist", "proxy.js");
+const AT_ONCE = 3;
+let locker: LocalLocker;
+let ada: Person;
+let home: string;
+let desk: Server;
+/** How often somebody had to look at a browser. */
+let sign_ins = 0;
+
+/** The browser that mcp-remote opens is a script that tells us the address; the person at it consents. */
+beforeAll(async () => {
+  locker = await startLocker();
+  ada = await newPerson(locker);
+  await storeKey(ada, "my-key", "https://api.openai.com");
+  home = mkdtempSync(join(tmpdir(), "apilocker-mcp-remote-"));
+  desk = createServer((request, response) => {
+    void text(request).then(async (address) => {
+      sign_ins++;
+      response.end();
+      const { pathname, search } = new URL(address);
+      await fetch(await consent(ada, pathname + search));
+    });
+  });
+  await new Promise<void>((done) => desk.listen(0, "127.0.0.1", done));
+  const { port } = desk.address() as AddressInfo;
+  const script = `#!${process.execPath}\nfetch("http://127.0.0.1:${port}/", { method: "POST", body: process.argv.at(-1) });\n`;
+  for (const name of ["browser", "xdg-open"]) {
+    writeFileSync(join(home, name), script);
+    chmodSync(join(home, name), 0o755);
+  }
+});
+afterAll(async () => {
+  desk.close();
+  await locker.stop();
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** One process of mcp-remote under an MCP client; answers the names of the tools that it sees. */
+async function toolsThroughOne(): Promise<string[]> {
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [PROXY, resourceOf(locker), "--allow-http"],
+    env: { ...process.env, HOME: home, BROWSER: join(home, "browser"), PATH: `${home}:${process.env.PATH}` } as Record<
+      string,
+      string
+    >,
+    stderr: "ignore",
+  });
+  const client = new Client({ name: "test", version: "1" });
+  try {
+    await client.connect(transport, { timeout: 60_000 });
+    return (await client.listTools()).tools.map(({ name }) => name);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Files in which mcp-remote keeps its tokens. */
+function tokenFiles(): string[] {
+  const folder = join(home, ".mcp-auth");
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith("tokens.json"))
+    .map((name) => join(folder, name));
+}
+
+it("signs in once by itself, and goes on with what it has stored", async () => {
+  expect(await toolsThroughOne()).toContain("list_keys");
+  expect(sign_ins).toBe(1);
+  expect(await toolsThroughOne()).toContain("list_keys");
+  expect(sign_ins).toBe(1);
+}, 120_000);
+
+it("several processes that find their shared access token expired refresh at once, and all go on", async () => {
+  for (let round = 0; round < 2; round++) {
+    for (const file of tokenFiles()) {
+      const stored = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+      writeFileSync(file, JSON.stringify({ ...stored, access_token: "expired", expires_in: 0, expires_at: 0 }));
+    }
+    const seen = await Promise.all(Array.from({ length: AT_ONCE }, toolsThroughOne));
+    for (const tools of seen) expect(tools).toContain("list_keys");
+  }
+  expect(sign_ins).toBe(1);
+  const rows = await activity(ada, 200);
+  expect(rows.filter(({ action }) => action === "token.refresh").length).toBeGreaterThanOrEqual(2);
+  expect(rows.filter(({ action }) => action === "refresh.reuse")).toEqual([]);
+}, 240_000);
