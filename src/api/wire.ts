@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { activityRow } from "../vault/activity_row.ts";
 import type { AuditRow as StoredRow } from "../vault/audit.ts";
 import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
-import type { Grant as StoredGrant } from "../vault/grants.ts";
+import type { GrantDetails } from "../vault/manage_grants.ts";
 import type { Issued } from "../vault/families.ts";
 import type { Freeze } from "../vault/frozen.ts";
 import type { LinkedIdentity } from "../vault/identities.ts";
@@ -144,8 +144,8 @@ export function wireToken(token: AppToken): z.output<typeof Token> {
   };
 }
 
-export function wireGrant(grant: StoredGrant): z.output<typeof Grant> {
-  const { id, client_id, client, scopes, keys, uses, refused } = grant;
+export function wireGrant(grant: GrantDetails): z.output<typeof Grant> {
+  const { id, client_id, client, scopes, keys, uses, refused, rotations, live_sessions } = grant;
   return {
     id,
     client_id,
@@ -163,6 +163,8 @@ export function wireGrant(grant: StoredGrant): z.output<typeof Grant> {
     last_used_at: optional(grant.last_used_at),
     uses,
     refused,
+    rotations,
+    live_sessions,
   };
 }
 

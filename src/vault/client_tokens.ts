@@ -29,7 +29,8 @@ export type Introspection =
       expires_at: number | null;
     };
 
-type Found = { token: Token; grant: Grant; live: boolean };
+/** `newest`: of a refresh token, that nothing has replaced it yet. */
+type Found = { token: Token; grant: Grant; live: boolean; newest: boolean };
 
 /** Refreshes a grant (SECURITY S7), and tells what the new access token may do. */
 export async function refreshGrant(parts: Parts, presented: PresentedRefresh): Promise<GrantTokens> {
@@ -40,7 +41,7 @@ export async function refreshGrant(parts: Parts, presented: PresentedRefresh): P
 }
 
 /**
- * RFC 7009. A refresh token takes its whole grant with it: the client is done. An access token ends by itself. What is not known
+ * RFC 7009. A refresh token takes its whole grant with it, an old one too: the client is done. An access token ends by itself. What is not known
  * here needs no revoking; what belongs to another client is not this one's to end.
  */
 export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): Promise<void> {
@@ -67,7 +68,8 @@ export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): P
 /** RFC 7662, for tokens of the asking client. Looking changes nothing, not even whether an answer counts as arrived (SECURITY S28). */
 export async function introspect(parts: Parts, shown: Shown): Promise<Introspection> {
   const found = await find(parts, shown, "change");
-  if (found === undefined || !found.live || found.grant.client_id !== shown.client_id) return { active: false };
+  if (found === undefined || !found.live || !found.newest || found.grant.client_id !== shown.client_id)
+    return { active: false };
   const { token, grant } = found;
   return {
     active: true,
@@ -90,6 +92,6 @@ async function find(parts: Parts, { kind, hash, secret }: Shown, effect: Effect)
   const token = kind === "oat" ? tokens.look(hash) : known ? tokens.find(family.token_id) : undefined;
   const grant = token?.kind === "oat" ? grants.find(token.parent_id ?? "") : undefined;
   if (token === undefined || grant === undefined) return undefined;
-  const current = kind === "oat" || family?.head === link?.generation;
-  return { token, grant, live: current && judgeToken({ token, now: Date.now() }, effect) === undefined };
+  const newest = kind === "oat" || family?.head === link?.generation;
+  return { token, grant, live: judgeToken({ token, now: Date.now() }, effect) === undefined, newest };
 }

@@ -135,6 +135,15 @@ export class Families {
     return row === undefined ? undefined : this.find(row.number);
   }
 
+  /** How often tokens of a kind were renewed, by what they stem from. */
+  rotations(kind: Token["kind"]): Map<string, number> {
+    const rows = this.#sql.exec<{ parent_id: string; head: number }>(
+      "SELECT t.parent_id, f.head FROM family f JOIN token t ON t.id = f.token_id WHERE t.kind = ? AND t.parent_id IS NOT NULL",
+      kind,
+    );
+    return new Map([...rows].map(({ parent_id, head }) => [parent_id, head]));
+  }
+
   /** The key that derives a family's tokens; undefined where there is no such family. */
   async keyOf(number: number): Promise<Uint8Array | undefined> {
     const opened = this.#opened.get(number);

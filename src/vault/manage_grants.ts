@@ -11,13 +11,16 @@ import { resolveKeys } from "./resolve_policy.ts";
 
 const OUTBOX_SCAN = 10_000;
 
+/** A grant with what is going on under it: how often its tokens were renewed, and how many MCP sessions are open. */
+export type GrantDetails = Grant & { rotations: number; live_sessions: number };
+
 /** Live grants with their uses up to this moment. */
-export function listGrants(parts: Parts, before: string | undefined, limit: number): Grant[] {
-  return withUses(parts, parts.grants.list(before, limit, Date.now(), parts.reach));
+export function listGrants(parts: Parts, before: string | undefined, limit: number): GrantDetails[] {
+  return detailed(parts, parts.grants.list(before, limit, Date.now(), parts.reach));
 }
 
-export function getGrant(parts: Parts, id: string): Grant {
-  return withUses(parts, [grantOf(parts, id)])[0] as Grant;
+export function getGrant(parts: Parts, id: string): GrantDetails {
+  return detailed(parts, [grantOf(parts, id)])[0] as GrantDetails;
 }
 
 /** The grant of that id, where the caller may know of it. */
@@ -28,7 +31,7 @@ function grantOf({ grants, reach }: Parts, id: string): Grant {
 }
 
 /** Takes something away from a grant. What it has open and may no longer do is cut. */
-export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: Narrowing): Promise<Grant> {
+export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: Narrowing): Promise<GrantDetails> {
   const { grants, gate, tokens } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
   const grant = grantOf(parts, id);
@@ -66,17 +69,19 @@ export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
 }
 
 /** Counts of uses as stored, plus those still in the outbox. */
-function withUses({ audit }: Parts, grants: readonly Grant[]): Grant[] {
+function detailed({ audit, families, mcp_sessions }: Parts, grants: readonly Grant[]): GrantDetails[] {
   const recent = usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+  const rotations = families.rotations("oat");
+  const sessions = mcp_sessions.counts();
   return grants.map((grant) => {
-    const more = recent.get(grant.id);
-    if (more === undefined) return grant;
-    const { uses, refused, last_used_at } = more;
+    const { uses = 0, refused = 0, last_used_at = null } = recent.get(grant.id) ?? {};
     return {
       ...grant,
       uses: grant.uses + uses,
       refused: grant.refused + refused,
       last_used_at: last_used_at ?? grant.last_used_at,
+      rotations: rotations.get(grant.id) ?? 0,
+      live_sessions: sessions.get(grant.id) ?? 0,
     };
   });
 }

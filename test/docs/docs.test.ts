@@ -43,6 +43,18 @@ describe("the docs", () => {
     }
   });
 
+  it("every requirement of the conformance page names tests, and every test that it names is there", () => {
+    const rows = read("docs/conformance.md")
+      .split("\n")
+      .filter((line) => line.startsWith("| ") && !/^\| (requirement|\*\*[^|]+\*\* \| \| \|)/.test(line));
+    expect(rows.length).toBeGreaterThan(50);
+    for (const row of rows) {
+      const tests = Array.from(row.matchAll(/`(test\/[^`]+)`/g), ([, path]) => path as string);
+      expect(tests.length, row).toBeGreaterThan(0);
+      for (const path of tests) expect(existsSync(join(ROOT, path)), path).toBe(true);
+    }
+  });
+
   it("no file names a machine's path or a registry's host", () => {
     const files = readdirSync(ROOT, { recursive: true, encoding: "utf8" }).filter(
       (name) =>

@@ -123,6 +123,14 @@ describe("revoking (RFC 7009)", () => {
     expect((await one.ada.api<{ items: object[] }>("GET", "/v1/grants")).items).toEqual([]);
   });
 
+  it("a refresh token that was replaced already ends the grant as well", async () => {
+    const one = await connected();
+    const next = await (await refresh(one)).json<Tokens>();
+    expect((await one.ada.api<{ items: object[] }>("GET", "/v1/grants")).items).toMatchObject([{ rotations: 1 }]);
+    expect((await revoke(one.client, one.refresh_token ?? "")).status).toBe(200);
+    expect(await status(next.access_token)).toBe(401);
+  });
+
   it("an access token ends that one and leaves the grant", async () => {
     const one = await connected();
     expect((await revoke(one.client, one.access_token)).status).toBe(200);

@@ -19,6 +19,8 @@ export const Grant = z.object({
   last_used_at: time.optional(),
   uses: z.int(),
   refused: z.int(),
+  rotations: z.int().meta({ description: "How often its tokens were renewed" }),
+  live_sessions: z.int().meta({ description: "Open MCP sessions" }),
 });
 
 /** A grant can only be narrowed; more needs a new consent. */

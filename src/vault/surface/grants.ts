@@ -1,22 +1,22 @@
 import type { Answer } from "../answer.ts";
 import type { Caller } from "../caller.ts";
-import type { Grant, Narrowing } from "../grants.ts";
-import { getGrant, listGrants, narrowGrant, revokeGrant } from "../manage_grants.ts";
+import type { Narrowing } from "../grants.ts";
+import { getGrant, listGrants, narrowGrant, revokeGrant, type GrantDetails } from "../manage_grants.ts";
 import type { Receipt } from "../receipt.ts";
 import { read, stop } from "../surface.ts";
 import { TokenSurface } from "./tokens.ts";
 
 /** What a person has let OAuth clients do. */
 export abstract class GrantSurface extends TokenSurface {
-  listGrants(caller: Caller, before: string | undefined, limit: number): Answer<Grant[]> {
+  listGrants(caller: Caller, before: string | undefined, limit: number): Answer<GrantDetails[]> {
     return this[read](caller, (parts) => listGrants(parts, before, limit));
   }
 
-  getGrant(caller: Caller, id: string): Answer<Grant> {
+  getGrant(caller: Caller, id: string): Answer<GrantDetails> {
     return this[read](caller, (parts) => getGrant(parts, id));
   }
 
-  narrowGrant(caller: Caller, id: string, to: Narrowing): Promise<Answer<Grant>> {
+  narrowGrant(caller: Caller, id: string, to: Narrowing): Promise<Answer<GrantDetails>> {
     return this[stop](caller, (parts) => narrowGrant(parts, caller, id, to));
   }
 
