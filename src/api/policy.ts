@@ -27,7 +27,10 @@ function timeChange(text: string | null | undefined): number | null | undefined 
 }
 
 /** A stored policy as it is told; when a token ends is told with it. */
-export function wirePolicy({ policy: { warn, ...policy }, expires_at }: StoredToken): z.output<typeof StoredPolicy> {
+export function wirePolicy({
+  policy: { warn, ...policy },
+  expires_at,
+}: Pick<StoredToken, "policy" | "expires_at">): z.output<typeof StoredPolicy> {
   const told = { ...policy, expires_at: expires_at ?? undefined };
   return { ...mutable(told), warn: warn && mutable(warn) };
 }

@@ -19,6 +19,7 @@ import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { explainHandlers } from "./explain.ts";
 import { spendHandlers } from "./spend.ts";
 import { tokenHandlers } from "./tokens.ts";
+import { trustHandlers } from "./trusts.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
 type App = { Bindings: Env };
@@ -26,6 +27,7 @@ type App = { Bindings: Env };
 const HANDLERS: Record<OperationId, AnyHandler> = {
   ...keyHandlers,
   ...tokenHandlers,
+  ...trustHandlers,
   ...explainHandlers,
   ...spendHandlers,
   ...grantHandlers,

@@ -12,6 +12,7 @@ import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { SPEND_OPERATIONS } from "./schema/spend.ts";
 import { TOKEN_OPERATIONS } from "./schema/tokens.ts";
+import { TRUST_OPERATIONS } from "./schema/trusts.ts";
 import { WEBHOOK_OPERATIONS } from "./schema/webhooks.ts";
 
 export type { Authority, Operation } from "./schema/common.ts";
@@ -28,11 +29,13 @@ export * from "./schema/policy.ts";
 export * from "./schema/webhooks.ts";
 export * from "./schema/spend.ts";
 export * from "./schema/tokens.ts";
+export * from "./schema/trusts.ts";
 
 /** Every operation of `/v1`, with its authority. */
 export const OPERATIONS = {
   ...KEY_OPERATIONS,
   ...TOKEN_OPERATIONS,
+  ...TRUST_OPERATIONS,
   ...SPEND_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...DEVICE_OPERATIONS,

@@ -5,7 +5,9 @@ import { noteClientUse } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
 import { authenticate } from "./authenticate.ts";
 import { readForm } from "./form.ts";
-import { GRANT_TYPES } from "./grants/table.ts";
+import { mustFindClient } from "./client.ts";
+import { WORKLOAD } from "./first_party.ts";
+import { GRANT_TYPES, TOKEN_EXCHANGE } from "./grants/table.ts";
 import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
 
 /** The token endpoint (RFC 6749 §3.2): who asks, then the grant type's own file. */
@@ -14,7 +16,14 @@ export const token = new Hono<{ Bindings: Env }>()
   .post("/token", async ({ env, req, executionCtx }) => {
     const config = configOf(env);
     const form = await readForm(req.raw);
-    const client = await authenticate(env, config, req.raw, form);
+    // Only for that one type may the client go unnamed (RFC 8693 §2.1).
+    const unnamed =
+      form.get("grant_type") === TOKEN_EXCHANGE &&
+      form.get("client_id") === undefined &&
+      !req.raw.headers.has("authorization");
+    const client = unnamed
+      ? await mustFindClient(env, config, WORKLOAD, "anybody")
+      : await authenticate(env, config, req.raw, form);
     const name = form.must("grant_type");
     const grantType = Object.hasOwn(GRANT_TYPES, name) ? GRANT_TYPES[name] : undefined;
     if (grantType === undefined) throw new Problem("unsupported_grant_type", "That grant type is not served.");

@@ -16,6 +16,7 @@ import deletion from "./migrations/0015_deletion.sql";
 import pages from "./migrations/0016_pages.sql";
 import spend from "./migrations/0017_spend.sql";
 import remedies from "./migrations/0018_remedies.sql";
+import trusts from "./migrations/0019_trusts.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -37,6 +38,7 @@ const MIGRATIONS: readonly string[] = [
   pages,
   spend,
   remedies,
+  trusts,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

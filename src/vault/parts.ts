@@ -33,6 +33,7 @@ import { RestoreWatch } from "./restore_watch.ts";
 import { Sealer } from "./sealer.ts";
 import { Spending } from "./spending.ts";
 import { Tokens, type Token } from "./tokens.ts";
+import { Trusts } from "./trusts.ts";
 import { Turnstile } from "./turnstile.ts";
 import { UNCLAIMED_MS, UnderWay } from "./under_way.ts";
 import { Webhooks } from "./webhooks.ts";
@@ -62,6 +63,7 @@ export type Parts = {
   alerts: Alerts;
   under_way: UnderWay;
   meters: Meters;
+  trusts: Trusts;
   prices: Prices;
   spending: Spending;
   refusals: Refusals;
@@ -183,6 +185,7 @@ export function assemble(
     connected_keys,
     idempotency,
     quota,
+    trusts: new Trusts(sql),
     turnstile: new Turnstile(storage),
     identities: new Identities(sql),
     audit,

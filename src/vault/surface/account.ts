@@ -21,7 +21,7 @@ import { Sealer } from "../sealer.ts";
 import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../sign_in.ts";
 import { bury, change, forCaller, live, held, read } from "../surface.ts";
 import type { Token } from "../tokens.ts";
-import { AuthorizationSurface } from "./authorizations.ts";
+import { TrustSurface } from "./trusts.ts";
 
 /** Whose vault it is, and as whom the caller is signed in. */
 type Me = {
@@ -34,7 +34,7 @@ type Me = {
 };
 
 /** The person: signing in and out, what they look at. */
-export abstract class AccountSurface extends AuthorizationSurface {
+export abstract class AccountSurface extends TrustSurface {
   /** Makes this vault for its first identity. Doing it again changes nothing; for another account it is refused. */
   create(account_id: string, identity: Identity): Promise<Answer<void>> {
     return answerAsync(async () => {

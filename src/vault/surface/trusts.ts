@@ -1,0 +1,41 @@
+import { answer, type Answer } from "../answer.ts";
+import type { Origin } from "../audit.ts";
+import type { Caller } from "../caller.ts";
+import { createTrust, deleteTrust, exchange, unknownTrust, type Presented } from "../manage_trusts.ts";
+import type { Receipt } from "../receipt.ts";
+import { change, held, live, read, stop } from "../surface.ts";
+import type { NewTrust, Trust } from "../trusts.ts";
+import { AuthorizationSurface } from "./authorizations.ts";
+
+/** Machine identities: whose tokens are taken in exchange, and the exchange. */
+export abstract class TrustSurface extends AuthorizationSurface {
+  createTrust(caller: Caller, trust: NewTrust): Promise<Answer<Trust>> {
+    return this[change](caller, (parts) => createTrust(parts, caller, trust));
+  }
+
+  listTrusts(caller: Caller, before: string | undefined, limit: number): Answer<Trust[]> {
+    return this[read](caller, ({ trusts }) => trusts.list(before, limit));
+  }
+
+  deleteTrust(caller: Caller, id: string): Promise<Answer<Receipt>> {
+    return this[stop](caller, (parts) => deleteTrust(parts, caller, id));
+  }
+
+  /** What a machine's token must be verified against. Asked by our own token endpoint, never told to the machine. */
+  trustFor(id: string): Answer<Pick<Trust, "issuer" | "audience" | "jwks">> {
+    return answer(() => {
+      const trust = this[held]?.trusts.find(id);
+      if (trust === undefined) throw unknownTrust();
+      const { issuer, audience, jwks } = trust;
+      return { issuer, audience, jwks };
+    });
+  }
+
+  exchange(
+    id: string,
+    presented: Presented,
+    origin: Origin,
+  ): Answer<{ token: string; id: string; expires_at: number }> {
+    return answer(() => exchange(this[live](), id, presented, origin));
+  }
+}
