@@ -1,10 +1,21 @@
 import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
 import { listProviders } from "../catalog/catalog.ts";
 import { configOf } from "../config.ts";
+import { toldAlert } from "../vault/alert_told.ts";
 import { ask } from "../vault/answer.ts";
+import { wireWebhook } from "./webhooks.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
-import { wireDevice, wireIdentity, wireKey, wireMe, wireReceipt, wireSession, wireToken } from "./wire.ts";
+import {
+  wireDevice,
+  wireGrant,
+  wireIdentity,
+  wireKeyDetails,
+  wireMe,
+  wireReceipt,
+  wireSession,
+  wireTokenDetails,
+} from "./wire.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
@@ -32,15 +43,19 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   },
   doctor: async ({ vault, who }) => ({ items: await ask(vault.doctor(who.caller)) }),
   exportMe: async ({ vault, who }) => {
-    const { account_id } = await ask(vault.me(who.caller));
-    const { identities, keys, tokens, sessions, devices } = await ask(vault.inventory(who.caller));
+    const held = await ask(vault.holdings(who.caller));
     return {
-      account_id,
-      identities: identities.map(wireIdentity),
-      keys: keys.map(wireKey),
-      tokens: tokens.map(wireToken),
-      sessions: sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
-      devices: devices.map((device) => wireDevice(device, false)),
+      account_id: held.account_id,
+      name: held.name ?? undefined,
+      identities: held.identities.map(wireIdentity),
+      keys: held.keys.map(wireKeyDetails),
+      tokens: held.tokens.map(wireTokenDetails),
+      sessions: held.sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
+      devices: held.devices.map((device) => wireDevice(device, false)),
+      grants: held.grants.map(wireGrant),
+      alerts: held.alerts.map(toldAlert),
+      alert_settings: held.alert_settings,
+      webhooks: held.webhooks.map(wireWebhook),
     };
   },
   deleteMe: async ({ env, vault, who }) => {

@@ -35,7 +35,7 @@ function invalid(rule: string): Problem {
   return new Problem("invalid_request", `url: ${rule}.`, { errors: [{ field: "url", rule }] });
 }
 
-function wireWebhook(webhook: Stored): z.output<typeof Webhook> {
+export function wireWebhook(webhook: Stored): z.output<typeof Webhook> {
   const { id, url, events, created_at, waiting, last_at, last_status, dead_at, failing_since } = webhook;
   return {
     id,

@@ -1,5 +1,11 @@
 import type { Device } from "./devices.ts";
-import { withRotation, withUses, type AppToken } from "./manage_tokens.ts";
+import { accountIdOf, accountNameOf } from "./account.ts";
+import type { Alert, AlertKind, AlertSetting } from "./alerts.ts";
+import { keyDetails, type KeyDetails } from "./change_keys.ts";
+
+import { listGrants, type GrantDetails } from "./manage_grants.ts";
+import { withGenerations, withRotation, withUses, type AppToken, type AppTokenDetails } from "./manage_tokens.ts";
+import type { Webhook } from "./webhooks.ts";
 import type { LinkedIdentity } from "./identities.ts";
 import type { ApiKey } from "./keys.ts";
 import { listDevices } from "./manage_devices.ts";
@@ -15,6 +21,18 @@ export type Inventory = {
   devices: Device[];
 };
 
+/** An inventory with all that is remembered of each thing, and whatever else is kept for its owner; no activity, no secret. */
+export type Holdings = Omit<Inventory, "keys" | "tokens"> & {
+  account_id: string;
+  name: string | null;
+  keys: KeyDetails[];
+  tokens: AppTokenDetails[];
+  grants: GrantDetails[];
+  alerts: Alert[];
+  alert_settings: Record<AlertKind, AlertSetting>;
+  webhooks: Webhook[];
+};
+
 const EVERYTHING = 100_000;
 
 export function inventory(parts: Parts): Inventory {
@@ -28,5 +46,20 @@ export function inventory(parts: Parts): Inventory {
     tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
     sessions: tokens.list("ses", undefined, EVERYTHING, parts.reach),
     devices: listDevices(parts, undefined, EVERYTHING),
+  };
+}
+
+export function holdings(parts: Parts): Holdings {
+  const { keys, tokens, ...rest } = inventory(parts);
+  return {
+    ...rest,
+    account_id: accountIdOf(parts),
+    name: accountNameOf(parts),
+    keys: keys.map(({ id }) => keyDetails(parts, id)),
+    tokens: tokens.map((token) => withGenerations(parts, token)),
+    grants: listGrants(parts, undefined, EVERYTHING),
+    alerts: parts.alerts.list(undefined, EVERYTHING, {}),
+    alert_settings: parts.alerts.settings(),
+    webhooks: parts.webhooks.list(),
   };
 }

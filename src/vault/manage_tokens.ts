@@ -72,8 +72,12 @@ export function appToken(parts: Parts, id: string): AppToken {
 
 /** The app token of that id, with the generations that are remembered. */
 export function appTokenDetails(parts: Parts, id: string): AppTokenDetails {
-  const token = appToken(parts, id);
-  return { ...token, generations: token.rotation && parts.families.history(token.rotation) };
+  return withGenerations(parts, appToken(parts, id));
+}
+
+/** A token with the generations that are remembered, if it rotates. */
+export function withGenerations({ families }: Parts, token: AppToken): AppTokenDetails {
+  return { ...token, generations: token.rotation && families.history(token.rotation) };
 }
 
 /** Tokens with how they rotate. */

@@ -1,9 +1,12 @@
 import * as z from "zod";
 import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { Alert, AlertSettings } from "./alerts.ts";
 import { Placement } from "./destination.ts";
 import { Device } from "./devices.ts";
-import { Key } from "./keys.ts";
-import { Token } from "./tokens.ts";
+import { Grant } from "./grants.ts";
+import { KeyDetails } from "./keys.ts";
+import { TokenDetails } from "./tokens.ts";
+import { Webhook } from "./webhooks.ts";
 
 export const Session = z.object({
   id: z.string(),
@@ -59,10 +62,15 @@ export const Me = z.object({
 export const Export = z.object({
   account_id: z.string(),
   identities: z.array(Identity),
-  keys: z.array(Key),
-  tokens: z.array(Token),
+  name: z.string().optional(),
+  keys: z.array(KeyDetails),
+  tokens: z.array(TokenDetails),
   sessions: z.array(Session),
   devices: z.array(Device),
+  grants: z.array(Grant),
+  alerts: z.array(Alert),
+  alert_settings: AlertSettings,
+  webhooks: z.array(Webhook),
 });
 
 export const Finding = z.object({

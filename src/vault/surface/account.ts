@@ -10,7 +10,7 @@ import { examine, type Finding } from "../doctor.ts";
 import type { Identity, LinkedIdentity } from "../identities.ts";
 import { freezeVault, unfreezeVault } from "../freeze.ts";
 import type { Freeze } from "../frozen.ts";
-import { inventory, type Inventory } from "../inventory.ts";
+import { holdings, inventory, type Holdings } from "../inventory.ts";
 import { endLeaked, type Leaked } from "../leaks.ts";
 import { endToken } from "../manage_tokens.ts";
 import { assemble } from "../parts.ts";
@@ -119,8 +119,8 @@ export abstract class AccountSurface extends TrustSurface {
   }
 
   /** Everything that is kept about this account, but for secrets and activity. */
-  inventory(caller: Caller): Answer<Inventory> {
-    return this[read](caller, inventory);
+  holdings(caller: Caller): Answer<Holdings> {
+    return this[read](caller, holdings);
   }
 
   /**

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { SECRET } from "../support/holder.ts";
+import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+
+let locker: LocalLocker;
+beforeAll(async () => {
+  locker = await startLocker();
+});
+afterAll(() => locker.stop());
+
+it("an export holds everything that an account has, and no secret of it", async () => {
+  const ada = await newPerson(locker);
+  await ada.api("PATCH", "/v1/me", { name: "Ada's" });
+  const key = await storeKey(ada, "openai", "https://api.openai.com", { secret: SECRET, tags: ["work"] });
+  await ada.api("PATCH", "/v1/keys/openai", { name: "openai-2" });
+  await ada.api("POST", "/v1/keys/openai/rotate", { secret: `${SECRET}-2` });
+  const rotating = await ada.api<Record<string, string>>("POST", "/v1/tokens", { name: "app", rotation: "daily" });
+  const webhook = await ada.api<Record<string, string>>("POST", "/v1/webhooks", { url: "https://hooks.example.com/x" });
+
+  const answer = await ada.fetch("/v1/me/export");
+  const text = await answer.text();
+  const exported = JSON.parse(text) as Record<string, unknown>;
+  expect(exported).toMatchObject({
+    name: "Ada's",
+    identities: [{ subject: expect.any(String) }],
+    keys: [{ id: key.id, name: "openai-2", former_names: ["openai"], versions: [{ version: 2 }, { version: 1 }] }],
+    tokens: [{ id: rotating.id, rotation: "daily", generations: [{ generation: 0 }] }],
+    sessions: [{ current: true }],
+    webhooks: [{ id: webhook.id }],
+    devices: [],
+    grants: [],
+    alerts: [],
+  });
+  expect(exported.alert_settings).toHaveProperty("refresh_reuse");
+  const secrets = [SECRET, rotating.token, rotating.refresh_token, webhook.secret, ada.cookie];
+  for (const secret of secrets) expect(text).not.toContain(secret);
+  expect(text).not.toMatch(/alk_|whsec_/);
+});
