@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
-import type { Connection, ConnectionEvent } from "./connected_keys.ts";
+import type { Connection, ConnectionEvent } from "./connection_rows.ts";
 import { judgeAgain } from "./ending.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { ApiKey, Destination, KeyChanges } from "./keys.ts";

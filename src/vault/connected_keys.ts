@@ -1,89 +1,66 @@
-import type { OAuthPlacement } from "../catalog/provider.ts";
 import { utf8 } from "../crypto/encoding.ts";
 import { Problem } from "../problem.ts";
 import type { Audit } from "./audit.ts";
+import {
+  about,
+  bindingOf,
+  BY_VAULT,
+  groundsOf,
+  needsNobody,
+  placementOf,
+  reconnect,
+  sealName,
+  troubled,
+} from "./connection.ts";
+import { blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
 import type { Jobs } from "./jobs.ts";
-import type { ApiKey, Destination, Keys } from "./keys.ts";
+import type { ApiKey, Keys } from "./keys.ts";
 import { backoffMs, expiryOf, isDue, renewAt, worthTrying } from "./renewal.ts";
 import type { Sealer, Secret } from "./sealer.ts";
 import { askForTokens, type Answered, type Granted, type Grounds } from "./token_endpoint.ts";
 import { Turns } from "./turns.ts";
 
-/**
- * How a key that renews itself stands. `ready`: it can have tokens, and has not asked yet. `reconnect_required`: the provider
- * has refused for good; only a person can go on.
- */
-export type ConnectionState = "ready" | "connected" | "reconnect_required";
-
-/** A connection without its tokens. Times are epoch milliseconds. */
-export type Connection = {
-  state: ConnectionState;
-  serial: number;
-  obtained_at: number;
-  expires_at: number | null;
-  scopes: string | null;
-  connected_at: number;
-  renewals: number;
-  failures: number;
-  retry_at: number;
-  trouble: string | null;
-};
-
-/** Something that happened to a connection. */
-export type ConnectionEvent = { at: number; what: string; detail: string | null };
-
 /** An access token as a call needs it. `serial` tells it from those before and after. */
 export type Access = { secret: Secret; serial: number };
 
 type Tokens = { access_token: string; refresh_token?: string | undefined };
-type Row = Connection & { key_id: string; binding: string; sealed: ArrayBuffer | null; renewable: number };
 type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
 
-const EVENTS_KEPT = 20;
 const REMEMBERED = 200;
 /** A token endpoint is asked by so many at a time: the vault's connections are few (reference/review.md). */
 const AT_ONCE = 2;
 /** A grant that nobody uses is renewed now and then, since many providers let an idle one die. */
 const IDLE_RENEWAL_MS = 30 * 86_400_000;
 
-/** What tokens of a key are good for: they are sealed for this, and are of no use to a version that goes elsewhere. */
-function bindingOf({ origin, base_path, placement }: Destination): string {
-  const token_url = placement.in === "oauth" ? placement.token_url : "";
-  return JSON.stringify([origin, base_path, token_url]);
-}
-
 /**
- * Tables `connection` and `connection_event`: keys that renew themselves. One renewal of a key at a time, recorded before it
+ * Keys that renew themselves. One renewal of a key at a time, recorded before it
  * asks; a new refresh token is durable before the old one is forgotten and before the new access token is used.
  */
 export class ConnectedKeys {
   readonly #parts: Parts;
+  readonly #rows: ConnectionRows;
   readonly #under_way = new Map<string, Promise<void>>();
   readonly #opened = new Map<string, Access>();
   readonly #turns = new Turns(AT_ONCE);
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#rows = new ConnectionRows(parts.sql);
   }
 
   find(key_id: string): Connection | undefined {
-    const row = this.#row(key_id);
-    if (row === undefined) return undefined;
-    const { key_id: _key, binding: _binding, sealed: _sealed, renewable: _renewable, ...connection } = row;
-    return connection;
+    return this.#rows.connection(key_id);
   }
 
   /** Newest first. */
   events(key_id: string): ConnectionEvent[] {
-    return this.#parts.sql
-      .exec<ConnectionEvent>("SELECT at, what, detail FROM connection_event WHERE key_id = ? ORDER BY id DESC", key_id)
-      .toArray();
+    return this.#rows.events(key_id);
   }
 
   /** A token that may be used now without waiting for anything. */
   atHand(key: ApiKey, stale: number | undefined): Access | undefined {
     const access = this.#opened.get(key.id);
-    const row = access === undefined ? undefined : this.#row(key.id);
+    const row = access === undefined ? undefined : this.#rows.find(key.id);
     if (access === undefined || row?.serial !== access.serial || this.#isDue(key, row, stale)) return undefined;
     return access;
   }
@@ -96,7 +73,7 @@ export class ConnectedKeys {
       await this.renew(key);
     } catch (refused) {
       // A token that still lives will do while the provider is in trouble, unless it is the one that was refused.
-      const held = this.#row(key.id);
+      const held = this.#rows.find(key.id);
       const lives = held?.sealed != null && (held.expires_at === null || held.expires_at > Date.now());
       if (!lives || held.serial === stale || held.state !== "connected") throw refused;
       return this.#open(key, held);
@@ -106,7 +83,7 @@ export class ConnectedKeys {
 
   /** May a call whose token the upstream refuses try once more with a new one? Not where this one was only just obtained. */
   mayRenew(key: ApiKey, serial: number): boolean {
-    const row = this.#row(key.id);
+    const row = this.#rows.find(key.id);
     return row?.renewable === 1 && row.state === "connected" && this.#isDue(key, row, serial);
   }
 
@@ -123,7 +100,8 @@ export class ConnectedKeys {
   /** Redeems the code that a person brought back; tokens that were held before are forgotten once the new ones are durable. */
   async connect(key: ApiKey, grounds: Grounds & { by: "code" }, secret: Secret): Promise<Answered> {
     const answered = await this.#turns.take(() => askForTokens(placementOf(key), secret, grounds, Date.now()));
-    if (answered.outcome === "granted") await this.#store(key, this.#row(key.id), answered, undefined, "connected");
+    if (answered.outcome === "granted")
+      await this.#store(key, this.#rows.find(key.id), answered, undefined, "connected");
     return answered;
   }
 
@@ -133,7 +111,7 @@ export class ConnectedKeys {
    */
   versionChanged(key: ApiKey, secret: Secret, now: number): void {
     const { placement } = key.destination;
-    const row = this.#row(key.id);
+    const row = this.#rows.find(key.id);
     if (placement.in !== "oauth") return this.forget(key.id, undefined, now);
     const binding = bindingOf(key.destination);
     if (needsNobody(placement) || secret.refresh_token !== undefined) {
@@ -152,17 +130,17 @@ export class ConnectedKeys {
 
   /** Forgets what was granted. */
   forget(key_id: string, detail: string | undefined, now: number): void {
-    const { sql, keys } = this.#parts;
-    if (this.#row(key_id) === undefined) return;
-    sql.exec("DELETE FROM connection WHERE key_id = ?", key_id);
+    const { keys } = this.#parts;
+    if (this.#rows.find(key_id) === undefined) return;
+    this.#rows.remove(key_id);
     this.#opened.delete(key_id);
     keys.changed();
-    this.#note(key_id, "disconnected", detail ?? null, now);
+    this.#rows.note(key_id, "disconnected", detail ?? null, now);
   }
 
   /** The refresh token that is held, else the access token: what a provider is told to revoke. Opened in its own time. */
   async lastToken(key: ApiKey): Promise<string | undefined> {
-    const row = this.#row(key.id);
+    const row = this.#rows.find(key.id);
     if (row?.sealed == null) return undefined;
     const { refresh_token, access_token } = await this.#tokens(key, row);
     return refresh_token ?? access_token;
@@ -170,10 +148,9 @@ export class ConnectedKeys {
 
   /** Renews ahead of their end the tokens of keys in use, and now and then those of keys that are not. */
   async renewDue(now: number): Promise<void> {
-    const { sql, keys } = this.#parts;
-    const ids = sql.exec<{ key_id: string }>("SELECT key_id FROM connection WHERE state = 'connected'").toArray();
-    for (const { key_id } of ids) {
-      const [key, row] = [keys.find(key_id), this.#row(key_id)];
+    const { keys } = this.#parts;
+    for (const key_id of this.#rows.connected()) {
+      const [key, row] = [keys.find(key_id), this.#rows.find(key_id)];
       if (key === undefined || row?.renewable !== 1 || key.paused_at !== null) continue;
       const used = (key.last_used_at ?? 0) > row.obtained_at || now - row.obtained_at >= IDLE_RENEWAL_MS;
       if (used && this.#isDue(key, row, undefined) && worthTrying(row.failures)) await this.renew(key).catch(() => {});
@@ -245,7 +222,7 @@ export class ConnectedKeys {
     if (
       current === undefined ||
       bindingOf(current.destination) !== binding ||
-      this.#row(key.id)?.serial !== row?.serial
+      this.#rows.find(key.id)?.serial !== row?.serial
     )
       throw new Problem("conflict", `${key.name} was changed meanwhile. Try again.`);
     const renewable = refresh_token !== undefined || needsNobody(placementOf(key));
@@ -264,18 +241,18 @@ export class ConnectedKeys {
     };
     this.#write(key.id, stored);
     this.#remember(key.id, { serial, secret: { secret: access_token } });
-    this.#note(key.id, what, null, now);
+    this.#rows.note(key.id, what, null, now);
     this.#plan(key, stored);
   }
 
   #failed(key: ApiKey, row: Row, answered: Exclude<Answered, { outcome: "granted" }>): Problem {
     const { audit } = this.#parts;
     const now = Date.now();
-    const current = this.#row(key.id);
+    const current = this.#rows.find(key.id);
     if (current?.serial !== row.serial) return troubled(key, 1_000);
     if (answered.outcome === "refused") {
       this.#write(key.id, { ...current, state: "reconnect_required", trouble: answered.error });
-      this.#note(key.id, "reconnect_required", answered.error, now);
+      this.#rows.note(key.id, "reconnect_required", answered.error, now);
       const event = { ...BY_VAULT, action: "connection.lost", outcome: "ok", rule: answered.error } as const;
       audit.append({ ...event, ...about(key) }, now);
       return reconnect(key);
@@ -283,7 +260,7 @@ export class ConnectedKeys {
     const failures = current.failures + 1;
     const wait = backoffMs(failures, answered.retry_after_s);
     this.#write(key.id, { ...current, failures, retry_at: now + wait, trouble: answered.error });
-    this.#note(key.id, "failed", answered.error, now);
+    this.#rows.note(key.id, "failed", answered.error, now);
     if (worthTrying(failures)) this.#parts.jobs.plan("renew", now + wait);
     return troubled(key, wait);
   }
@@ -305,7 +282,7 @@ export class ConnectedKeys {
   async #open(key: ApiKey, row: Row): Promise<Access> {
     const { access_token } = await this.#tokens(key, row);
     const access = { serial: row.serial, secret: { secret: access_token } };
-    if (this.#row(key.id)?.serial === row.serial) this.#remember(key.id, access);
+    if (this.#rows.find(key.id)?.serial === row.serial) this.#remember(key.id, access);
     return access;
   }
 
@@ -320,95 +297,15 @@ export class ConnectedKeys {
   }
 
   #must(key: ApiKey): Row {
-    const row = this.#row(key.id);
+    const row = this.#rows.find(key.id);
     if (row === undefined || row.state === "reconnect_required" || row.binding !== bindingOf(key.destination))
       throw reconnect(key);
     return row;
   }
 
-  #row(key_id: string): Row | undefined {
-    return this.#parts.sql.exec<Row>("SELECT * FROM connection WHERE key_id = ?", key_id).toArray()[0];
-  }
-
   #write(key_id: string, row: Omit<Row, "key_id">): void {
-    const { state, binding, serial, sealed, obtained_at, expires_at, scopes, connected_at } = row;
-    const { renewable, renewals, failures, retry_at, trouble } = row;
-    this.#parts.sql.exec(
-      `INSERT OR REPLACE INTO connection (key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at, renewals, failures, retry_at, trouble) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      key_id,
-      state,
-      binding,
-      serial,
-      sealed,
-      obtained_at,
-      expires_at,
-      renewable,
-      scopes,
-      connected_at,
-      renewals,
-      failures,
-      retry_at,
-      trouble,
-    );
+    this.#rows.write(key_id, row);
     this.#opened.delete(key_id);
     this.#parts.keys.changed();
   }
-
-  #note(key_id: string, what: string, detail: string | null, now: number): void {
-    const { sql } = this.#parts;
-    sql.exec("INSERT INTO connection_event (key_id, at, what, detail) VALUES (?, ?, ?, ?)", key_id, now, what, detail);
-    sql.exec(
-      "DELETE FROM connection_event WHERE key_id = ?1 AND id NOT IN (SELECT id FROM connection_event WHERE key_id = ?1 ORDER BY id DESC LIMIT ?2)",
-      key_id,
-      EVENTS_KEPT,
-    );
-  }
-}
-
-/** What a pair of tokens is sealed as: this key's, by number, for where they may be sent. */
-function sealName(key_id: string, serial: number, binding: string): string {
-  return JSON.stringify(["connection", key_id, serial, binding]);
-}
-
-/** Nobody asked: the vault does it of itself. */
-const BY_VAULT = {
-  actor: { kind: "vault", id: "", name: "API Locker" },
-  ip: "",
-  country: "XX",
-  user_agent: "",
-} as const;
-
-function about({ id, name, destination }: ApiKey) {
-  return { key: id, key_name: name, provider: destination.provider };
-}
-
-function placementOf({ destination }: ApiKey): OAuthPlacement {
-  if (destination.placement.in !== "oauth") throw new Error("this key does not renew itself");
-  return destination.placement;
-}
-
-/** Kinds whose client alone is ground enough. */
-function needsNobody({ grant }: OAuthPlacement): boolean {
-  return grant === "client_credentials" || grant === "jwt_bearer";
-}
-
-function groundsOf(placement: OAuthPlacement, refresh_token: string | undefined): Grounds | undefined {
-  if (needsNobody(placement)) return { by: "client" };
-  return refresh_token === undefined ? undefined : { by: "refresh_token", refresh_token };
-}
-
-function blank(now: number): Omit<Row, "key_id" | "state" | "binding" | "serial"> {
-  const none = { sealed: null, expires_at: null, scopes: null, trouble: null, renewable: 1 };
-  return { ...none, obtained_at: now, connected_at: now, renewals: 0, failures: 0, retry_at: 0 };
-}
-
-function reconnect({ name }: ApiKey): Problem {
-  return new Problem("reconnect_required", `${name} must be connected to its provider by its owner.`, {
-    rule: "reconnect_required",
-  });
-}
-
-function troubled({ name }: ApiKey, wait_ms: number): Problem {
-  const retry_after_s = Math.max(1, Math.ceil(wait_ms / 1_000));
-  return new Problem("unavailable", `The provider of ${name} gives no access token right now.`, { retry_after_s });
 }

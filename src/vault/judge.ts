@@ -2,7 +2,7 @@ import type { TokenKind } from "../crypto/token.ts";
 import type { ProblemCode } from "../problem.ts";
 import { Problem } from "../problem.ts";
 import { checkBudget } from "./budget.ts";
-import type { ConnectionState } from "./connected_keys.ts";
+import type { ConnectionState } from "./connection_rows.ts";
 import { isGuarded, touchesCredentials } from "./credential_endpoints.ts";
 import { isFrozenFor, type Effect, type Freeze } from "./frozen.ts";
 import type { Destination } from "./keys.ts";

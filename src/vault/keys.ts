@@ -4,7 +4,7 @@ import type { Placement } from "../catalog/provider.ts";
 import { dataKeyIdOf } from "../crypto/seal.ts";
 import { Problem } from "../problem.ts";
 import { reachValue, type Reach } from "./reach.ts";
-import type { ConnectionState } from "./connected_keys.ts";
+import type { ConnectionState } from "./connection_rows.ts";
 
 /**
  * Where a key's secret may go and how it is shown there. It belongs to the key *version* and to the seal's AAD: changing it

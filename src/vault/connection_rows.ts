@@ -1,0 +1,96 @@
+/**
+ * How a key that renews itself stands. `ready`: it can have tokens, and has not asked yet. `reconnect_required`: the provider
+ * has refused for good; only a person can go on.
+ */
+export type ConnectionState = "ready" | "connected" | "reconnect_required";
+
+/** A connection without its tokens. Times are epoch milliseconds. */
+export type Connection = {
+  state: ConnectionState;
+  serial: number;
+  obtained_at: number;
+  expires_at: number | null;
+  scopes: string | null;
+  connected_at: number;
+  renewals: number;
+  failures: number;
+  retry_at: number;
+  trouble: string | null;
+};
+
+/** Something that happened to a connection. */
+export type ConnectionEvent = { at: number; what: string; detail: string | null };
+
+/** As it is stored: what was granted is sealed, bound to where it may be sent. */
+export type Row = Connection & { key_id: string; binding: string; sealed: ArrayBuffer | null; renewable: number };
+
+const EVENTS_KEPT = 20;
+
+/** Tables `connection` and `connection_event`. */
+export class ConnectionRows {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  find(key_id: string): Row | undefined {
+    return this.#sql.exec<Row>("SELECT * FROM connection WHERE key_id = ?", key_id).toArray()[0];
+  }
+
+  /** Without what is sealed. */
+  connection(key_id: string): Connection | undefined {
+    const row = this.find(key_id);
+    if (row === undefined) return undefined;
+    const { key_id: _key, binding: _binding, sealed: _sealed, renewable: _renewable, ...connection } = row;
+    return connection;
+  }
+
+  /** Ids of all keys that are connected. */
+  connected(): string[] {
+    const rows = this.#sql.exec<{ key_id: string }>("SELECT key_id FROM connection WHERE state = 'connected'");
+    return [...rows].map(({ key_id }) => key_id);
+  }
+
+  write(key_id: string, row: Omit<Row, "key_id">): void {
+    const { state, binding, serial, sealed, obtained_at, expires_at, scopes, connected_at } = row;
+    const { renewable, renewals, failures, retry_at, trouble } = row;
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO connection (key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at, renewals, failures, retry_at, trouble) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at],
+      ...[renewals, failures, retry_at, trouble],
+    );
+  }
+
+  remove(key_id: string): void {
+    this.#sql.exec("DELETE FROM connection WHERE key_id = ?", key_id);
+  }
+
+  /** What has happened to a connection, newest first. */
+  events(key_id: string): ConnectionEvent[] {
+    return this.#sql
+      .exec<ConnectionEvent>("SELECT at, what, detail FROM connection_event WHERE key_id = ? ORDER BY id DESC", key_id)
+      .toArray();
+  }
+
+  note(key_id: string, what: string, detail: string | null, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO connection_event (key_id, at, what, detail) VALUES (?, ?, ?, ?)",
+      key_id,
+      now,
+      what,
+      detail,
+    );
+    this.#sql.exec(
+      "DELETE FROM connection_event WHERE key_id = ?1 AND id NOT IN (SELECT id FROM connection_event WHERE key_id = ?1 ORDER BY id DESC LIMIT ?2)",
+      key_id,
+      EVENTS_KEPT,
+    );
+  }
+}
+
+/** A connection that nothing has happened to yet. */
+export function blank(now: number): Omit<Row, "key_id" | "state" | "binding" | "serial"> {
+  const none = { sealed: null, expires_at: null, scopes: null, trouble: null, renewable: 1 };
+  return { ...none, obtained_at: now, connected_at: now, renewals: 0, failures: 0, retry_at: 0 };
+}
