@@ -130,7 +130,8 @@ function answerTo(config: Config, uri: string, state: string | null, answer: Rec
 }
 
 function decisionOf(form: Form): ConsentDecision {
-  if (form.get("decision") !== "allow") return { allow: false };
+  // The form itself says yes, as when it is sent by the return key; only its other button says no.
+  if ((form.get("decision") ?? "allow") !== "allow") return { allow: false };
   const given = form.all("scope");
   const lasts = form.get("lasts") ?? "";
   if (!Object.hasOwn(DURATIONS, lasts)) throw new Problem("invalid_request", "Choose how long.");

@@ -164,3 +164,9 @@ export function policyUnder(grant: Grant, { scopes = grant.scopes }: Policy): Po
     keys: grant.keys ?? undefined,
   };
 }
+
+/** What an app token that was minted under a grant may do: its own policy, with the grant's keys at most. */
+export function policyWithin({ keys }: Grant, policy: Policy): Policy {
+  if (keys === null) return policy;
+  return { ...policy, keys: policy.keys?.filter((id) => keys.includes(id)) ?? keys };
+}

@@ -41,7 +41,8 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
   gate.bump();
   record(parts, by, caller, "grant.narrow", { subject: id });
   // A session was opened under what the grant was then (SECURITY S23).
-  await Promise.all([judgeAgain(parts, [tagOf.token(id)]), parts.mcp_sessions.endOf([id], Date.now())]);
+  const narrowed = [id, ...tokens.descendants(id)].map((each) => tagOf.token(each));
+  await Promise.all([judgeAgain(parts, narrowed), parts.mcp_sessions.endOf([id], Date.now())]);
   return getGrant(parts, id);
 }
 

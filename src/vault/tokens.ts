@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
-import { policyUnder, type Grants } from "./grants.ts";
+import { policyUnder, policyWithin, type Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "./frozen.ts";
 import type { Holder } from "./judge.ts";
 import type { Policy } from "./policy.ts";
@@ -201,7 +201,8 @@ export class Tokens {
     for (let child = token; child.parent_id?.startsWith("tok_") === true && holders.length <= DEPTH_LIMIT;) {
       const parent = this.#parents.get(child.parent_id) ?? this.#must(child.parent_id);
       if (this.#parents.size >= REMEMBERED) this.#parents.clear();
-      this.#parents.set(parent.id, parent);
+      // What a grant makes of a token is looked up each time.
+      if (!isUnderGrant(parent)) this.#parents.set(parent.id, parent);
       holders.push(this.#holder(parent));
       child = parent;
     }
@@ -382,13 +383,16 @@ export class Tokens {
     return { token, rules };
   }
 
-  /** An access token is what its grant lets it be now: narrowing, pausing or ending the grant does the same to all of them. */
+  /**
+   * What stems from a grant is what the grant lets it be now: narrowing, pausing or ending it does the same to its access tokens, and
+   * to the app tokens that were minted under it.
+   */
   #standing(token: Token): Token {
-    const grant = token.kind === "oat" ? this.#grants.find(token.parent_id ?? "") : undefined;
+    const grant = isUnderGrant(token) ? this.#grants.find(token.parent_id) : undefined;
     if (grant === undefined) return token;
     return {
       ...token,
-      policy: policyUnder(grant, token.policy),
+      policy: (token.kind === "oat" ? policyUnder : policyWithin)(grant, token.policy),
       expires_at: earlier(token.expires_at, grant.expires_at),
       paused_at: token.paused_at ?? grant.paused_at,
       revoked_at: token.revoked_at ?? grant.revoked_at,
@@ -407,6 +411,10 @@ export class Tokens {
       .toArray()
       .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy, frozen: this.#frozen }));
   }
+}
+
+function isUnderGrant(token: Token): token is Token & { parent_id: string } {
+  return token.parent_id?.startsWith("grt_") === true;
 }
 
 /** The earlier of two moments, where null is never. */

@@ -1,6 +1,13 @@
 /** Clients that nobody here wrote go through the whole flow over HTTP, with all their checks on. */
 import { auth as authV1, type OAuthClientProvider as ProviderV1 } from "@modelcontextprotocol/sdk/client/auth.js";
-import { auth as authV2, type OAuthClientProvider as ProviderV2 } from "@modelcontextprotocol/client";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  auth as authV2,
+  Client as ClientV2,
+  StreamableHTTPClientTransport as TransportV2,
+  type OAuthClientProvider as ProviderV2,
+} from "@modelcontextprotocol/client";
 import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -237,6 +244,37 @@ describe.each(SDKS)("the MCP SDK %s", (_version, auth) => {
     const { items } = await ada.api<{ items: { id: string }[] }>("GET", "/v1/grants");
     await ada.api("DELETE", `/v1/grants/${items[0]?.id}`);
     expect(await auth(store)).toBe("REDIRECT");
+  });
+});
+
+describe("an MCP client that is given nothing but the address", () => {
+  const CLIENT = { name: "test", version: "1" };
+
+  it("of SDK v1 is challenged, comes back with a token and sees the tools", async () => {
+    const store = new Store();
+    const open = () => new TransportV1(new URL(resourceOf(locker)), { authProvider: store as unknown as ProviderV1 });
+    const first = open();
+    await expect(new ClientV1(CLIENT).connect(first as never)).rejects.toThrow(/Unauthorized/);
+    expect(store.opened?.searchParams.get("scope")).toBe("vault:read vault:proxy vault:write");
+    await first.finishAuth((await store.answer()).authorizationCode);
+    const client = new ClientV1(CLIENT);
+    await client.connect(open() as never);
+    expect((await client.listTools()).tools.map(({ name }) => name)).toContain("list_keys");
+    await client.close();
+  });
+
+  it("of SDK v2, in the era of today, as well", async () => {
+    const store = new Store();
+    const open = () => new TransportV2(new URL(resourceOf(locker)), { authProvider: store as unknown as ProviderV2 });
+    const speak = () => new ClientV2(CLIENT, { versionNegotiation: { mode: "auto" } });
+    const first = open();
+    await expect(speak().connect(first)).rejects.toThrow(/Unauthorized/);
+    const { authorizationCode: code, iss } = await store.answer();
+    await first.finishAuth(new URLSearchParams({ code, iss }));
+    const client = speak();
+    await client.connect(open());
+    expect((await client.listTools()).tools.map(({ name }) => name)).toContain("list_keys");
+    await client.close();
   });
 });
 

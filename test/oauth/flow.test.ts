@@ -182,6 +182,23 @@ describe("the consent page", () => {
     expect((await ada.api<{ items: Grant[] }>("GET", "/v1/grants")).items).toEqual([]);
   });
 
+  it("takes the form itself for a yes, as the return key sends it, and anything but that for a no", async () => {
+    const ada = await newPerson(locker);
+    const client = await registerClient(locker);
+    for (const [decision, answer] of [
+      [undefined, "code"],
+      ["", "code"],
+      ["deny", "error"],
+      ["ALLOW", "error"],
+    ] as const) {
+      const form = formOf(await (await ada.fetch(authorizePath(client, pkce().challenge))).text());
+      if (decision === undefined) form.delete("decision");
+      else form.set("decision", decision);
+      const { headers } = await ada.fetch("/authorize", { method: "POST", body: form });
+      expect(new URL(headers.get("location") ?? "").searchParams.has(answer), decision).toBe(true);
+    }
+  });
+
   it("asks every time, also for a client that was let in before", async () => {
     const ada = await newPerson(locker);
     const { client } = await connect(locker, ada);

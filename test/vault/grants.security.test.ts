@@ -1,12 +1,18 @@
+import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { configOf } from "../../src/config.ts";
+import { mintToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Authority, Caller } from "../../src/vault/caller.ts";
+import { CUT } from "../../src/vault/leashes.ts";
+import { held } from "../../src/vault/surface.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
   authorize,
   createDirectory,
   evict,
   grantTo,
+  inside,
   newVault,
   ORIGIN,
   outbox,
@@ -125,6 +131,41 @@ describe("narrowing a grant", () => {
     await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { keys: ["one"] }));
     expect(await lost.closed).toEqual(cutFor("keys"));
     expect(await isHeld(vault, kept)).toBe(true);
+  });
+
+  it("narrows what was minted under the grant too, and what was derived from that", async () => {
+    const vault = await newVault();
+    const [one] = [await storeKey(vault, "one"), await storeKey(vault, "two")];
+    const agent = await grantTo(vault);
+    const { child, grandchild } = await inside(vault, ({ [held]: parts }) => {
+      if (parts === undefined) throw new Error("there is no vault");
+      const mint = (parent_id: string): App => {
+        const { token, hash } = mintToken(configOf(env).token_keys, "app", vault.id);
+        const fresh = {
+          kind: "app",
+          hash,
+          parent_id,
+          name: "child",
+          policy: {},
+          expires_at: null,
+          signed_in_at: null,
+        } as const;
+        return { token, hash, id: parts.tokens.add(fresh, Date.now()).id };
+      };
+      const child = mint(agent.grant_id);
+      return { child, grandchild: mint(child.id) };
+    });
+    const lost = await openLeash(vault, await authorize(vault, child, "two"));
+    const lost_too = await openLeash(vault, await authorize(vault, grandchild, "two"));
+    await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { keys: [one.id] }));
+    for (const token of [child, grandchild]) {
+      expect(await refusalOf(authorize(vault, token, "one"))).toBe("accepted");
+      expect(await refusalOf(authorize(vault, token, "two"))).toBe("not_found keys");
+    }
+    expect([(await lost.closed).code, (await lost_too.closed).code]).toEqual([CUT, CUT]);
+    await ask(vault.stub.revokeGrant(vault.ada, agent.grant_id));
+    for (const token of [child, grandchild])
+      expect(await refusalOf(authorize(vault, token, "one"))).toBe("invalid_token revoked");
   });
 
   it("never gives anything", async () => {
