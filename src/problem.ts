@@ -12,6 +12,7 @@ const PROBLEMS = {
   browser_refused: { status: 403, title: "The proxy is no place for browsers", oauth: "access_denied" },
   insufficient_scope: { status: 403, title: "The caller may not do this", oauth: "insufficient_scope" },
   policy_denied: { status: 403, title: "The token's policy does not allow this call", oauth: "access_denied" },
+  approval_required: { status: 403, title: "A person must approve this call first", oauth: "access_denied" },
   not_found: { status: 404, title: "There is no such thing here", oauth: "invalid_request" },
   method_not_allowed: { status: 405, title: "That method is not served", oauth: "invalid_request" },
   conflict: { status: 409, title: "It is in conflict with what is there", oauth: "invalid_request" },
@@ -64,6 +65,8 @@ export type ProblemExtras = {
   errors?: FieldError[] | undefined;
   retry_after_s?: number | undefined;
   request_id?: string | undefined;
+  /** The question that a person must answer first, and where. */
+  approval?: { id: string; url: string } | undefined;
 };
 
 /** A refusal as plain data, as it crosses RPC. */
@@ -139,7 +142,7 @@ export function problemResponse(
   more: object = {},
 ): Response {
   const { status, title } = PROBLEMS[problem.code];
-  const { rule, errors, retry_after_s } = problem.extras;
+  const { rule, errors, retry_after_s, approval } = problem.extras;
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",
@@ -149,6 +152,17 @@ export function problemResponse(
   if (status === 401) headers.set("www-authenticate", 'Bearer error="invalid_token"');
   if (request_id !== undefined) headers.set("apilocker-request-id", request_id);
   const type = `/problems/${problem.code}`;
-  const body = { type, title, status, detail: problem.message, code: problem.code, rule, errors, request_id, ...more };
+  const body = {
+    type,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    rule,
+    errors,
+    request_id,
+    approval_url: approval?.url,
+    ...more,
+  };
   return new Response(`${JSON.stringify(body)}\n`, { status, headers });
 }

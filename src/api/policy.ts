@@ -56,6 +56,11 @@ function mutable({ keys, methods, paths, ip_allow, countries, not_before, expire
     daily_quota: rest.daily_quota,
     max_concurrent: rest.max_concurrent,
     spend: rest.spend,
+    ask: rest.ask && {
+      methods: rest.ask.methods && [...rest.ask.methods],
+      paths: rest.ask.paths && [...rest.ask.paths],
+      allowed: rest.ask.allowed && [...rest.ask.allowed],
+    },
     allow_credential_endpoints: rest.allow_credential_endpoints,
   };
 }

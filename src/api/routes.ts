@@ -20,6 +20,7 @@ import { explainHandlers } from "./explain.ts";
 import { spendHandlers } from "./spend.ts";
 import { tokenHandlers } from "./tokens.ts";
 import { trustHandlers } from "./trusts.ts";
+import { approvalHandlers } from "./approvals.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
 type App = { Bindings: Env };
@@ -37,6 +38,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...liveHandlers,
   ...alertHandlers,
   ...webhookHandlers,
+  ...approvalHandlers,
 };
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;

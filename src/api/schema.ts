@@ -8,6 +8,7 @@ import { GRANT_OPERATIONS } from "./schema/grants.ts";
 import { DEVICE_OPERATIONS } from "./schema/devices.ts";
 import { ALERT_OPERATIONS } from "./schema/alerts.ts";
 import { EXPLAIN_OPERATIONS } from "./schema/explain.ts";
+import { APPROVAL_OPERATIONS } from "./schema/approvals.ts";
 import { KEY_OPERATIONS } from "./schema/keys.ts";
 import { LIVE_OPERATIONS } from "./schema/live.ts";
 import { SPEND_OPERATIONS } from "./schema/spend.ts";
@@ -24,6 +25,7 @@ export * from "./schema/grants.ts";
 export * from "./schema/devices.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/alerts.ts";
+export * from "./schema/approvals.ts";
 export * from "./schema/live.ts";
 export * from "./schema/policy.ts";
 export * from "./schema/webhooks.ts";
@@ -45,6 +47,7 @@ export const OPERATIONS = {
   ...ALERT_OPERATIONS,
   ...WEBHOOK_OPERATIONS,
   ...EXPLAIN_OPERATIONS,
+  ...APPROVAL_OPERATIONS,
 };
 
 export type OperationId = keyof typeof OPERATIONS;

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { app } from "./app.ts";
+import { approval } from "./approval.ts";
 import { connect } from "./connect.ts";
 import { device } from "./device.ts";
 import { entry } from "./entry.ts";
@@ -10,6 +11,7 @@ import style from "./style.css";
 /** What a person sees: the dashboard, and pages that are made on the server and need no script. */
 export const pages = new Hono<{ Bindings: Env }>()
   .route("/", entry)
+  .route("/", approval)
   .route("/", connect)
   .route("/", app)
   .route("/", device)

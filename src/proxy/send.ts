@@ -11,6 +11,7 @@ import { ProxyCall } from "./call.ts";
 import { takeToken } from "./find_token.ts";
 import { guard, overridesMethod, refuseBrowsers, upstreamHeaders } from "./headers.ts";
 import { handBack } from "./hand_back.ts";
+import { askFirst, contentDigest } from "./hold.ts";
 import { inject } from "./inject.ts";
 import { RefusedTokens } from "./refused_tokens.ts";
 import { Scrubber } from "./scrub.ts";
@@ -117,14 +118,14 @@ export async function callFor(
 }
 
 async function carry(errand: Errand): Promise<Response> {
-  const { ctx, question } = errand;
+  const { ctx } = errand;
   const first = await attempt(errand);
   if (!mayFallBack(first, errand)) return settleHandBack(errand, first);
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
   // asked for, else a newer token. A use of its own.
   void first.answer.body?.cancel().catch(() => {});
   ctx.waitUntil(first.call.endBeforeNext({ outcome: "ok" }));
-  return settleHandBack(errand, await attempt({ ...errand, question: { ...question, ...again(first) } }));
+  return settleHandBack(errand, await attempt({ ...errand, question: { ...errand.question, ...again(first) } }));
 }
 
 /** Hands the answer back; one that cannot be is dropped, and the call settled as failed. */
@@ -146,7 +147,7 @@ function settleHandBack(
 async function attempt(errand: Errand): Promise<Attempt> {
   const { config, env, ctx, request, vault_id } = errand;
   const started_at = Date.now();
-  const allowed = await authorized(errand);
+  const allowed = await authorizeOrAsk(errand);
   const dispatch = errand.scrubbed === true ? { ...allowed, scrub: true } : allowed;
   const vault_ms = Date.now() - started_at;
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
@@ -221,6 +222,25 @@ async function authorized(errand: Errand): Promise<Dispatch> {
     errand.question = { ...question, estimate: estimateOf(text, length) };
     return authorize(errand);
   }
+}
+
+/** Asks the vault. Where a person must be asked first, the call is held meanwhile, its body with it. */
+async function authorizeOrAsk(errand: Errand): Promise<Dispatch> {
+  try {
+    return await authorized(errand);
+  } catch (thrown) {
+    if (!(thrown instanceof Problem) || thrown.code !== "approval_required" || errand.question.content !== undefined)
+      throw thrown;
+  }
+  const { env, vault_id, request, query } = errand;
+  await keepBody(errand);
+  const content = contentDigest(query, errand.body instanceof ReadableStream ? "unknown" : errand.body);
+  errand.question = { ...errand.question, content };
+  return askFirst(
+    () => authorized(errand),
+    () => env.USER_VAULT.getByName(vault_id),
+    request.signal,
+  );
 }
 
 async function authorize({ env, vault_id, mac, question }: Errand): Promise<Dispatch> {

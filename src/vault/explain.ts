@@ -1,5 +1,5 @@
 import { Problem, statusOf } from "../problem.ts";
-import type { Check, Denial } from "./judge.ts";
+import { ASKED_FIRST, type Check, type Denial, type Verdict } from "./judge.ts";
 import type { Parts } from "./parts.ts";
 import type { Token } from "./tokens.ts";
 
@@ -16,7 +16,7 @@ export type Question = {
 
 /** What would be decided, by which rule, and every check on the way. */
 export type Explanation = {
-  decision: "allow" | "deny";
+  decision: Verdict["verdict"];
   refusal: (Denial & { status: number }) | undefined;
   would_refuse: Denial | undefined;
   key: { id: string; name: string } | undefined;
@@ -46,11 +46,11 @@ export function explain(
     const refusal = { rule, code, detail: message, retry_after_s, status };
     return { decision: "deny", refusal, would_refuse: undefined, key: undefined, checks: [] };
   }
-  const refusal = verdict.verdict === "deny" ? verdict.denial : undefined;
+  const refusal = verdict.verdict === "deny" ? verdict.denial : verdict.verdict === "ask" ? ASKED_FIRST : undefined;
   return {
     decision: verdict.verdict,
     refusal: refusal && { ...refusal, status: statusOf(refusal.code) },
-    would_refuse: verdict.verdict === "allow" ? verdict.would_refuse : undefined,
+    would_refuse: verdict.verdict === "deny" ? undefined : verdict.would_refuse,
     key: key && reached(checks) ? { id: key.id, name: key.name } : undefined,
     checks: checks.map(({ rule, token_id, denial }) => ({ rule, token_id, passed: denial === undefined })),
   };

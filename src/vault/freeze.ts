@@ -56,4 +56,5 @@ function dropOffers(parts: Parts): void {
   dropConnectLinks(parts);
   parts.devices.dropApprovals();
   dropAuthorizations(parts);
+  parts.approvals.drop();
 }

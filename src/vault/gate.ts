@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { withoutTokens, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
+import type { Approvals, Wish } from "./approvals.ts";
 import type { Audit, Decision, Event, Origin, Outcome } from "./audit.ts";
 import { slide } from "./caller.ts";
 import type { ConnectedKeys } from "./connected_keys.ts";
@@ -24,6 +25,8 @@ export type Ask = {
   method: string;
   path: string;
   overridden: boolean;
+  /** A digest of query and body: the router holds the call until a person has answered. */
+  content?: string | undefined;
   /** The upstream has refused the key's new secret: ask for the one before, while its rotation overlaps. A use of its own. */
   overlap?: boolean | undefined;
   /** The upstream has refused this access token (by its serial): ask for a newer one. A use of its own. */
@@ -68,6 +71,7 @@ export type Parts = {
   quota: Quota;
   prices: Prices;
   spending: Spending;
+  approvals: Approvals;
 };
 
 /** Kinds of token that may make calls; what more an access token needs is judged with the call. */
@@ -118,11 +122,18 @@ export class Gate {
   ): { verdict: Verdict; checks: Check[]; key: ApiKey | undefined } {
     const checks: Check[] = [];
     const { key, verdict } = this.#judge(token, ask, at, (check) => checks.push(check));
-    return { verdict, checks, key };
+    if (verdict.verdict !== "ask" || key === undefined) return { verdict, checks, key };
+    const wish = wishOf(token, key, ask, eventOf(token, key, ask, "proxy.call"), verdict);
+    const { asking: _yes, ...passed } = verdict;
+    return {
+      verdict: this.#parts.approvals.isAllowed(wish, at) ? { ...passed, verdict: "allow" } : verdict,
+      checks,
+      key,
+    };
   }
 
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending } = this.#parts;
+    const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending, approvals } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
     const { key, verdict } = this.#judge(token, ask, now);
@@ -135,10 +146,13 @@ export class Gate {
     // Nothing was done yet: the router reads the request and comes back.
     if (billed && ask.estimate === undefined) throw new Problem("estimate_needed", "A budget pays for this call.");
     const { path, charges, would_refuse } = verdict;
+    const wish = verdict.verdict === "ask" ? wishOf(token, key, ask, event, verdict) : undefined;
+    const yes = wish && approvals.take(wish, now);
+    if (wish !== undefined && yes === undefined) throw this.#askFirst(event, wish, now);
     slide(tokens, token, now);
     const epoch = this.#epoch;
     const { lease, hash } = newLease();
-    const { seq, id } = audit.append({ ...event, would_refuse: would_refuse?.rule }, now, {
+    const { seq, id } = audit.append({ ...event, subject: yes, would_refuse: would_refuse?.rule }, now, {
       lease: hash,
       path: event.path === path.raw ? null : path.raw,
     });
@@ -153,12 +167,14 @@ export class Gate {
       sealer.forget(key.id, key.version);
       meters.giveBack(charges, now);
       spending.release(seq);
+      if (yes !== undefined) approvals.giveBack(yes);
       audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
       throw problemOf(overtaken, id);
     }
     if ("fault" in opened) {
       meters.giveBack(charges, now);
       spending.release(seq);
+      if (yes !== undefined) approvals.giveBack(yes);
       const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
       audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
       throw opened.fault;
@@ -283,6 +299,22 @@ export class Gate {
     return only !== undefined && second === undefined ? keys.find(only) : undefined;
   }
 
+  /** Nobody has said yes yet. Where the call is held its owner is asked, once for the same request. */
+  #askFirst(event: Event, wish: Wish, now: number): Problem {
+    const { approvals, audit } = this.#parts;
+    const detail = "A person must say yes to this call first.";
+    if (wish.content === undefined) return new Problem("approval_required", detail, { rule: "ask" });
+    const asked = approvals.ask(wish, now);
+    if ("denial" in asked) return this.#refuse(event, asked.denial, now);
+    const { id } = asked.question;
+    if (asked.isNew) audit.append({ ...event, action: "approval.ask", outcome: "ok", subject: id }, now);
+    const approval = { id, url: approvals.urlOf(id) };
+    return new Problem("approval_required", `${detail} Its owner can answer at ${approval.url}`, {
+      rule: "ask",
+      approval,
+    });
+  }
+
   #refuse(asked: Event, denial: Denial, now: number): Problem {
     const { audit, refusals } = this.#parts;
     const event = { ...asked, outcome: "refused" as const, rule: denial.rule };
@@ -332,6 +364,31 @@ function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, 
     ip: ask.ip,
     country: ask.country,
     user_agent: ask.user_agent.slice(0, AGENT_LIMIT),
+  };
+}
+
+/** The question that a call would be. Its path is shown as it is recorded, in visible ASCII: nothing in it may look like more. */
+function wishOf(
+  token: Token,
+  key: ApiKey,
+  ask: Omit<Ask, "hash">,
+  event: Event,
+  { asking, path }: { asking: readonly string[]; path: { raw: string } },
+): Wish {
+  const { id: actor, name: token_name } = event.actor;
+  return {
+    actor,
+    token_id: token.id,
+    token_name,
+    asking,
+    key,
+    method: ask.method,
+    path: path.raw,
+    shown_path: (event.path ?? "/").replace(/[^\x21-\x7e…]/gu, (character) => encodeURIComponent(character)),
+    content: ask.content,
+    is_second_try: ask.overlap === true || ask.stale !== undefined,
+    ip: ask.ip,
+    country: ask.country,
   };
 }
 

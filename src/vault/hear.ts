@@ -1,6 +1,7 @@
 import type { NewAlert } from "./alerts.ts";
 import type { Event, Outcome } from "./audit.ts";
 import { endedBy } from "./live.ts";
+import { toldQuestion } from "./manage_approvals.ts";
 import type { Parts } from "./parts.ts";
 import { raiseAlert } from "./raise.ts";
 
@@ -34,11 +35,22 @@ function alertOf({ action, subject, actor, rule, key, key_name }: Event): NewAle
 }
 
 /** What webhooks are told of beside alerts. */
-function notify({ webhooks }: Parts, event: Event, now: number): void {
+function notify(parts: Parts, event: Event, now: number): void {
+  const { webhooks } = parts;
   const { action, actor } = event;
   const at = new Date(now).toISOString();
   const subject = endedBy(event);
   if (subject !== undefined && webhooks.any()) webhooks.queue("revocation", { action, subject, actor, at }, now);
+  if (action === "approval.ask" || action === "approval.answer") tellQuestion(parts, event, now);
   if (action === "vault.freeze") webhooks.queue("vault.frozen", { actor, at }, now);
   if (action === "vault.unfreeze") webhooks.queue("vault.unfrozen", { actor, at }, now);
+}
+
+/** A question was asked or answered: on the live feed, and by a message with a link. */
+function tellQuestion(parts: Parts, { action, subject, key, actor }: Event, now: number): void {
+  const question = parts.approvals.find(subject ?? "");
+  if (question === undefined) return;
+  const approval = toldQuestion(parts, question);
+  parts.live.say({ type: "approval", approval }, { key, actor });
+  parts.webhooks.queue(action === "approval.ask" ? "approval.requested" : "approval.answered", approval, now);
 }

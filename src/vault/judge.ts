@@ -9,7 +9,7 @@ import type { Destination } from "./keys.ts";
 import { checkLimits, type Limits, type Reading } from "./limits.ts";
 import { isWithin } from "./network.ts";
 import { covers, readPath, type UpstreamPath } from "./path.ts";
-import type { Rules } from "./rules.ts";
+import { addressOf, type Ask, type Rules } from "./rules.ts";
 
 /** How a token stands. Times are epoch milliseconds. */
 export type TokenState = {
@@ -72,8 +72,12 @@ export type Charge = { meter: string; limits: Limits };
 
 /** The judgement. A yes says what a rule on trial would have refused, and what the call is charged to. */
 export type Verdict =
-  | { verdict: "allow"; path: UpstreamPath; charges: readonly Charge[]; would_refuse: Denial | undefined }
+  | ({ verdict: "allow" } & Passed)
+  /** Everything passes, but a person must say yes first: the tokens whose policies ask. */
+  | ({ verdict: "ask"; asking: readonly string[] } & Passed)
   | { verdict: "deny"; denial: Denial };
+
+type Passed = { path: UpstreamPath; charges: readonly Charge[]; would_refuse: Denial | undefined };
 
 /** Reads a meter; without it, what is counted is not judged: a call that was let through is not counted twice. */
 export type ReadMeter = (meter: string) => Reading;
@@ -117,7 +121,8 @@ export function judge(standing: Standing, call: Call, readMeter?: ReadMeter, not
   const denied =
     firstDenial(useChecks(holders, call, now), note) ?? firstDenial(keyChecks(standing, call.direct), note);
   if (denied !== undefined || key === undefined) return { verdict: "deny", denial: denied ?? NO_KEY };
-  const fenced = key.destination.base_path !== "" || holders.some(({ rules }) => rules.paths !== undefined);
+  const fenced =
+    key.destination.base_path !== "" || holders.some(({ rules }) => (rules.paths ?? rules.ask?.paths) !== undefined);
   const strict = fenced || isGuarded(key.destination);
   const path = pathOf(call.path, strict);
   note?.({ rule: "target", token_id: holders[0]?.token.id ?? "", denial: "code" in path ? path : undefined });
@@ -138,10 +143,26 @@ export function judge(standing: Standing, call: Call, readMeter?: ReadMeter, not
       charges.push({ meter: trialMeter(token.id), limits: rules.warn.limits });
     would_refuse ??= refusal;
   }
-  return { verdict: "allow", path, charges, would_refuse };
+  const passed = { path, charges, would_refuse };
+  const asking = holders.filter(({ rules }) => rules.ask !== undefined && needsYes(rules.ask, asked, key));
+  const ids = asking.map(({ token }) => token.id);
+  return ids.length > 0 ? { verdict: "ask", asking: ids, ...passed } : { verdict: "allow", ...passed };
 }
 
+type ForKey = NonNullable<Standing["key"]>;
 type Asked = Omit<Call, "path"> & { path: UpstreamPath; credentials: boolean };
+
+/** A method that is overridden may be any. */
+function needsYes(
+  { methods, paths, allowed }: Ask,
+  { method, path, overridden }: Asked,
+  { id, destination }: ForKey,
+): boolean {
+  if (methods !== undefined && !methods.has(method) && !overridden) return false;
+  if (paths !== undefined && !paths.some((glob) => covers(glob, path))) return false;
+  const { host } = new URL(destination.origin);
+  return overridden || !allowed.has(addressOf({ key: id, host, method, path: path.raw }));
+}
 
 /** What rules on trial would refuse. They are judged as others are, on meters of their own. */
 function onTrial(
@@ -157,7 +178,8 @@ function onTrial(
     firstDenial(useChecks(holders, asked, now)) ??
     (rules.keys?.has(key?.id ?? "") === false ? NO_KEY : undefined) ??
     ("code" in path ? path : firstDenial(callChecks(holders, asked))) ??
-    (readMeter && firstDenial(longestFirst(limitChecks(holders, (meter) => readMeter(trialMeter(meter)), now))))
+    (readMeter && firstDenial(longestFirst(limitChecks(holders, (meter) => readMeter(trialMeter(meter)), now)))) ??
+    (rules.ask && key && !("code" in path) && needsYes(rules.ask, { ...asked, path }, key) ? ASKED_FIRST : undefined)
   );
 }
 
@@ -287,6 +309,8 @@ function check(rule: string, { id }: { id: string }, passes: boolean, why: () =>
 
 /** What there is to say of a key that is not there, or not to be reached. */
 export const NO_KEY = deny("keys", "not_found", "This token reaches no key of that name.");
+/** What is told of a call that waits for a yes. */
+export const ASKED_FIRST = deny("ask", "approval_required", "A person must say yes to this call first.");
 const NOT_FOR_CALLS = deny("scopes", "insufficient_scope", "This token lacks the scope vault:proxy, which calls need.");
 const NOT_ONE_KEY = deny("keys", "not_found", "Without /v1/proxy/{key} in front, a token must reach exactly one key.");
 

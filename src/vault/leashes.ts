@@ -29,6 +29,7 @@ const COUNT_AGAIN_MS = 1_000;
 export const tagOf = {
   all: "open",
   live: "live",
+  question: (id: string) => `q:${id}`,
   token: (id: string) => `t:${id}`,
   generation: (id: string, generation: number) => `g:${id}:${generation}`,
   /** By who minted its token: a token, a device or a grant. */
@@ -90,6 +91,20 @@ export class Leashes {
     }
     this.#ending.get(connection.id)?.resolve();
     this.#ending.delete(connection.id);
+  }
+
+  /** Is anything open under a tag? */
+  anyUnder(tag: string): boolean {
+    for (const _ of this.#connections.getConnections(tag)) return true;
+    return false;
+  }
+
+  /** Tells a word to whoever waits under a tag, and lets them go. */
+  tell(tag: string, word: string): void {
+    for (const connection of this.#connections.getConnections(tag)) {
+      connection.send(word);
+      connection.close(1000, word);
+    }
   }
 
   /** Is anybody carrying this call? */

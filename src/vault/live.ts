@@ -3,6 +3,7 @@ import { Problem } from "../problem.ts";
 import { actorOf } from "./actor.ts";
 import { activityRow, type ActivityRow } from "./activity_row.ts";
 import type { ToldAlert } from "./alert_told.ts";
+import type { ToldQuestion } from "./manage_approvals.ts";
 import type { Audit, Event } from "./audit.ts";
 import type { Caller } from "./caller.ts";
 import type { Jobs } from "./jobs.ts";
@@ -17,6 +18,7 @@ export type LiveEvent =
   | { type: "revocation"; action: string; subject: string; at: string }
   | { type: "frozen"; at: string }
   | { type: "alert"; alert: ToldAlert }
+  | { type: "approval"; approval: ToldQuestion }
   | { type: "skipped" };
 
 /** What a listener's connection remembers through hibernation: who listens, and how much was sent. */

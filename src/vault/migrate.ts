@@ -17,6 +17,7 @@ import pages from "./migrations/0016_pages.sql";
 import spend from "./migrations/0017_spend.sql";
 import remedies from "./migrations/0018_remedies.sql";
 import trusts from "./migrations/0019_trusts.sql";
+import approvals from "./migrations/0020_approvals.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -39,6 +40,7 @@ const MIGRATIONS: readonly string[] = [
   spend,
   remedies,
   trusts,
+  approvals,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

@@ -2,6 +2,7 @@ import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { Alerts, type NewAlert } from "./alerts.ts";
 import { actorOf } from "./actor.ts";
+import { Approvals } from "./approvals.ts";
 import { Anomalies } from "./anomalies.ts";
 import { Audit, type Decision, type Event, type Origin, type Outcome } from "./audit.ts";
 import { recognise, type Caller } from "./caller.ts";
@@ -61,6 +62,7 @@ export type Parts = {
   identities: Identities;
   audit: Audit;
   alerts: Alerts;
+  approvals: Approvals;
   under_way: UnderWay;
   meters: Meters;
   trusts: Trusts;
@@ -116,7 +118,7 @@ export function assemble(
   const grants = new Grants(sql);
   const tokens = new Tokens(sql, grants);
   const meters = new Meters(sql, () => under_way.decisions().map((decision) => openCall(tokens, decision)));
-  const { root_keys, token_keys, limits } = configOf(env);
+  const { public_origin, root_keys, token_keys, limits } = configOf(env);
   const keys = new Keys(sql, limits);
   const versions = new Versions(sql);
   const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
@@ -129,7 +131,9 @@ export function assemble(
   const quota = new Quota(sql, limits.audit_rows_a_day);
   const prices = new Prices(sql);
   const spending = new Spending(sql, prices);
+  const approvals = new Approvals(sql, public_origin);
   const gate = new Gate({
+    approvals,
     tokens,
     keys,
     versions,
@@ -190,6 +194,7 @@ export function assemble(
     identities: new Identities(sql),
     audit,
     alerts: new Alerts(sql),
+    approvals,
     under_way,
     meters,
     prices,

@@ -2,6 +2,15 @@ import type { Budget } from "./budget.ts";
 import type { Rate } from "./limits.ts";
 import type { Scope } from "./scopes.ts";
 
+/** Which calls need a person's yes: all where nothing is said. `allowed` are those to which somebody said `always`. */
+export type AskRule = {
+  methods?: readonly string[] | undefined;
+  paths?: readonly string[] | undefined;
+  allowed?: readonly AllowedCall[] | undefined;
+};
+/** One address that may be called without asking: exactly that path of that host. */
+export type AllowedCall = { key: string; host: string; method: string; path: string };
+
 /** What a rule of a policy may say. Absent means any. Times are epoch milliseconds. */
 export type Terms = {
   /** Ids only: names were resolved when the policy was stored (SECURITY S22). */
@@ -21,6 +30,8 @@ export type Terms = {
   max_concurrent?: number | undefined;
   /** What calls to models may cost, where answers say what they took. */
   spend?: Budget | undefined;
+  /** Calls that need a person's yes first. */
+  ask?: AskRule | undefined;
   /** Calls that mint or show credentials are refused unless this says otherwise (SECURITY S20). */
   allow_credential_endpoints?: boolean | undefined;
   /** What an OAuth access token is for; only such tokens have any. */

@@ -1,9 +1,16 @@
 import type { Budget } from "./budget.ts";
 import { readNetwork, type Network } from "./network.ts";
 import { readGlob, type Glob } from "./path.ts";
-import type { Policy, Terms } from "./policy.ts";
+import type { AllowedCall, Policy, Terms } from "./policy.ts";
 import { counts, type Limits } from "./limits.ts";
 import { grantsScope } from "./scopes.ts";
+
+/** Which calls need a yes first, read once. */
+export type Ask = {
+  methods: ReadonlySet<string> | undefined;
+  paths: readonly Glob[] | undefined;
+  allowed: ReadonlySet<string>;
+};
 
 /** A policy, read once: what the judgement of a call works with. */
 export type Rules = {
@@ -15,6 +22,7 @@ export type Rules = {
   not_before: number | undefined;
   /** Of rules on trial only: a token's own end stands in its row. */
   expires_at: number | undefined;
+  ask: Ask | undefined;
   refuses_credentials: boolean;
   /** An access token without the scope that calls need. */
   refuses_calls: boolean;
@@ -45,10 +53,20 @@ function read(terms: Terms): Rules {
     countries: countries && new Set(countries),
     not_before,
     expires_at: undefined,
+    ask: terms.ask && {
+      methods: terms.ask.methods && new Set(terms.ask.methods),
+      paths: terms.ask.paths?.map(readGlob),
+      allowed: new Set(terms.ask.allowed?.map(addressOf)),
+    },
     refuses_credentials: !allow_credential_endpoints,
     refuses_calls: scopes !== undefined && !grantsScope(scopes, "vault:proxy"),
     limits: counts(limits) ? limits : undefined,
     spend,
     warn: undefined,
   };
+}
+
+/** An address in one text, to look it up by. */
+export function addressOf({ key, host, method, path }: AllowedCall): string {
+  return JSON.stringify([key, host, method, path]);
 }

@@ -4,8 +4,8 @@ import { Problem } from "../problem.ts";
 import { policyUnder, policyWithin, type Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "./frozen.ts";
 import type { Holder } from "./judge.ts";
-import type { Policy } from "./policy.ts";
-import { readPolicy, type Rules } from "./rules.ts";
+import type { AllowedCall, Policy } from "./policy.ts";
+import { addressOf, readPolicy, type Rules } from "./rules.ts";
 import { withinSql, type Reach } from "./reach.ts";
 import type { Scope } from "./scopes.ts";
 
@@ -59,6 +59,7 @@ const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: D
 const REMEMBERED = 2_000;
 /** So many tokens may stand between a token and the one that a person made. */
 export const DEPTH_LIMIT = 5;
+const ALLOWED_ADDRESSES = 100;
 
 type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
 type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
@@ -243,6 +244,13 @@ export class Tokens {
     this.#write(id, "name = ?, policy = ?, expires_at = ?", name, JSON.stringify(policy), expires_at);
   }
 
+  /** Ids of all that a token stems from: tokens, a device or a grant. */
+  ancestors({ parent_id }: Token): string[] {
+    if (parent_id === null) return [];
+    const parent = this.find(parent_id);
+    return [parent_id, ...(parent === undefined ? [] : this.ancestors(parent))];
+  }
+
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
   list(kind: TokenKind, before: string | undefined, limit: number, reach: Reach = null): Token[] {
     const { where, values } = withinSql("policy -> '$.keys'", reach);
@@ -328,6 +336,15 @@ export class Tokens {
 
   rename(id: string, name: string): void {
     this.#write(id, "name = ?", name);
+  }
+
+  /** Writes into a policy that asks that this address need not be asked for any more. */
+  allowAlways(id: string, call: AllowedCall): void {
+    const policy = this.find(id)?.policy;
+    if (policy?.ask === undefined) return;
+    const others = (policy.ask.allowed ?? []).filter((one) => addressOf(one) !== addressOf(call));
+    const ask = { ...policy.ask, allowed: [...others, call].slice(-ALLOWED_ADDRESSES) };
+    this.#write(id, "policy = ?", JSON.stringify({ ...policy, ask }));
   }
 
   /** Lets a token that is held to certain keys use one more. */

@@ -2,7 +2,8 @@ import { liesWithin, readNetwork } from "./network.ts";
 import { coversGlob, readGlob } from "./path.ts";
 import type { Budget } from "./budget.ts";
 import type { Rate } from "./limits.ts";
-import type { Terms } from "./policy.ts";
+import type { AskRule, Terms } from "./policy.ts";
+import { addressOf } from "./rules.ts";
 
 /** What a token may do, and when it ends: all that may not grow unseen. Rules on trial allow and refuse nothing. */
 export type Bounds = Terms & { expires_at?: number | null | undefined };
@@ -33,6 +34,7 @@ const COMPARISONS: { [Field in keyof Required<Bounds>]: Comparison<Bounds[Field]
   max_concurrent: more,
   rate: isFaster,
   spend: isRicher,
+  ask: (before, after) => before !== undefined && (after === undefined || asksLess(before, after)),
   allow_credential_endpoints: (before = false, after = false) => after && !before,
 };
 
@@ -46,6 +48,16 @@ export function widerFields(before: Bounds, after: Bounds): (keyof Bounds)[] {
 
 function isWiderIn<Field extends keyof Bounds>(field: Field, before: Bounds, after: Bounds): boolean {
   return COMPARISONS[field](before[field], after[field]);
+}
+
+/** Fewer methods, fewer paths, or more addresses to which somebody said always. */
+function asksLess(before: AskRule, after: AskRule): boolean {
+  const always = new Set(before.allowed?.map(addressOf));
+  return (
+    outside(after.methods, before.methods) ||
+    COMPARISONS.paths(after.paths, before.paths) ||
+    (after.allowed ?? []).some((call) => !always.has(addressOf(call)))
+  );
 }
 
 function isRangeWithin(inner: string, outer: string): boolean {

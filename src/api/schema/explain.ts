@@ -23,7 +23,7 @@ export const Question = z.strictObject({
 });
 
 export const Explanation = z.object({
-  decision: z.enum(["allow", "deny"]),
+  decision: z.enum(["allow", "ask", "deny"]),
   rule: z.string().optional().meta({ description: "The rule that refuses" }),
   code: z.string().optional(),
   status: z.int().optional(),

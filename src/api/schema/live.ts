@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { AuditRow } from "./activity.ts";
 import { Alert } from "./alerts.ts";
+import { Approval } from "./approvals.ts";
 import { PEOPLE, time, type Operation } from "./common.ts";
 
 /** One message of the live feed. */
@@ -10,6 +11,7 @@ export const LiveEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("revocation"), action: z.string(), subject: z.string(), at: time }),
   z.object({ type: z.literal("frozen"), at: time }),
   z.object({ type: z.literal("alert"), alert: Alert }),
+  z.object({ type: z.literal("approval"), approval: Approval }),
   z.object({ type: z.literal("skipped") }),
 ]);
 

@@ -6,29 +6,32 @@ export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTION
 const count = (max: number) => z.int().min(1).max(max);
 
 const usd = z.number().positive().max(1_000_000);
+const methods = z
+  .array(
+    z
+      .string()
+      .transform((method) => method.toUpperCase())
+      .pipe(z.enum(METHODS)),
+  )
+  .min(1);
+const paths = z
+  .array(
+    z
+      .string()
+      .max(256)
+      .regex(/^\/[^\p{Cc}\s%]*$/u, "must begin with a slash and be written decoded, without escapes"),
+  )
+  .min(1)
+  .max(50)
+  // What a caller may make us match is bounded: all globs together times the longest path.
+  .refine((globs) => globs.join("").length <= 4_000, "must be at most 4,000 characters together")
+  .meta({ description: "Globs on the upstream path: * within a segment, ** across segments" });
+const Ask = z.strictObject({ methods: methods.optional(), paths: paths.optional() });
 
 const terms = {
   keys: z.array(text(100)).min(1).max(200).meta({ description: "Names, ids, or tag:x" }),
-  methods: z
-    .array(
-      z
-        .string()
-        .transform((method) => method.toUpperCase())
-        .pipe(z.enum(METHODS)),
-    )
-    .min(1),
-  paths: z
-    .array(
-      z
-        .string()
-        .max(256)
-        .regex(/^\/[^\p{Cc}\s%]*$/u, "must begin with a slash and be written decoded, without escapes"),
-    )
-    .min(1)
-    .max(50)
-    // What a caller may make us match is bounded: all globs together times the longest path.
-    .refine((globs) => globs.join("").length <= 4_000, "must be at most 4,000 characters together")
-    .meta({ description: "Globs on the upstream path: * within a segment, ** across segments" }),
+  methods,
+  paths,
   ip_allow: z.array(text(64)).min(1).max(100).meta({ description: "Addresses or CIDR ranges, v4 and v6" }),
   countries: z
     .array(
@@ -58,6 +61,7 @@ const terms = {
     )
     .meta({ description: "What calls to models may cost, by UTC day and month, where answers say what they took" }),
   max_concurrent: count(1_000).meta({ description: "Calls under way at once, never one more" }),
+  ask: Ask.meta({ description: "Calls that need a person's yes first; all where nothing is said" }),
   allow_credential_endpoints: z.boolean().meta({ description: "Allow calls that mint or show credentials" }),
 };
 
@@ -88,6 +92,7 @@ export const PolicyPatch = z.strictObject({
   max_concurrent: nullable(terms.max_concurrent),
   allow_credential_endpoints: nullable(terms.allow_credential_endpoints),
   spend: nullable(terms.spend),
+  ask: nullable(terms.ask),
   warn: nullable(Trial),
 });
 
@@ -104,6 +109,16 @@ const told = {
   daily_quota: z.int().optional(),
   max_concurrent: z.int().optional(),
   spend: z.object({ usd_per_day: z.number().optional(), usd_per_month: z.number().optional() }).optional(),
+  ask: z
+    .object({
+      methods: z.array(z.string()).optional(),
+      paths: z.array(z.string()).optional(),
+      allowed: z
+        .array(z.object({ key: z.string(), host: z.string(), method: z.string(), path: z.string() }))
+        .optional()
+        .meta({ description: "Addresses to which somebody said: always" }),
+    })
+    .optional(),
   allow_credential_endpoints: z.boolean().optional(),
 };
 

@@ -1,7 +1,14 @@
 import * as z from "zod";
 import { listOf, time, type Operation } from "./common.ts";
 
-const WebhookEvent = z.enum(["alert.raised", "revocation", "vault.frozen", "vault.unfrozen"]);
+const WebhookEvent = z.enum([
+  "alert.raised",
+  "revocation",
+  "vault.frozen",
+  "vault.unfrozen",
+  "approval.requested",
+  "approval.answered",
+]);
 
 export const NewWebhook = z.strictObject({
   url: z.string().min(1).max(2_048),

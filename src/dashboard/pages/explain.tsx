@@ -124,14 +124,20 @@ function Question({ tokens }: { tokens: readonly Token[] }): ReactNode {
   );
 }
 
+function headingOf({ decision, rule }: Answer<"POST /explain">): string {
+  if (decision === "allow") return "Allowed";
+  if (decision === "ask") return "Asked first";
+  return rule === undefined ? "Refused" : `Refused by ${rule}`;
+}
+
 function Decision({ of, token }: { of: Answer<"POST /explain">; token: string }): ReactNode {
   const allowed = of.decision === "allow";
   return (
     <div className="stack" role="status">
-      <p className={allowed ? "note good" : "note bad"}>
-        <Icon name={allowed ? "check" : "close"} />
+      <p className={allowed ? "note good" : of.decision === "ask" ? "note warn" : "note bad"}>
+        <Icon name={allowed ? "check" : of.decision === "ask" ? "alert" : "close"} />
         <span>
-          <strong>{allowed ? "Allowed" : `Refused${of.rule === undefined ? "" : ` by ${of.rule}`}`}</strong>
+          <strong>{headingOf(of)}</strong>
           {of.status === undefined ? null : ` (${of.status})`}
           {of.detail === undefined ? null : <>: {of.detail}</>}
         </span>

@@ -2,10 +2,10 @@ import { answerAsync, type Answer } from "../answer.ts";
 import { rotateDataKey } from "../data_key.ts";
 import { restored, type Restored } from "../restoration.ts";
 import { bury, live } from "../surface.ts";
-import { SignalSurface } from "./signals.ts";
+import { ApprovalSurface } from "./approvals.ts";
 
 /** What whoever runs the deployment may ask (`api/operator.ts`): nothing of it shows or changes what is anybody's. */
-export abstract class OperatorSurface extends SignalSurface {
+export abstract class OperatorSurface extends ApprovalSurface {
   /** Wraps the data keys under the current root key (SECURITY S19). */
   rewrap(): Promise<Answer<{ root_id: string }>> {
     return answerAsync(() => this[live]("gone").sealer.rewrap());
