@@ -1,4 +1,17 @@
-import { Server, type ServerContext } from "@modelcontextprotocol/server";
+import {
+  Server,
+  type CallToolRequestParams,
+  type CallToolResult,
+  type GetPromptRequestParams,
+  type GetPromptResult,
+  type InputRequiredResult,
+  type ListPromptsResult,
+  type ListResourcesResult,
+  type ListResourceTemplatesResult,
+  type ListToolsResult,
+  type ReadResourceResult,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
 import { configOf } from "../config.ts";
 import { logFault } from "../problem.ts";
 import { callTool } from "./call_tool.ts";
@@ -19,9 +32,12 @@ const INSTRUCTIONS = `API Locker keeps its owner's API keys. Use keys through pr
 const PRIVATE = { ttlMs: 0, cacheScope: "private" } as const;
 
 /** A server for one request or one session. It knows nobody: who asks comes with each message. */
-export function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil">): Server {
+export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil">): Promise<Server> {
+  const config = configOf(env);
+  const fixtures = config.conformance_fixtures ? await import("./fixtures.ts") : undefined;
   const server = new Server(IDENTITY, {
-    capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} },
+    // Nothing that is listed changes while a client may see it: a grant that changes ends its sessions.
+    capabilities: fixtures?.CAPABILITIES ?? { tools: {}, resources: {}, prompts: {}, completions: {} },
     instructions: INSTRUCTIONS,
     supportedProtocolVersions: [...SESSION_VERSIONS, CURRENT_VERSION],
     cacheHints: {
@@ -33,25 +49,46 @@ export function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil">): S
     },
   });
   server.onerror = (fault) => logFault("mcp_fault", fault);
-  const config = configOf(env);
-  server.setRequestHandler("tools/list", (_asked, context) => ({ tools: toolsFor(visitOf(context)) }));
-  server.setRequestHandler("tools/call", ({ params }, context) =>
-    callTool({ env, ctx, config, server, visit: visitOf(context), context }, params.name, params.arguments),
-  );
-  server.setRequestHandler("resources/list", ({ params }, context) =>
-    listResources(env, visitOf(context), params?.cursor),
-  );
-  server.setRequestHandler("resources/templates/list", (_asked, context) => ({
-    resourceTemplates: holds(visitOf(context), "vault:read") ? TEMPLATES : [],
-  }));
-  server.setRequestHandler("resources/read", ({ params }, context) => readResource(env, visitOf(context), params.uri));
-  server.setRequestHandler("prompts/list", () => ({ prompts: PROMPTS }));
-  server.setRequestHandler("prompts/get", ({ params }) => getPrompt(params.name, params.arguments));
+  const ours: Answers = {
+    listTools: (context) => ({ tools: toolsFor(visitOf(context)) }),
+    callTool: ({ name, arguments: given }, context) =>
+      callTool({ env, ctx, config, server, visit: visitOf(context), context }, name, given),
+    listResources: ({ cursor }, context) => listResources(env, visitOf(context), cursor),
+    listTemplates: (context) => ({ resourceTemplates: holds(visitOf(context), "vault:read") ? TEMPLATES : [] }),
+    readResource: ({ uri }, context) => readResource(env, visitOf(context), uri),
+    listPrompts: () => ({ prompts: PROMPTS }),
+    getPrompt: ({ name, arguments: given }) => getPrompt(name, given),
+  };
+  const answers = fixtures?.beside(ours, server, config, visitOf) ?? ours;
+  server.setRequestHandler("tools/list", (_asked, context) => answers.listTools(context));
+  server.setRequestHandler("tools/call", ({ params }, context) => answers.callTool(params, context));
+  server.setRequestHandler("resources/list", ({ params }, context) => answers.listResources(params ?? {}, context));
+  server.setRequestHandler("resources/templates/list", (_asked, context) => answers.listTemplates(context));
+  server.setRequestHandler("resources/read", ({ params }, context) => answers.readResource(params, context));
+  server.setRequestHandler("prompts/list", () => answers.listPrompts());
+  server.setRequestHandler("prompts/get", ({ params }, context) => answers.getPrompt(params, context));
   server.setRequestHandler("completion/complete", ({ params }, context) =>
     completeResource(env, visitOf(context), params),
   );
+  if (fixtures !== undefined) {
+    server.setRequestHandler("resources/subscribe", () => ({}));
+    server.setRequestHandler("resources/unsubscribe", () => ({}));
+  }
   return server;
 }
+
+type Given<T> = T | Promise<T>;
+
+/** What a server answers, whatever framed the question. */
+export type Answers = {
+  listTools: (context: ServerContext) => Given<ListToolsResult>;
+  callTool: (asked: CallToolRequestParams, context: ServerContext) => Given<CallToolResult | InputRequiredResult>;
+  listResources: (asked: { cursor?: string | undefined }, context: ServerContext) => Given<ListResourcesResult>;
+  listTemplates: (context: ServerContext) => Given<ListResourceTemplatesResult>;
+  readResource: (asked: { uri: string }, context: ServerContext) => Given<ReadResourceResult>;
+  listPrompts: () => Given<ListPromptsResult>;
+  getPrompt: (asked: GetPromptRequestParams, context: ServerContext) => Given<GetPromptResult | InputRequiredResult>;
+};
 
 /** Who asks, as the router has put it beside the message. */
 function visitOf(context: ServerContext): Visit {

@@ -14,7 +14,9 @@ type Wire = Omit<Transport, "onmessage"> & { onmessage?: (message: JSONRPCMessag
  */
 export class SessionAgent extends McpAgent<Env> {
   /** `McpAgent` only ever connects it; that its server is of the newer SDK is what {@link asCurrent} is for. */
-  override server = { connect: (wire: Wire) => serverFor(this.env, this.ctx).connect(asCurrent(wire)) } as never;
+  override server = {
+    connect: async (wire: Wire) => (await serverFor(this.env, this.ctx)).connect(asCurrent(wire)),
+  } as never;
 
   override async init(): Promise<void> {}
 
