@@ -14,6 +14,7 @@ const COMMANDS = {
   "rotate-root": program("src/local/rotate_root.ts"),
   smoke: program("test/smoke/smoke.ts"),
   bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
+  conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
   check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),
   fix: needing({ types: true }, fix),
   test: needing({ testPackages: true, types: true }, test),

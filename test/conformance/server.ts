@@ -19,7 +19,7 @@ export type ServerResult = { passed: number; total: number; code: number; output
 export async function serverConformance(
   locker: LocalLocker,
   revision: Revision,
-  { baseline, scenario }: { baseline?: string; scenario?: string } = {},
+  { baseline, scenario, output }: { baseline?: string; scenario?: string; output?: string } = {},
 ): Promise<ServerResult> {
   const person = await newPerson(locker, "conformance");
   const { access_token } = await connect(locker, person, { scope: "vault:read vault:proxy vault:write" });
@@ -28,7 +28,8 @@ export async function serverConformance(
     const what =
       scenario === undefined ? ["--requirements", revision] : ["--scenario", scenario, "--spec-version", revision];
     const excused = baseline === undefined ? [] : ["--expected-failures", baseline];
-    return resultOf(await runSuite(["server", "--url", door.url, ...what, ...excused]));
+    const kept = output === undefined ? [] : ["--output-dir", output];
+    return resultOf(await runSuite(["server", "--url", door.url, ...what, ...excused, ...kept]));
   } finally {
     await door.close();
   }
@@ -66,7 +67,9 @@ async function bearerDoor({ publicOrigin }: LocalLocker, token: string) {
 
 function runSuite(args: readonly string[]): Promise<{ code: number; output: string }> {
   const home = dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json"));
-  const child = spawn(process.execPath, [join(home, "dist", "index.js"), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(home, "dist", "index.js"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   const hear = (chunk: Buffer) => (output += chunk.toString());
   child.stdout.on("data", hear);
@@ -74,7 +77,12 @@ function runSuite(args: readonly string[]): Promise<{ code: number; output: stri
   return new Promise((resolve) => child.on("close", (code) => resolve({ code: code ?? 1, output })));
 }
 
+/** Counts the scenarios that the revision requires: what else was run is listed as not scored. */
 function resultOf({ code, output }: { code: number; output: string }): ServerResult {
-  const [, passed = 0, total = 0] = /(\d+)\s*\/\s*(\d+) (?:required )?scenarios?/i.exec(output)?.map(Number) ?? [];
-  return { passed, total, code, output };
+  const summary = output.slice(output.indexOf("=== SUMMARY ==="));
+  const [scored = "", rest = ""] = summary.split("Not scored for");
+  const unscored = new Set([...rest.matchAll(/^\s+[✓✗] (\S+) \(/gm)].map(([, name]) => name));
+  const required = [...scored.matchAll(/^([✓✗]) (\S+): /gm)].filter(([, , name]) => !unscored.has(name));
+  const passed = required.filter(([, mark]) => mark === "✓").length;
+  return { passed, total: required.length, code, output };
 }
