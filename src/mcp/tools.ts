@@ -1,6 +1,7 @@
 import type { Scope } from "../vault/scopes.ts";
 import { describe, type Tool } from "./tool.ts";
 import { delete_key } from "./tools/delete_key.ts";
+import { explain_access } from "./tools/explain_access.ts";
 import { get_activity } from "./tools/get_activity.ts";
 import { get_key_metadata } from "./tools/get_key_metadata.ts";
 import { list_clients } from "./tools/list_clients.ts";
@@ -36,6 +37,7 @@ const TOOLS: readonly Tool[] = [
   list_tokens,
   list_devices,
   list_clients,
+  explain_access,
   proxy_request,
   store_key,
   store_oauth_credential,

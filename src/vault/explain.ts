@@ -1,6 +1,7 @@
 import { Problem, statusOf } from "../problem.ts";
 import { ASKED_FIRST, type Check, type Denial, type Verdict } from "./judge.ts";
 import type { Parts } from "./parts.ts";
+import { isWithin } from "./reach.ts";
 import type { Token } from "./tokens.ts";
 
 /** A call that somebody asks about. Without a key it is asked in direct mode; times are epoch milliseconds. */
@@ -28,12 +29,13 @@ export type Explanation = {
  * caller could list, and for callers who are held to certain keys only of those (SECURITY S22).
  */
 export function explain(
-  { tokens, gate, quota, audit }: Parts,
+  { tokens, gate, quota, audit, reach }: Parts,
   by: Token,
   { token_id, at, ...call }: Question,
 ): Explanation {
   const token = tokens.find(token_id);
-  if (token?.kind !== "app") throw new Problem("not_found", "There is no such token.");
+  if (token?.kind !== "app" || !isWithin(reach, token.policy.keys))
+    throw new Problem("not_found", "There is no such token.");
   const ask = { ...call, overridden: false, user_agent: "" };
   const { verdict, checks, key } = gate.explain(token, ask, at);
   if (by.policy.keys !== undefined && (key === undefined || !by.policy.keys.includes(key.id)))

@@ -83,7 +83,10 @@ it("what is outside is absent to whoever would change it, by name and by id", as
     code: "not_found",
   });
   for (const id of [client.tokens.all, client.tokens.both])
-    for (const tool of ["pause_token", "resume_token", "revoke_token"])
-      expect((await call(client, tool, { id })).error, tool).toMatchObject({ code: "not_found" });
+    for (const tool of ["explain_access", "pause_token", "resume_token", "revoke_token"])
+      expect(
+        (await call(client, tool, tool === "explain_access" ? { token_id: id, key: "mine" } : { id })).error,
+        tool,
+      ).toMatchObject({ code: "not_found" });
   expect((await call(client, "resume_key", { key: "mine" })).structured).toMatchObject({ paused: false });
 });

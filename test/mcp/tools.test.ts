@@ -115,7 +115,7 @@ it("what is not granted is asked for in a way that each era understands", async 
 it("each reading tool answers what its schema says", async () => {
   const ada = await newPerson(locker);
   await storeKey(ada, "openai", "http://127.0.0.1:9");
-  await mintToken(ada, { keys: ["openai"] });
+  const token = await mintToken(ada, { keys: ["openai"] });
   const client = await letIn(locker, ada);
   for (const [name, args] of [
     ["list_keys", {}],
@@ -125,6 +125,8 @@ it("each reading tool answers what its schema says", async () => {
     ["run_doctor", {}],
     ["list_tokens", {}],
     ["list_clients", {}],
+    ["list_devices", {}],
+    ["explain_access", { token_id: token.id, key: "openai", path: "/v1/models" }],
   ] as const) {
     const { structured, error } = await call(client, name, args);
     expect(error, name).toBeUndefined();
