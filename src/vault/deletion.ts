@@ -1,8 +1,9 @@
 import { logFault } from "../problem.ts";
 import type { Jobs } from "./jobs.ts";
+import type { McpSessions } from "./mcp_sessions.ts";
 import type { Sealer } from "./sealer.ts";
 
-type Parts = { env: Env; vault_id: string; jobs: Jobs; sealer: Sealer };
+type Parts = { env: Env; vault_id: string; jobs: Jobs; sealer: Sealer; mcp_sessions: McpSessions };
 
 /** What D1 holds of a vault, by table: all of it goes with the account. Whoever opens the account afresh finds nothing. */
 export const DIRECTORY_TABLES = [
@@ -19,6 +20,7 @@ const BLOBS_A_GO = 500;
 const BLOBS_AT_ONCE = 50;
 const ROWS_A_STATEMENT = 2_000;
 const STATEMENTS_A_GO = 100;
+const SESSION_TRIES = 10;
 const BACKOFF_MS = 2_000;
 const BACKOFF_LIMIT_MS = 5 * 60_000;
 
@@ -57,6 +59,9 @@ export class Deletion {
         await this.#storage.setAlarm(Date.now());
         return false;
       }
+      // Their objects hold no authority (SECURITY S23): one that cannot be reached for long is not waited for for ever.
+      if (!(await parts.mcp_sessions.clear(Date.now())) && this.#failures < SESSION_TRIES)
+        throw new Error("sessions are left");
       await this.#storage.deleteAlarm();
       await this.#storage.deleteAll();
       return true;

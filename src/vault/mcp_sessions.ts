@@ -102,6 +102,17 @@ export class McpSessions {
     if (next !== null) this.#jobs.plan("end_sessions", next + IDLE_MS);
   }
 
+  /** Ends all there are, for a vault that is deleted. True once no object holds anything of one. */
+  async clear(now: number): Promise<boolean> {
+    this.#markEnded(this.#live("true"), now);
+    for (;;) {
+      const some = this.#sql.exec<{ id: string }>("SELECT id FROM mcp_session LIMIT ?", A_TURN).toArray();
+      if (some.length === 0) return true;
+      const gone = await Promise.all(some.map(({ id }) => this.#close(id)));
+      if (gone.includes(false)) return false;
+    }
+  }
+
   async #end(ids: readonly string[], now: number): Promise<number> {
     if (ids.length === 0) return 0;
     this.#markEnded(ids, now);

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { DIRECTORY_TABLES } from "../../src/vault/deletion.ts";
+import { held } from "../../src/vault/surface.ts";
 import { cutFor, openLeash } from "../support/leash.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
@@ -159,6 +160,18 @@ describe("a deletion that is broken off", () => {
       expect(await remains(vault)).toEqual(NOTHING);
     },
   );
+
+  it("because an MCP session's object cannot be reached is finished once it can", async () => {
+    const vault = await lived();
+    await inside(vault, (object) => object[held]?.mcp_sessions.open("grt_x", Date.now()));
+    const ended = vi.fn().mockRejectedValueOnce(new Error("away")).mockRejectedValueOnce(new Error("away"));
+    vi.spyOn(env.MCP_SESSION, "getByName").mockReturnValue({ end: ended } as never);
+    await deleteAccount(vault);
+    expect((await remains(vault)).tables).toBeGreaterThan(0);
+    await goOn(vault);
+    expect(ended).toHaveBeenCalledTimes(3);
+    expect(await remains(vault)).toEqual(NOTHING);
+  });
 
   it("closes the share although D1 is away: no blob can be opened from that moment", async () => {
     const vault = await lived();
