@@ -1,6 +1,6 @@
 /** mcp-remote, as people put it between their client and us: it signs in by itself, and several at once log nobody out. */
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -30,12 +30,7 @@ beforeAll(async () => {
   await storeKey(ada, "my-key", "https://api.openai.com");
   home = mkdtempSync(join(tmpdir(), "apilocker-mcp-remote-"));
   desk = createServer((request, response) => {
-    void text(request).then(async (address) => {
-      sign_ins++;
-      response.end();
-      const { pathname, search } = new URL(address);
-      await fetch(await consent(ada, pathname + search));
-    });
+    void signIn(request).finally(() => response.end());
   });
   await new Promise<void>((done) => desk.listen(0, "127.0.0.1", done));
   const { port } = desk.address() as AddressInfo;
@@ -50,6 +45,12 @@ afterAll(async () => {
   await locker.stop();
   rmSync(home, { recursive: true, force: true });
 });
+
+async function signIn(request: IncomingMessage): Promise<void> {
+  const { pathname, search } = new URL(await text(request));
+  sign_ins++;
+  await fetch(await consent(ada, pathname + search));
+}
 
 /** One process of mcp-remote under an MCP client; answers the names of the tools that it sees. */
 async function toolsThroughOne(): Promise<string[]> {

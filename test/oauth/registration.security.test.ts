@@ -62,7 +62,7 @@ describe("a registration", () => {
     ["no slashes", { redirect_uris: ["https:evil.example.com"] }, "invalid_redirect_uri"],
     ["only an app's own scheme", { redirect_uris: ["cursor://x/callback"] }, "invalid_redirect_uri"],
     ["something else", { redirect_uris: "https://agent.example.com/cb" }, "invalid_redirect_uri"],
-    ["too many", { redirect_uris: Array.from({ length: 21 }, (_, n) => `${URI}${n}`) }, "invalid_redirect_uri"],
+    ["too many", { redirect_uris: Array.from({ length: 51 }, (_, n) => `${URI}${n}`) }, "invalid_redirect_uri"],
     [
       "a grant that shows tokens to browsers",
       { redirect_uris: [URI], grant_types: ["implicit"] },
