@@ -13,6 +13,7 @@ const COMMANDS = {
   deploy: program("src/local/deploy.ts"),
   "rotate-root": program("src/local/rotate_root.ts"),
   smoke: program("test/smoke/smoke.ts"),
+  "test:consistency": needing({ testPackages: true }, program("test/consistency/consistency.ts")),
   bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
   conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
   check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),

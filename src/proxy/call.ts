@@ -44,7 +44,7 @@ export class ProxyCall {
   readonly dispatch: Dispatch;
   readonly started_at: number;
   readonly #env: Env;
-  readonly #vault_id: string;
+  readonly vault_id: string;
   readonly #cut = new AbortController();
   readonly #leash: Leash;
   #leash_timer: ReturnType<typeof setTimeout> | undefined;
@@ -54,7 +54,7 @@ export class ProxyCall {
 
   constructor(env: Env, vault_id: string, dispatch: Dispatch, started_at: number) {
     this.#env = env;
-    this.#vault_id = vault_id;
+    this.vault_id = vault_id;
     this.dispatch = dispatch;
     this.started_at = started_at;
     this.#leash = new Leash(
@@ -106,14 +106,14 @@ export class ProxyCall {
     const settlement = this.#settlement(outcome);
     // What goes over the leash may come after what is asked next: it rides along too, and counts once.
     this.#leash.end(settlement);
-    await settleSoon(this.#env, this.#vault_id, settlement);
+    await settleSoon(this.#env, this.vault_id, settlement);
   }
 
   /** Ends the call's row, once; later reasons are echoes of the first. Resolves when the vault was told. */
   async end(outcome: Ended): Promise<void> {
     if (this.#ended) return;
     const settlement = this.#settlement(outcome);
-    if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.#vault_id, settlement);
+    if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.vault_id, settlement);
   }
 
   #settlement(outcome: Ended): Settlement {

@@ -1,12 +1,15 @@
 import type { ProxyCall } from "./call.ts";
 import { guard } from "./headers.ts";
 import type { Scrubber } from "./scrub.ts";
+import { Unanswered } from "./unanswered.ts";
 
 const MESSAGE_BYTES = 1024 * 1024;
 const BYTES_A_SECOND = 8 * 1024 * 1024;
 const BYTES_A_MINUTE = 64 * 1024 * 1024;
 /** Policy violation (RFC 6455 §7.4.1): a cap of CONTRACT §4 was passed. */
 const OVER_CAP = 1008;
+/** Try again later (RFC 6455's registry): the reader has said nothing for too long. */
+const AGAIN = 1013;
 /** Never sent, these say what came: a close without a code, or none at all (RFC 6455 §7.4.1). */
 const [NO_CODE, ABNORMAL] = [1005, 1006];
 /** The decision that let the call through no longer stands. */
@@ -14,7 +17,8 @@ const NOT_ALLOWED = 1008;
 
 /**
  * Relays a WebSocket through a pair of our own: a socket handed straight back would drop the invocation, and nobody would
- * hear a cut (SECURITY S5). The runtime tells no buffered amount, so each direction is metered instead.
+ * hear a cut (SECURITY S5). The runtime tells no buffered amount, so each direction is metered instead, and bounded by what its
+ * reader has not answered.
  */
 export function relay(
   call: ProxyCall,
@@ -30,8 +34,11 @@ export function relay(
   far.accept({ allowHalfOpen: true });
 
   const { promise, resolve } = Promise.withResolvers<void>();
-  const finish = (outcome: "ok" | "failed" | "canceled", rule?: string) =>
+  const finish = (outcome: "ok" | "failed" | "canceled", rule?: string) => {
+    to_far.ended();
+    to_near.ended();
     resolve(call.end({ outcome, rule, bytes_in: up.bytes, bytes_out: down.bytes }));
+  };
   const endBoth = (code: number, reason: string) => {
     close(near, code, reason);
     close(far, code, reason);
@@ -40,8 +47,15 @@ export function relay(
     endBoth(OVER_CAP, "too much");
     finish("failed", "websocket_cap");
   };
-  const up = pump(near, far, undefined, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
-  const down = pump(far, near, scrubber, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
+  const silent = () => {
+    endBoth(AGAIN, "the reader is silent");
+    finish("failed", "websocket_silent");
+  };
+  const [to_far, to_near] = [new Unanswered(call.vault_id, silent), new Unanswered(call.vault_id, silent)];
+  near.addEventListener("message", () => to_near.heard());
+  far.addEventListener("message", () => to_far.heard());
+  const up = pump(near, far, to_far, undefined, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
+  const down = pump(far, near, to_near, scrubber, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
   const cut = () => {
     endBoth(NOT_ALLOWED, "revoked");
     finish("ok");
@@ -59,6 +73,7 @@ export function relay(
 function pump(
   from: WebSocket,
   to: WebSocket,
+  unanswered: Unanswered,
   scrubber: Scrubber | undefined,
   overCap: () => void,
   ended: (code: number) => void,
@@ -71,6 +86,9 @@ function pump(
     count.bytes += size;
     const now = Date.now();
     if (size > MESSAGE_BYTES || !second(size, now) || !minute(size, now)) return overCap();
+    if (to.readyState !== WebSocket.READY_STATE_OPEN) return;
+    unanswered.sent(size);
+    // That may have been one byte too many.
     if (to.readyState !== WebSocket.READY_STATE_OPEN) return;
     if (scrubber === undefined) to.send(data as string | ArrayBuffer);
     else to.send(typeof data === "string" ? scrubber.text(data) : scrubber.bytes(Buffer.from(data as ArrayBuffer)));

@@ -30,7 +30,7 @@ function seen(asked: number, answered: number, stops: boolean): ChangeSeen {
 }
 
 describe("the check of a history", () => {
-  const call = { subject: "a", began: 10, ended: 20, passed: true };
+  const call = { subjects: ["a", "z"], began: 10, ended: 20, passed: true };
   it("knows what could not have been from what could", () => {
     const refused = { ...call, passed: false };
     expect(violations([call], [seen(1, 5, true)])).toEqual([call]);
@@ -43,6 +43,14 @@ describe("the check of a history", () => {
     expect(violations([refused], [seen(1, 5, true)])).toEqual([]);
     expect(violations([refused], [seen(15, 30, true)])).toEqual([]);
     expect(violations([refused], [seen(1, 5, true), seen(6, 9, false)])).toEqual([refused]);
+    // Any of what it hangs on stops it; what was never answered may have taken effect or not.
+    const other = { ...seen(1, 5, true), subject: "z" };
+    expect(violations([call], [seen(6, 9, false), other])).toEqual([call]);
+    expect(violations([refused], [other])).toEqual([]);
+    const unknown = { ...seen(1, 5, true), unknown: true };
+    expect(violations([call, refused], [unknown])).toEqual([]);
+    expect(violations([call, refused], [unknown, seen(6, 9, false)])).toEqual([refused]);
+    expect(violations([call, refused], [seen(1, 3, true), { ...seen(4, 6, false), unknown: true }])).toEqual([]);
   });
 });
 
@@ -62,7 +70,7 @@ describe("thousands of calls at once, with ends, pauses and resumes at random, a
         const began = performance.now();
         const answer = await call(token, path);
         await answer.arrayBuffer();
-        calls.push({ subject: token.id, path, began, ended: performance.now(), passed: answer.status === 200 });
+        calls.push({ subjects: [token.id], path, began, ended: performance.now(), passed: answer.status === 200 });
         if (![200, 401, 423].includes(answer.status)) throw new Error(`a call was answered ${answer.status}`);
       }
     };

@@ -1,19 +1,27 @@
 /** What callers saw, and whether it could have been: the promise "revoked means stopped" as a check of a history. */
 
-/** One call: when it began and ended (ms, one clock), and whether it was let through. */
-export type CallSeen = { subject: string; began: number; ended: number; passed: boolean };
-
-/** One change of a subject's standing: when it was asked for and when it was answered. */
-export type ChangeSeen = { subject: string; asked: number; answered: number; stops: boolean };
+/**
+ * One call: what it hangs on (its token, its key, its vault), when it began and ended (ms, one clock), and whether it was let
+ * through.
+ */
+export type CallSeen = { subjects: readonly string[]; began: number; ended: number; passed: boolean };
 
 /**
- * Calls that broke the promise. A call that begins after a stop was answered may pass only if a start was asked for before the
- * call ended; a call that lies wholly in a time when nothing stopped its subject may not be refused.
+ * One change of a subject's standing: when it was asked for and when it was answered. One that was never answered may have taken
+ * effect or not, at any time up to `answered`, when the runtime that was asked was gone.
  */
-export function violations(calls: readonly CallSeen[], changes: readonly ChangeSeen[]): CallSeen[] {
+export type ChangeSeen = { subject: string; asked: number; answered: number; stops: boolean; unknown?: boolean };
+
+/**
+ * Calls that broke the promise. A call that begins after a stop of anything it hangs on was answered may pass only if a start was
+ * asked for before the call ended; a call that lies wholly in a time when nothing stopped any of it may not be refused.
+ */
+export function violations<Call extends CallSeen>(calls: readonly Call[], changes: readonly ChangeSeen[]): Call[] {
+  const by_subject = Map.groupBy(changes, ({ subject }) => subject);
   return calls.filter((call) => {
-    const mine = changes.filter(({ subject }) => subject === call.subject);
-    return call.passed ? mustBeRefused(call, mine) : mustPass(call, mine);
+    const each = call.subjects.map((subject) => by_subject.get(subject) ?? []);
+    if (call.passed) return each.some((mine) => mustBeRefused(call, mine));
+    return each.every((mine) => mustPass(call, mine));
   });
 }
 
@@ -34,7 +42,7 @@ function mustPass({ began, ended }: CallSeen, changes: readonly ChangeSeen[]): b
 
 function lastAnsweredBefore(moment: number, changes: readonly ChangeSeen[]): ChangeSeen | undefined {
   return changes
-    .filter(({ answered }) => answered < moment)
+    .filter(({ answered, unknown }) => answered < moment && unknown !== true)
     .reduce<ChangeSeen | undefined>(
       (latest, change) => (latest === undefined || change.answered > latest.answered ? change : latest),
       undefined,

@@ -1,0 +1,232 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { personOf, signIn, type Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { violations, type CallSeen, type ChangeSeen } from "./history.ts";
+import { mintToken, startLocker, storeKey, type Minted } from "./locker.ts";
+import { killRuntime } from "./runtime.ts";
+import { startUpstream } from "./upstream.ts";
+
+/** How much of everything there is, and how often the runtime is killed in the middle of it. */
+export type StormOptions = { calls: number; kills: number; callers?: number; say?: (line: string) => void };
+
+type Call = CallSeen & { path: string; request_id: string | null };
+
+/** What happened, and what of it could not have been. */
+export type Storm = {
+  calls: number;
+  passed: number;
+  refused: number;
+  stops: number;
+  kills: number;
+  /** Calls that were answered and of which no row is left. */
+  lost: string[];
+  /** Calls that were let through although stopped, or refused although nothing stopped them, as the callers saw it. */
+  violations: Call[];
+  /** Calls that reached the upstream although they were refused, or more than once. */
+  arrived_wrongly: string[];
+  /** Whether the chain of rows is whole. */
+  chain_ok: boolean;
+};
+
+const TOKENS = 8;
+const EMAIL = "storm@example.com";
+const FREEZE_EVERY = 12;
+/** What a caller was not answered may take effect so long after. */
+const LATE_MS = 5_000;
+
+/**
+ * Thousands of calls at once under tokens that are revoked, paused and resumed, with a key that is paused and resumed and a vault
+ * that is frozen and unfrozen, while the whole runtime is killed and started again. What everybody saw is
+ * then held against what can have been.
+ */
+export async function storm({ calls: wanted, kills, callers = 24, say = () => {} }: StormOptions): Promise<Storm> {
+  const stateDir = await mkdtemp(join(tmpdir(), "apilocker-storm-"));
+  const upstream = await startUpstream();
+  let locker = await startLocker({ stateDir });
+  // A person is who they are at one provider: it must be the same one after a restart.
+  const portOf = (origin: string) => Number(new URL(origin).port);
+  const ports = {
+    port: portOf(locker.publicOrigin),
+    proxyPort: portOf(locker.proxyOrigin),
+    oidcPort: portOf(locker.oidcOrigin),
+  };
+  try {
+    let person = await signIn(locker.publicOrigin, EMAIL);
+    await storeKey(person, "k", upstream.origin);
+    const tokens = await Promise.all(Array.from({ length: TOKENS }, () => mintToken(person)));
+    const calls: Call[] = [];
+    const changes: ChangeSeen[] = [];
+    const broken: string[] = [];
+    const over = new AbortController();
+    /** Resolves once there is a runtime to ask. */
+    let standing = Promise.resolve();
+    let killed = 0;
+
+    const caller = async (name: number) => {
+      for (let i = 0; calls.length < wanted; i++) {
+        await standing;
+        const token = pick(tokens);
+        const path = `${name}-${i}`;
+        const began = performance.now();
+        try {
+          const answer = await call(locker, token, path);
+          await answer.arrayBuffer();
+          if (![200, 401, 423].includes(answer.status)) throw new Error(`a call was answered ${answer.status}`);
+          const passed = answer.status === 200;
+          const request_id = answer.headers.get("apilocker-request-id");
+          const subjects = [token.id, "key", "vault"];
+          calls.push({ subjects, path, request_id, began, ended: performance.now(), passed });
+        } catch (fault) {
+          await brokeOff(fault);
+          broken.push(path);
+        }
+      }
+    };
+
+    /** Asks until it is answered; what a killed runtime left unanswered is noted as that. */
+    const change = async (subject: string, stops: boolean, ask: () => Promise<unknown>) => {
+      for (;;) {
+        await standing;
+        const asked = performance.now();
+        try {
+          await ask();
+          return void changes.push({ subject, stops, asked, answered: performance.now() });
+        } catch (fault) {
+          await brokeOff(fault);
+          changes.push({ subject, stops, asked, answered: performance.now() + LATE_MS, unknown: true });
+        }
+      }
+    };
+    const thaw = async () => {
+      person = await signIn(locker.publicOrigin, EMAIL);
+      await person.api("POST", "/v1/vault/unfreeze");
+    };
+    const forAWhile = async (subject: string, path: string) => {
+      await change(subject, true, () => person.api("POST", `${path}/pause`));
+      await pause();
+      await change(subject, false, () => person.api("POST", `${path}/resume`));
+    };
+    const owner = async () => {
+      const [last, ...spare] = tokens;
+      for (let round = 1; !over.signal.aborted; round++) {
+        if (round % FREEZE_EVERY === 0) {
+          await change("vault", true, () => person.api("POST", "/v1/vault/freeze"));
+          await pause();
+          await change("vault", false, thaw);
+        } else if (round % 5 === 0) await forAWhile("key", "/v1/keys/k");
+        else if (round % 3 === 0 && spare.length > 2) {
+          // One token lives to the end, so that there is always somebody to be let through.
+          const { id } = spare.pop() as Minted;
+          await change(id, true, () => person.api("DELETE", `/v1/tokens/${id}`));
+          const next = await minted();
+          if (next !== undefined) {
+            tokens[tokens.findIndex((token) => token.id === id)] = next;
+            spare.unshift(next);
+          }
+        } else {
+          const { id } = pick([last as Minted, ...spare]);
+          await forAWhile(id, `/v1/tokens/${id}`);
+        }
+        await pause();
+      }
+    };
+    const minted = async (): Promise<Minted | undefined> => {
+      await standing;
+      try {
+        return await mintToken(person);
+      } catch (fault) {
+        await brokeOff(fault);
+        return undefined;
+      }
+    };
+    const weather = async () => {
+      while (!over.signal.aborted) {
+        if (killed < kills && calls.length > (wanted * (killed + 1)) / (kills + 1)) {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          standing = promise;
+          await killRuntime(locker);
+          locker = await patiently(() => startLocker({ stateDir, ...ports }));
+          person = personOf(locker.publicOrigin, person.cookie);
+          killed++;
+          say(`${calls.length} calls, ${changes.length} changes, ${killed} kills`);
+          resolve();
+        }
+        await pause();
+      }
+    };
+
+    const others = [owner(), weather()];
+    await Promise.all([...Array.from({ length: callers }, (_, name) => caller(name))]);
+    over.abort();
+    await Promise.all(others);
+
+    const rows = await patiently(() => everyRow(person));
+    const arrived = upstream.seen.map(({ url }) => url.slice(1));
+    const may_arrive = new Set([...calls.filter(({ passed }) => passed).map(({ path }) => path), ...broken]);
+    const { ok } = await patiently(() => person.api<{ ok: boolean }>("GET", "/v1/activity/verify"));
+    return {
+      calls: calls.length,
+      passed: calls.filter(({ passed }) => passed).length,
+      refused: calls.filter(({ passed }) => !passed).length,
+      stops: changes.filter(({ stops }) => stops).length,
+      kills: killed,
+      lost: calls.flatMap(({ passed, request_id }) =>
+        passed && (request_id === null || !rows.has(request_id)) ? [String(request_id)] : [],
+      ),
+      violations: violations(calls, changes),
+      // Each may arrive once: what has arrived may not do so again.
+      arrived_wrongly: arrived.filter((path) => !may_arrive.delete(path)),
+      chain_ok: ok,
+    };
+  } finally {
+    await Promise.all([locker.stop(), upstream.stop()]);
+    await rm(stateDir, { recursive: true, force: true });
+  }
+}
+
+/** A connection that broke before there was an answer; anything else is a fault of ours. */
+async function brokeOff(fault: unknown): Promise<void> {
+  if (!(fault instanceof TypeError) || fault.message !== "fetch failed") throw fault;
+  await pause(50);
+}
+
+/** Connections that were kept for a runtime that was killed fail once each. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let left = 30; ; left--) {
+    try {
+      return await ask();
+    } catch (fault) {
+      if (left === 0) throw fault;
+      await pause(20);
+    }
+  }
+}
+
+function call({ proxyOrigin }: LocalLocker, { token }: Minted, path: string): Promise<Response> {
+  return fetch(`${proxyOrigin}/v1/proxy/k/${path}`, { headers: { authorization: `Bearer ${token}` } });
+}
+
+/** The id of every row there is. */
+async function everyRow(person: Person): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for (let cursor = ""; ;) {
+    const page = await person.api<{ items: { id: string }[]; next_cursor?: string }>(
+      "GET",
+      `/v1/activity?limit=200${cursor}`,
+    );
+    for (const { id } of page.items) ids.add(id);
+    if (page.next_cursor === undefined) return ids;
+    cursor = `&cursor=${page.next_cursor}`;
+  }
+}
+
+function pick<T>(items: readonly T[]): T {
+  return items[Math.floor(Math.random() * items.length)] as T;
+}
+
+/** A moment, so that calls come in between. */
+function pause(ms = 5 + Math.random() * 40): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
