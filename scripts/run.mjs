@@ -2,6 +2,7 @@
 // because it runs before anything is installed, on whatever Node the machine has (20 or newer).
 import { join } from "node:path";
 import { check, fix } from "./check.mjs";
+import { consistency } from "./consistency.mjs";
 import { whyNotHere } from "./host.mjs";
 import { generateTypes, install } from "./install.mjs";
 import { pickNode, root, run } from "./program.mjs";
@@ -13,7 +14,7 @@ const COMMANDS = {
   deploy: program("src/local/deploy.ts"),
   "rotate-root": program("src/local/rotate_root.ts"),
   smoke: program("test/smoke/smoke.ts"),
-  "test:consistency": needing({ testPackages: true }, program("test/consistency/consistency.ts")),
+  "test:consistency": needing({ testPackages: true, types: true }, consistency),
   bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
   conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
   check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),
