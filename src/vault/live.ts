@@ -189,5 +189,5 @@ function consequenceOf({ action, outcome, subject, key, at }: ActivityRow): Live
 
 /** The id of the token, key, device, grant or session that an action has ended; undefined for any other action. */
 export function endedBy({ action, subject, key }: Pick<Event, "action" | "subject" | "key">): string | undefined {
-  return /\.revoke$|^key\.delete$/.test(action) ? (subject ?? key) : undefined;
+  return /\.revoke$|^key\.delete$|^token\.leak$/.test(action) ? (subject ?? key) : undefined;
 }

@@ -3,7 +3,8 @@ import { LiveEvent } from "../../src/api/schema.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder } from "../support/holder.ts";
-import { feedOf } from "../support/live.ts";
+import { signInDevice } from "../support/device.ts";
+import { feedOf, openFeed } from "../support/live.ts";
 import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 
 let locker: LocalLocker;
@@ -72,6 +73,16 @@ describe("the live feed", () => {
 
 describe("a feed ends with what opened it", () => {
   const signOut = (person: Person) => person.fetch("/auth/sign-out", { method: "POST" });
+
+  it("with its device, which listens by its token alone", async () => {
+    const ada = await newPerson(locker);
+    const { id, token } = await signInDevice(locker, ada);
+    const feed = await openFeed(ada.origin, { authorization: `Bearer ${token}` });
+    await mintToken(ada);
+    await feed.next(({ row }) => row?.action === "token.create");
+    await ada.api("DELETE", `/v1/devices/${id}`);
+    expect(await feed.end.told).toEqual({ code: 4001, reason: "revoked" });
+  });
 
   it("with its session, and with no other", async () => {
     const ada = await newPerson(locker);

@@ -20,7 +20,7 @@ export async function feedOf({ origin, cookie }: Person): Promise<Feed> {
   return openFeed(origin, { cookie, origin });
 }
 
-async function openFeed(origin: string, headers: Record<string, string>): Promise<Feed> {
+export async function openFeed(origin: string, headers: Record<string, string>): Promise<Feed> {
   const opened = await connect(`${origin}/v1/live`, { headers });
   if ("refused" in opened) throw new Error(`${opened.refused} ${opened.body}`);
   const { end } = opened;

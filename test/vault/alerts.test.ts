@@ -110,6 +110,22 @@ describe("an alert", () => {
     expect(await list(vault)).toMatchObject([{ kind: "identity_linked", name: "id.example" }]);
   });
 
+  it("comes of what a refresh shows, by the row alone", async () => {
+    const vault = await newVault();
+    const actor = { kind: "app", id: "tok_1", name: "ci" } as const;
+    await inside(vault, (object) => {
+      const { audit } = object[held] as Parts;
+      const about = { actor, subject: "tok_1", ...ORIGIN };
+      audit.append({ ...about, action: "refresh.shared", outcome: "ok" }, Date.now());
+      audit.append({ ...about, action: "refresh.reuse", outcome: "refused", rule: "old" }, Date.now());
+      audit.append({ ...about, action: "refresh.reuse", outcome: "refused", rule: "old" }, Date.now());
+    });
+    expect(await list(vault)).toMatchObject([
+      { kind: "refresh_reuse", subject: "tok_1", name: "ci", count: 2, facts: { why: "old" } },
+      { kind: "refresh_shared", subject: "tok_1", count: 1 },
+    ]);
+  });
+
   it("that was seen a year ago is forgotten", async () => {
     const vault = await newVault();
     await raise(vault, { kind: "volume", subject: "tok_1" });
