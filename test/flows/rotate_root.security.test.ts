@@ -77,7 +77,7 @@ describe("npm run rotate-root", () => {
     const third = await locker(R2);
     for (const token of tokens) expect(await call(third, token)).toBe(200);
     await third.stop();
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("the operator's doors", () => {
@@ -110,5 +110,5 @@ describe("the operator's doors", () => {
     expect((await fetch(`${open.proxyOrigin}/health`)).status).not.toBe(200);
     expect(await rotateRoot(open, "wrong".repeat(10))).toContain("401");
     await Promise.all([open.stop(), closed.stop()]);
-  }, 60_000);
+  }, 180_000);
 });
