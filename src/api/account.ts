@@ -6,6 +6,7 @@ import { ask } from "../vault/answer.ts";
 import { wireWebhook } from "./webhooks.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
+import { wireTrust } from "./trusts.ts";
 import {
   wireDevice,
   wireGrant,
@@ -42,7 +43,7 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
     return wireMe(await ask(vault.me(who.caller)), configOf(env));
   },
   doctor: async ({ vault, who }) => ({ items: await ask(vault.doctor(who.caller)) }),
-  exportMe: async ({ vault, who }) => {
+  exportMe: async ({ env, vault, who }) => {
     const held = await ask(vault.holdings(who.caller));
     return {
       account_id: held.account_id,
@@ -56,6 +57,7 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
       alerts: held.alerts.map(toldAlert),
       alert_settings: held.alert_settings,
       webhooks: held.webhooks.map(wireWebhook),
+      trusts: held.trusts.map((trust) => wireTrust(trust, configOf(env).public_origin, who.vault_id)),
     };
   },
   deleteMe: async ({ env, vault, who }) => {

@@ -49,7 +49,8 @@ function assertAskable(issuer: string, private_allowed: boolean): void {
   throw new Problem("invalid_request", `issuer ${rule}.`, { errors: [{ field: "issuer", rule }] });
 }
 
-function wireTrust(trust: StoredTrust, public_origin: string, vault_id: string): z.output<typeof Trust> {
+/** A trust as it is told. */
+export function wireTrust(trust: StoredTrust, public_origin: string, vault_id: string): z.output<typeof Trust> {
   const { id, name, issuer, audience, claims, jwks, single_use, policy, created_at, uses, last_used_at } = trust;
   const { expires_at = null, ...terms } = policy;
   return {

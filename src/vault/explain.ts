@@ -2,7 +2,6 @@ import { Problem, statusOf } from "../problem.ts";
 import { ASKED_FIRST, type Check, type Denial, type Verdict } from "./judge.ts";
 import type { Parts } from "./parts.ts";
 import { isWithin } from "./reach.ts";
-import type { Token } from "./tokens.ts";
 
 /** A call that somebody asks about. Without a key it is asked in direct mode; times are epoch milliseconds. */
 export type Question = {
@@ -30,7 +29,6 @@ export type Explanation = {
  */
 export function explain(
   { tokens, gate, quota, audit, reach }: Parts,
-  by: Token,
   { token_id, at, ...call }: Question,
 ): Explanation {
   const token = tokens.find(token_id);
@@ -38,7 +36,7 @@ export function explain(
     throw new Problem("not_found", "There is no such token.");
   const ask = { ...call, overridden: false, user_agent: "" };
   const { verdict, checks, key } = gate.explain(token, ask, at);
-  if (by.policy.keys !== undefined && (key === undefined || !by.policy.keys.includes(key.id)))
+  if (reach !== null && (key === undefined || !reach.has(key.id)))
     throw new Problem("not_found", "There is no such key.");
   // The gate asks this first, since it is no matter of the token.
   const no_room = quota.refusal(audit.heads.head_seq, at);

@@ -11,6 +11,7 @@ import type { ApiKey } from "./keys.ts";
 import { listDevices } from "./manage_devices.ts";
 import type { Parts } from "./parts.ts";
 import type { Token } from "./tokens.ts";
+import type { Trust } from "./trusts.ts";
 
 /** All that a vault holds, without a secret. */
 export type Inventory = {
@@ -19,6 +20,7 @@ export type Inventory = {
   tokens: AppToken[];
   sessions: Token[];
   devices: Device[];
+  trusts: Trust[];
 };
 
 /** An inventory with all that is remembered of each thing, and whatever else is kept for its owner; no activity, no secret. */
@@ -46,6 +48,7 @@ export function inventory(parts: Parts): Inventory {
     tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
     sessions: tokens.list("ses", undefined, EVERYTHING, parts.reach),
     devices: listDevices(parts, undefined, EVERYTHING),
+    trusts: parts.trusts.list(undefined, EVERYTHING, parts.reach),
   };
 }
 

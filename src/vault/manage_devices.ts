@@ -11,6 +11,8 @@ import { withUses } from "./manage_tokens.ts";
 import { cut, record, type Parts } from "./parts.ts";
 import { isWithin } from "./reach.ts";
 
+/** What a device may call with its own token unless something else was chosen (CONTRACT §3). */
+const CALLS = { per_minute: 60 };
 const ASKED_MS = 10 * 60_000;
 const MINUTE_MS = 60_000;
 
@@ -37,7 +39,7 @@ export function approveDevice(
   const keys = wish.policy.keys?.map((ref) => parts.keys.must(ref).id);
   const approval = {
     ...wish,
-    policy: { ...wish.policy, keys },
+    policy: { rate: CALLS, ...wish.policy, keys },
     approved_by: by.id,
     expires_at: now + lifeOf(wish.proof),
   };

@@ -7,6 +7,7 @@ import { recognise, type Caller } from "./caller.ts";
 import { faultOf, unmet, type Claims } from "./claims.ts";
 import { cutTokens } from "./ending.ts";
 import { record, type Parts } from "./parts.ts";
+import { isWithin } from "./reach.ts";
 import type { Receipt } from "./receipt.ts";
 import { resolvePolicy } from "./resolve_policy.ts";
 import type { NewTrust, Trust } from "./trusts.ts";
@@ -34,10 +35,11 @@ export function createTrust(parts: Parts, caller: Caller, trust: NewTrust): Trus
 
 /** Ends a trust and, in the same step, every token that was minted for it. */
 export async function deleteTrust(parts: Parts, caller: Caller, id: string): Promise<Receipt> {
-  const { tokens, trusts, gate } = parts;
+  const { tokens, trusts, gate, reach } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, "stop");
-  const { last_used_at } = trusts.must(id);
+  const { last_used_at, policy } = trusts.must(id);
+  if (!isWithin(reach, policy.keys)) throw new Problem("not_found", "There is no such trust.");
   trusts.delete(id);
   const ended = tokens.revokeChildren(id, now);
   gate.bump();

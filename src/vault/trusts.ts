@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import { Problem } from "../problem.ts";
 import type { ClaimConditions } from "./claims.ts";
+import { withinSql, type Reach } from "./reach.ts";
 import type { PolicyInput } from "./resolve_policy.ts";
 
 /** A machine identity that is let in. `policy`, resolved when it was stored, is that of each token that is minted for it. */
@@ -45,8 +46,10 @@ export class Trusts {
     return trust;
   }
 
-  list(before: string | undefined, limit: number): Trust[] {
-    return this.#select("id < ? ORDER BY id DESC LIMIT ?", before ?? "~", limit);
+  /** Trusts, newest first, below the id `before`; of what they reach, only within a choice of keys. */
+  list(before: string | undefined, limit: number, reach: Reach = null): Trust[] {
+    const { where, values } = withinSql("policy -> '$.keys'", reach);
+    return this.#select(`id < ? AND ${where} ORDER BY id DESC LIMIT ?`, before ?? "~", ...values, limit);
   }
 
   /** Stores a trust. Its audience is its own address unless something else was chosen. */

@@ -7,6 +7,7 @@ import { Grant } from "./grants.ts";
 import { KeyDetails } from "./keys.ts";
 import { TokenDetails } from "./tokens.ts";
 import { Webhook } from "./webhooks.ts";
+import { Trust } from "./trusts.ts";
 
 export const Session = z.object({
   id: z.string(),
@@ -71,6 +72,7 @@ export const Export = z.object({
   alerts: z.array(Alert),
   alert_settings: AlertSettings,
   webhooks: z.array(Webhook),
+  trusts: z.array(Trust),
 });
 
 export const Finding = z.object({

@@ -66,7 +66,7 @@ export abstract class TokenSurface extends SpendSurface {
   }
 
   explain(caller: Caller, question: Question): Answer<Explanation> {
-    return this[read](caller, (parts, by) => explain(parts, by, question));
+    return this[read](caller, (parts) => explain(parts, question));
   }
 
   pauseToken(caller: Caller, id: string): Promise<Answer<AppToken>> {

@@ -14,7 +14,7 @@ export abstract class TrustSurface extends AuthorizationSurface {
   }
 
   listTrusts(caller: Caller, before: string | undefined, limit: number): Answer<Trust[]> {
-    return this[read](caller, ({ trusts }) => trusts.list(before, limit));
+    return this[read](caller, ({ trusts, reach }) => trusts.list(before, limit, reach));
   }
 
   deleteTrust(caller: Caller, id: string): Promise<Answer<Receipt>> {
