@@ -43,7 +43,7 @@ export async function consentPage(request: AuthorizationRequest, shown: ConsentP
               html`<p>
                 <label
                   ><input type="checkbox" name="scope" value="${scope}" ${scope === "vault:reveal" ? "" : "checked"} />
-                  ${MEANING[scope]} <code>${scope}</code></label
+                  <span>${MEANING[scope]} <code>${scope}</code></span></label
                 >
               </p>`,
           )}
