@@ -19,6 +19,11 @@ const COMMANDS = {
   conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
   check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),
   fix: needing({ types: true }, fix),
+  cli: async () => {
+    const { bundleCli } = await import("./cli.mjs");
+    console.log(await bundleCli());
+    return 0;
+  },
   test: needing({ testPackages: true, types: true }, test),
 };
 

@@ -188,6 +188,7 @@ export function wireDevice(device: StoredDevice, current: boolean): z.output<typ
     reveal_until: optional(device.reveal_until),
     unlock_asked_at: optional(device.asked_at),
     keys: policy.keys && [...policy.keys],
+    calls_a_minute: policy.rate?.per_minute,
     last_used_at: optional(device.last_used_at),
     uses,
     refused,

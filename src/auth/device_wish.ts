@@ -13,6 +13,8 @@ type Fields = (name: string) => string[];
 
 export const NAME_LENGTH = 100;
 const PLATFORM_LENGTH = 60;
+export const CALLS_A_MINUTE = 60;
+export const MOST_A_MINUTE = 60_000;
 
 /** Names come from whoever asks: no control characters, nothing that turns the text around it, and not long. */
 export function deviceNames(fields: Fields): DeviceNames {
@@ -27,9 +29,19 @@ export function wishIn(fields: Fields, asks: DeviceNames): DeviceWish {
   return {
     name: plain(fields("name")[0] ?? "", NAME_LENGTH) || asks.name,
     platform: asks.platform,
-    policy: fields("reach")[0] === "all" ? {} : { keys: fields("key") },
+    policy: { ...(fields("reach")[0] === "all" ? {} : { keys: fields("key") }), ...rateIn(fields) },
     reveal: revealIn(fields),
   };
+}
+
+/** How often it may call: sixty times a minute unless the person says otherwise; nothing in the field means no limit. */
+function rateIn(fields: Fields): Pick<Policy, "rate"> {
+  const given = fields("per_minute")[0] ?? String(CALLS_A_MINUTE);
+  if (given === "") return {};
+  const per_minute = Number(given);
+  if (!Number.isInteger(per_minute) || per_minute < 1 || per_minute > MOST_A_MINUTE)
+    throw new Problem("invalid_request", `per_minute must be a whole number from 1 to ${MOST_A_MINUTE}.`);
+  return { rate: { per_minute } };
 }
 
 export function revealIn(fields: Fields): RevealChoice {

@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { NAME_LENGTH } from "../auth/device_wish.ts";
+import { CALLS_A_MINUTE, MOST_A_MINUTE, NAME_LENGTH } from "../auth/device_wish.ts";
 import type { RevealChoice } from "../vault/devices.ts";
 import type { Markup } from "./layout.ts";
 
@@ -55,6 +55,12 @@ export function approvalFields({ name }: { name: string }, keys: readonly { id: 
       ${keys.length === 0 ? html`<p class="choice">You have no keys yet.</p>` : ""}
       ${keys.length > KEYS_SHOWN ? html`<p class="choice">Only your newest keys are listed here.</p>` : ""}
     </fieldset>
+    <p>
+      <label
+        >Calls a minute (empty: no limit)<br />
+        <input type="number" name="per_minute" value="${CALLS_A_MINUTE}" min="1" max="${MOST_A_MINUTE}"
+      /></label>
+    </p>
     <p>
       <label
         >May it see secrets, of keys that are marked as revealable?

@@ -6,7 +6,10 @@ import type { Token } from "./tokens.ts";
 /** What a new token may do, and until when. */
 type Terms = { policy: Policy; expires_at: number | null };
 
-/** What a device mints is never more than the device: its keys are among the device's, and it ends with it at the latest (SECURITY S3). */
+/**
+ * What a device mints is never more than the device: its keys are
+ * among the device's, it calls no more often, and it ends with it at the latest (SECURITY S3).
+ */
 export function withinDevice(by: Token, { policy, expires_at }: Terms): Terms {
   if (by.kind !== "dev") return { policy, expires_at };
   const reach = by.policy.keys;
@@ -18,5 +21,18 @@ export function withinDevice(by: Token, { policy, expires_at }: Terms): Terms {
     throw new Problem("insufficient_scope", detail, { rule: "parent", errors });
   }
   const end = lifeEnd("dev", by.created_at);
-  return { policy: { ...policy, keys }, expires_at: Math.min(expires_at ?? end, end) };
+  return {
+    policy: { ...policy, keys, rate: slower(policy.rate, by.policy.rate) },
+    expires_at: Math.min(expires_at ?? end, end),
+  };
+}
+
+/** The slower of two rates, in the second and in the minute. */
+function slower(one: Policy["rate"], other: Policy["rate"]): Policy["rate"] {
+  if (one === undefined || other === undefined) return one ?? other;
+  return { per_second: least(one.per_second, other.per_second), per_minute: least(one.per_minute, other.per_minute) };
+}
+
+function least(one = Infinity, other = Infinity): number | undefined {
+  return one === Infinity && other === Infinity ? undefined : Math.min(one, other);
 }

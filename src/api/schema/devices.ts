@@ -14,6 +14,7 @@ export const Device = z.object({
   reveal_until: time.optional().meta({ description: "Until when it may be shown secrets of revealable keys" }),
   unlock_asked_at: time.optional().meta({ description: "Asks to be shown secrets, and nobody has answered yet" }),
   keys: z.array(z.string()).optional().meta({ description: "Ids of the keys it may use; absent: every key" }),
+  calls_a_minute: z.int().optional().meta({ description: "How often it may call; absent: as often as it likes" }),
   last_used_at: time.optional(),
   uses: z.int(),
   refused: z.int(),

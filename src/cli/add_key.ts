@@ -1,0 +1,115 @@
+import type { Answer } from "./client.ts";
+import { locker, type Locker } from "./client.ts";
+import type { Common } from "./command.ts";
+import { usage } from "./failure.ts";
+import { fieldsIn } from "./fields.ts";
+import { askText, mayAsk, readSecret } from "./prompts.ts";
+import { note, paint, plain, sayJson } from "./terminal.ts";
+
+export type AddOptions = Common & {
+  provider?: string;
+  baseUrl?: string;
+  header?: string;
+  query?: string;
+  tag?: string[];
+  note?: string;
+  expires?: string;
+  revealable?: boolean;
+  scrub?: boolean;
+};
+
+export type Provider = Answer<"GET /providers">["items"][number];
+type Placement = Provider["placement"];
+
+/** Stores a key. What was not said is asked for; the secret is never an argument. */
+export async function addKey(given: string | undefined, options: AddOptions): Promise<void> {
+  const at = await locker(options);
+  const name = given ?? (await askText("What is the key called?", { placeholder: "openai" }));
+  const { provider, known } = await providerFor(at, name, options);
+  const base_url = options.baseUrl ?? (known?.base_url === undefined ? await askBaseUrl(known) : undefined);
+  const placement = placementIn(options);
+  const secret = await secretFor(name, placement ?? known?.placement ?? { in: "bearer" });
+  const { tag: tags = [], note: text, revealable = false, scrub = false } = options;
+  const expires_at = options.expires === undefined ? undefined : moment(options.expires);
+  const key = await at.call("POST /keys", {
+    body: { name, provider, ...secret, base_url, placement, tags, note: text, expires_at, revealable, scrub },
+  });
+  if (options.json === true) return sayJson(key);
+  note(
+    `${paint("Stored", "green", process.stderr)} ${plain(key.name)}; it goes to ${plain(key.base_url)} and nowhere else.`,
+  );
+  note("Use it without seeing it: apilocker run --proxy -- COMMAND");
+}
+
+async function providerFor(
+  at: Locker,
+  name: string,
+  options: AddOptions,
+): Promise<{ provider: string; known?: Provider }> {
+  const providers = await at.list("GET /providers");
+  const find = (id: string) => providers.find((one) => one.id === id);
+  const said = options.provider;
+  if (said === "custom") return { provider: said };
+  const known = find(said ?? name.split("@")[0] ?? name);
+  if (known !== undefined) return { provider: known.id, known };
+  if (said !== undefined)
+    throw usage(
+      `There is no provider ${said}.`,
+      "See: apilocker providers. For any other: --provider custom --base-url https://…",
+    );
+  if (options.baseUrl !== undefined) return { provider: "custom" };
+  if (!mayAsk())
+    throw usage(
+      `Which provider is ${name} for?`,
+      "Say --provider ID, or --base-url https://… for one that is not listed.",
+    );
+  const answer = await askText("Which provider is it for? (an id of apilocker providers, or custom)", {
+    placeholder: "custom",
+  });
+  return providerFor(at, name, { ...options, provider: answer || "custom" });
+}
+
+function askBaseUrl(known: Provider | undefined): Promise<string> {
+  return askText("Where is the API?", { placeholder: known?.base_url_hint ?? "https://api.example.com" });
+}
+
+function placementIn({ header, query }: AddOptions): Placement | undefined {
+  if (header !== undefined && query !== undefined) throw usage("Say --header or --query, not both.");
+  if (header !== undefined) return { in: "header", name: header };
+  if (query !== undefined) return { in: "query", name: query };
+  return undefined;
+}
+
+/** Each field that the provider wants, asked for one by one; from a pipe, the one secret or JSON with all fields. */
+async function secretFor(name: string, placement: Placement) {
+  const fields = fieldsOf(placement);
+  const [only = "secret"] = fields;
+  if (fields.length === 1 || !mayAsk()) {
+    const secret = await readSecret(`The secret of ${name}`);
+    return fields.length === 1 && only !== "secret" && !secret.startsWith("{")
+      ? { fields: { [only]: secret } }
+      : fieldsIn(secret);
+  }
+  const typed: Record<string, string> = {};
+  for (const field of fields) typed[field] = await readSecret(`${field} of ${name}`);
+  return { fields: typed };
+}
+
+function fieldsOf(placement: Placement): string[] {
+  if (placement.in === "basic") return ["username", "password"];
+  if (placement.in === "oauth") return ["client_id", "client_secret", "refresh_token"];
+  if (placement.in !== "headers") return ["secret"];
+  const templates = Object.values(placement.headers).join(" ");
+  return [...new Set([...templates.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field ?? ""))];
+}
+
+const DAY_MS = 86_400_000;
+
+/** `30d`, or a date, as the API wants it. */
+export function moment(text: string): string {
+  const days = /^(\d{1,5})d$/.exec(text)?.[1];
+  const at = days === undefined ? Date.parse(text) : Date.now() + Number(days) * DAY_MS;
+  if (Number.isNaN(at))
+    throw usage(`${JSON.stringify(text)} is no time.`, "Say 30d, 2027-01-31 or 2027-01-31T12:00:00Z.");
+  return new Date(at).toISOString();
+}

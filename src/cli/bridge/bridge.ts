@@ -1,0 +1,256 @@
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { eventsIn } from "./events.ts";
+import { errorFor, isMessage, isRequest, versionOf, type Id, type Message } from "./message.ts";
+import { Refused, Upstream } from "./upstream.ts";
+
+const PARSE_ERROR = -32_700;
+const DRAIN_MS = 10_000;
+const STREAM_AGAIN_MS = 1_000;
+const STREAM_AGAIN_AT_MOST_MS = 30_000;
+const NO_SESSION = "This session is over, and a new one could not be begun.";
+
+/** Asked twice these do nothing twice: they are asked again when the connection breaks. */
+const REPEATABLE = new Set([
+  "initialize",
+  "server/discover",
+  "ping",
+  "tools/list",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "prompts/list",
+  "prompts/get",
+  "completion/complete",
+  "subscriptions/listen",
+]);
+
+/**
+ * Carries JSON-RPC between a client's stdio and a server's Streamable HTTP, for both eras of MCP: a message that names its
+ * protocol version is on its own (2026-07-28), any other belongs to the session that `initialize` began. Messages pass as they
+ * are; the bridge only adds what HTTP wants beside them. Nothing else is ever written to the client.
+ */
+export class Bridge {
+  readonly #upstream: Upstream;
+  readonly #out: Writable;
+  readonly #log: (line: string) => void;
+  /** Requests that wait for their answer, and how to stop them. */
+  readonly #waiting = new Map<Id, { method: string; stop: AbortController }>();
+  readonly #work = new Set<Promise<void>>();
+  /** Notifications reach the server before whatever was said after them. */
+  #order: Promise<void> = Promise.resolve();
+  /** What began the session: said again when the server has lost it. */
+  #hello: Message | undefined;
+  #reviving: Promise<boolean> | undefined;
+  #stream: AbortController | undefined;
+
+  constructor(upstream: Upstream, out: Writable, log: (line: string) => void) {
+    this.#upstream = upstream;
+    this.#out = out;
+    this.#log = log;
+  }
+
+  /** Until the client has closed its end; what it still waits for is answered first. */
+  async run(input: Readable): Promise<void> {
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+      if (line.trim() === "") continue;
+      const message = parse(line);
+      if (message === undefined) this.#write(errorFor(null, PARSE_ERROR, "This line is not a JSON-RPC message."));
+      else this.#take(message);
+    }
+    const timer = setTimeout(() => this.#abort(() => true), DRAIN_MS);
+    // Subscriptions never end by themselves.
+    this.#abort((method) => method === "subscriptions/listen");
+    while (this.#work.size > 0) await Promise.allSettled(this.#work);
+    clearTimeout(timer);
+    this.#stream?.abort();
+    await this.#upstream.close();
+  }
+
+  #take(message: Message): void {
+    const work = this.#order.then(() => this.#handle(message));
+    const settled = work.finally(() => this.#work.delete(settled));
+    this.#work.add(settled);
+    if (!isRequest(message)) this.#order = work;
+  }
+
+  async #handle(message: Message): Promise<void> {
+    if (message.method === "notifications/cancelled" && this.#cancel(message)) return;
+    if (message.method === "initialize") this.#hello = message;
+    const stop = new AbortController();
+    if (isRequest(message)) this.#waiting.set(message.id, { method: message.method, stop });
+    try {
+      await this.#carry(message, stop.signal);
+      if (message.method === "notifications/initialized") this.#openStream();
+    } catch (fault) {
+      if (stop.signal.aborted) return;
+      const { code, message: said } =
+        fault instanceof Refused ? fault : new Refused(`The bridge failed: ${nameOf(fault)}`);
+      this.#log(said);
+      if (isRequest(message)) this.#write(errorFor(message.id, code, said));
+    } finally {
+      if (isRequest(message)) this.#waiting.delete(message.id);
+    }
+  }
+
+  /** Over HTTP a modern request is cancelled by letting go of its answer; a session is told. */
+  #cancel({ params }: Message): boolean {
+    const id = params?.requestId as Id;
+    const stop = this.#waiting.get(id)?.stop;
+    if (stop === undefined) return this.#upstream.session === undefined;
+    if (this.#upstream.session !== undefined) return false;
+    stop.abort();
+    return true;
+  }
+
+  /** Sends a message until it is answered; through a restart where asking twice does no harm. */
+  async #carry(message: Message, signal: AbortSignal): Promise<void> {
+    for (let acknowledged = false; ;) {
+      const session = this.#upstream.session;
+      const response = await this.#upstream.post(message, signal);
+      if (
+        response.status === 404 &&
+        session !== undefined &&
+        versionOf(message) === undefined &&
+        message.method !== "initialize"
+      ) {
+        await response.body?.cancel();
+        if (await this.#revive(session)) continue;
+        throw new Refused(NO_SESSION);
+      }
+      await this.#upstream.assertAnswer(response, isRequest(message));
+      if (message.method === "initialize") this.#upstream.begin(response);
+      const answered = await this.#hand(message, response, acknowledged, signal);
+      if (answered || !isRequest(message) || signal.aborted) return;
+      if (!REPEATABLE.has(message.method))
+        throw new Refused(
+          "The connection broke before the answer came. Whether it was done is not known; look before you ask again.",
+        );
+      this.#log(`the connection broke; ${message.method} is asked again`);
+      acknowledged = true;
+      await this.#upstream.pause(signal);
+    }
+  }
+
+  /** Hands on what an answer says, to the request's own answer. False where the connection broke before that. */
+  async #hand(message: Message, response: Response, acknowledged: boolean, signal: AbortSignal): Promise<boolean> {
+    if (response.body === null || response.status === 202 || response.status === 204) return true;
+    if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")) {
+      for (const one of messagesIn(await response.text())) this.#pass(one, message);
+      return true;
+    }
+    try {
+      for await (const { data } of eventsIn(response.body)) {
+        for (const one of messagesIn(data)) {
+          // A subscription that was renewed behind the client's back is not news to it.
+          if (acknowledged && one.method === "notifications/subscriptions/acknowledged") continue;
+          this.#pass(one, message);
+          if (isRequest(message) && one.method === undefined && one.id === message.id) return true;
+        }
+      }
+    } catch (fault) {
+      if (!signal.aborted) this.#log(`a stream broke: ${nameOf(fault)}`);
+    }
+    return !isRequest(message);
+  }
+
+  #pass(one: Message, asked: Message): void {
+    if (asked.method === "initialize" && one.id === asked.id) this.#upstream.agree(one);
+    this.#write(one);
+  }
+
+  /** Begins a new session in place of one that the server has lost; the client need not know. One at a time. */
+  #revive(lost: string): Promise<boolean> {
+    if (this.#upstream.session !== lost) return Promise.resolve(true);
+    this.#reviving ??= this.#beginAgain().finally(() => (this.#reviving = undefined));
+    return this.#reviving;
+  }
+
+  async #beginAgain(): Promise<boolean> {
+    if (this.#hello === undefined) return false;
+    this.#upstream.forget();
+    const signal = AbortSignal.timeout(30_000);
+    const response = await this.#upstream.post({ ...this.#hello, id: "apilocker-again" }, signal);
+    await this.#upstream.assertAnswer(response, true);
+    this.#upstream.begin(response);
+    const answer = await firstIn(response);
+    if (answer?.result === undefined) return false;
+    this.#upstream.agree(answer);
+    await (await this.#upstream.post({ jsonrpc: "2.0", method: "notifications/initialized" }, signal)).body?.cancel();
+    this.#log("the server had lost the session; a new one was begun");
+    this.#openStream();
+    return true;
+  }
+
+  /** The stream on which a session's server speaks unasked. One that is not offered is not asked for again. */
+  #openStream(): void {
+    if (this.#upstream.session === undefined) return;
+    this.#stream?.abort();
+    const stop = new AbortController();
+    this.#stream = stop;
+    void this.#listen(stop.signal);
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    let last: string | undefined;
+    for (let wait_ms = STREAM_AGAIN_MS; !signal.aborted; wait_ms = Math.min(wait_ms * 2, STREAM_AGAIN_AT_MOST_MS)) {
+      try {
+        const response = await this.#upstream.listen(last, signal);
+        if ([400, 401, 403, 404, 405, 501].includes(response.status) || response.body === null) return;
+        if (response.ok)
+          for await (const { id, data } of eventsIn(response.body)) {
+            last = id ?? last;
+            wait_ms = STREAM_AGAIN_MS;
+            for (const one of messagesIn(data)) this.#write(one);
+          }
+      } catch (fault) {
+        if (signal.aborted) return;
+        this.#log(`the server's stream broke: ${nameOf(fault)}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, wait_ms).unref());
+    }
+  }
+
+  #abort(which: (method: string) => boolean): void {
+    for (const { method, stop } of this.#waiting.values()) if (which(method)) stop.abort();
+  }
+
+  #write(message: Message): void {
+    this.#out.write(`${JSON.stringify(message)}\n`);
+  }
+}
+
+function parse(line: string): Message | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isMessage(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whatever is no JSON-RPC does not reach the client. */
+function messagesIn(text: string): Message[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return (Array.isArray(value) ? value : [value]).filter(isMessage);
+  } catch {
+    return [];
+  }
+}
+
+async function firstIn(response: Response): Promise<Message | undefined> {
+  if (response.body === null) return undefined;
+  if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? ""))
+    return messagesIn(await response.text())[0];
+  for await (const { data } of eventsIn(response.body)) {
+    const [message] = messagesIn(data);
+    if (message !== undefined) return message;
+  }
+  return undefined;
+}
+
+function nameOf(fault: unknown): string {
+  const { name = "fault", cause } = fault as { name?: string; cause?: { code?: string } };
+  return cause?.code ?? name;
+}

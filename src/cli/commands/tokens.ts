@@ -1,0 +1,146 @@
+import type { Command } from "commander";
+import type { Answer } from "../client.ts";
+import { locker } from "../client.ts";
+import { moment } from "../add_key.ts";
+import { answer, choice, command, count, group, list, several, type Common } from "../command.ts";
+import { usage } from "../failure.ts";
+import { findOne, shortId } from "../find.ts";
+import { confirm } from "../prompts.ts";
+import { ago, note, plain, say, sayJson, table } from "../terminal.ts";
+
+const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
+
+type Create = Common & {
+  keys: string[];
+  method?: string[];
+  path?: string[];
+  expires?: string;
+  rate?: number;
+  daily?: number;
+  maxUses?: number;
+  atOnce?: number;
+  ip?: string[];
+  country?: string[];
+  rotation?: (typeof ROTATIONS)[number];
+};
+
+/** App tokens: what apps and agents call the proxy with. */
+export function tokenCommands(program: Command): void {
+  const tokens = group(program, "tokens", "app tokens: what programs call the proxy with").alias("token");
+  command(tokens, "create <name>", "create a token; it is printed once")
+    .requiredOption("--keys <keys>", "keys that it may use: names, ids or tag:x, with commas", list)
+    .option("--method <method>", "only this method, may be repeated", several)
+    .option("--path <glob>", "only paths like this, may be repeated: /v1/chat/**", several)
+    .option("--expires <when>", "when it ends: 30d, or a date")
+    .option("--rate <n>", "at most so many calls a minute", count)
+    .option("--daily <n>", "at most so many calls a day", count)
+    .option("--max-uses <n>", "at most so many calls at all", count)
+    .option("--at-once <n>", "at most so many calls under way", count)
+    .option("--ip <range>", "only from this address or range, may be repeated", several)
+    .option("--country <code>", "only from this country, may be repeated", several)
+    .addOption(choice("--rotation <cadence>", "how long an access token lives", ROTATIONS))
+    .action(create);
+
+  command(tokens, "list", "list tokens")
+    .option("--all", "dead ones too")
+    .option("--limit <n>", "at most so many", count)
+    .action(({ all = false, limit, ...options }: Common & { all?: boolean; limit?: number }) =>
+      answer(
+        options,
+        async (locker) => ({
+          items: (await locker.list("GET /tokens", {}, limit)).filter((token) => all || isLive(token)),
+        }),
+        ({ items }) => showTokens(items),
+      ),
+    );
+
+  command(tokens, "show <token>", "show what a token may do").action((ref: string, options: Common) =>
+    answer(
+      options,
+      async (locker) => findOne(await locker.list("GET /tokens"), ref, "token"),
+      (token) => sayJson(token),
+    ),
+  );
+
+  for (const [name, description, said] of [
+    ["pause", "stop a token for now, and cut what it has open", "is paused"],
+    ["resume", "let a paused token go on", "goes on"],
+  ] as const)
+    command(tokens, `${name} <token>`, description).action((ref: string, options: Common) =>
+      answer(
+        options,
+        async (locker) => {
+          const { id } = findOne(await locker.list("GET /tokens"), ref, "token");
+          return locker.call(`POST /tokens/{id}/${name}`, { params: { id } });
+        },
+        (token) => note(`${plain(token.name)} ${said}.`),
+      ),
+    );
+
+  command(tokens, "revoke <token>", "end a token for good, and cut what it has open")
+    .alias("delete")
+    .option("-y, --yes", "do not ask")
+    .action(async (ref: string, { yes = false, ...options }: Common & { yes?: boolean }) => {
+      const at = await locker(options);
+      const { id, name } = findOne(await at.list("GET /tokens"), ref, "token");
+      await confirm(`Revoke ${plain(name)}? What uses it stops at once.`, yes);
+      const receipt = await at.call("DELETE /tokens/{id}", { params: { id } });
+      if (options.json === true) sayJson(receipt);
+      else note(`${plain(name)} is revoked; ${receipt.streams_cut} streams were cut.`);
+    });
+}
+
+async function create(name: string, { keys, method, path, expires, ...options }: Create): Promise<void> {
+  const { rate, daily, maxUses, atOnce, ip, country, rotation } = options;
+  if (keys.length === 0) throw usage("Say which keys it may use: --keys openai,stripe");
+  const policy = {
+    keys,
+    ...(method === undefined ? {} : { methods: method.map((one) => one.toUpperCase()) as "GET"[] }),
+    ...(path === undefined ? {} : { paths: path }),
+    ...(expires === undefined ? {} : { expires_at: moment(expires) }),
+    ...(rate === undefined ? {} : { rate: { per_minute: rate } }),
+    ...(daily === undefined ? {} : { daily_quota: daily }),
+    ...(maxUses === undefined ? {} : { max_uses: maxUses }),
+    ...(atOnce === undefined ? {} : { max_concurrent: atOnce }),
+    ...(ip === undefined ? {} : { ip_allow: ip }),
+    ...(country === undefined ? {} : { countries: country }),
+  };
+  const at = await locker(options);
+  const made = await at.call("POST /tokens", {
+    body: { name, policy, ...(rotation === undefined ? {} : { rotation }) },
+  });
+  if (options.json === true) return sayJson(made);
+  say(made.token);
+  if (made.refresh_token !== undefined) say(made.refresh_token);
+  const { proxy_origin } = await at.call("GET /me");
+  note(
+    `${made.refresh_token === undefined ? "It is" : "The access token and its refresh token are"} shown this once. Send it where the provider's key would go, to ${proxy_origin}/v1/proxy/KEY`,
+  );
+  if (made.expires_at !== undefined) note(`It ends ${ago(made.expires_at)}.`);
+}
+
+type Token = Answer<"GET /tokens">["items"][number];
+
+function isLive({ revoked_at, expires_at }: Token): boolean {
+  return revoked_at === undefined && (expires_at === undefined || Date.parse(expires_at) > Date.now());
+}
+
+function showTokens(tokens: readonly Token[]): void {
+  if (tokens.length === 0) return note("There are no tokens. Create one: apilocker tokens create my-app --keys openai");
+  const rows = tokens.map((token) => [
+    shortId(token.id),
+    token.name,
+    token.policy.keys === undefined ? "every key" : String(token.policy.keys.length),
+    stateOf(token),
+    String(token.uses),
+    ago(token.last_used_at),
+  ]);
+  say(table(["ID", "NAME", "KEYS", "STATE", "USES", "LAST USED"], rows));
+}
+
+function stateOf(token: Token): string {
+  if (token.revoked_at !== undefined) return "revoked";
+  if (!isLive(token)) return "expired";
+  if (token.paused) return "paused";
+  return token.expires_at === undefined ? "live" : `ends ${ago(token.expires_at)}`;
+}

@@ -1,0 +1,168 @@
+import type { Command } from "commander";
+import { locker, type Answer, type Locker } from "../client.ts";
+import { answer, command, count, type Common } from "../command.ts";
+import { findOne } from "../find.ts";
+import { follow } from "../follow.ts";
+import { note, paint, plain, say, sayJson, table } from "../terminal.ts";
+
+type Row = Answer<"GET /activity">["items"][number];
+type Filter = Common & {
+  key?: string;
+  token?: string;
+  device?: string;
+  action?: string;
+  outcome?: string;
+  since?: string;
+  search?: string;
+  limit: number;
+  follow?: boolean;
+};
+
+/** What happens, what is wrong, and stopping it. */
+export function watchCommands(program: Command): void {
+  command(program, "activity", "what happened, newest first")
+    .option("--key <key>", "only about this key")
+    .option("--token <id>", "only by this token")
+    .option("--device <id>", "only by this device")
+    .option("--action <action>", "only this: proxy.call, key.create, …")
+    .option("--outcome <outcome>", "only with this end: ok, refused, failed, cut")
+    .option("--since <time>", "only since then")
+    .option("--search <text>", "only with this text")
+    .option("-n, --limit <n>", "at most so many", count, 20)
+    .option("-f, --follow", "go on, as it happens")
+    .action(activity);
+
+  command(program, "doctor", "what you should look at; exit code 1 if anything needs you").action(
+    async (options: Common) => {
+      const { items } = await (await locker(options)).call("GET /doctor");
+      if (items.some(({ severity }) => severity !== "notice")) process.exitCode = 1;
+      if (options.json === true) return sayJson({ items });
+      if (items.length === 0) return say(paint("All is well.", "green"));
+      for (const { severity, detail, fix } of items)
+        say(
+          `${paint(severity.padEnd(8), severity === "notice" ? "dim" : "yellow")} ${plain(detail)}\n${" ".repeat(9)}${plain(fix)}`,
+        );
+    },
+  );
+
+  command(
+    program,
+    "explain <token>",
+    "what would be decided about a call, and by which rule; exit code 1 for a refusal",
+  )
+    .option("--key <key>", "key that is called with")
+    .option("--method <method>", "method", "GET")
+    .option("--path <path>", "path at the provider", "/")
+    .option("--ip <address>", "from where")
+    .option("--country <code>", "from which country")
+    .action(explain);
+
+  command(program, "providers", "the providers that are known").action((options: Common) =>
+    answer(
+      options,
+      async (locker) => ({ items: await locker.list("GET /providers") }),
+      ({ items }) =>
+        say(
+          table(
+            ["ID", "NAME", "KIND", "ADDRESS"],
+            items.map(({ id, name, category, base_url, base_url_hint }) => [
+              id,
+              name,
+              category,
+              base_url ?? base_url_hint ?? "",
+            ]),
+          ),
+        ),
+    ),
+  );
+}
+
+type Question = Common & { key?: string; method: string; path: string; ip?: string; country?: string };
+
+async function explain(ref: string, { key, method, path, ip, country, ...options }: Question): Promise<void> {
+  const at = await locker(options);
+  const { id: token_id } = findOne(await at.list("GET /tokens"), ref, "token");
+  const told = await at.call("POST /explain", { body: { token_id, key, method, path, ip, country } });
+  if (told.decision === "deny") process.exitCode = 1;
+  if (options.json === true) return sayJson(told);
+  say(
+    told.decision === "allow"
+      ? paint("It would be let through.", "green")
+      : `${paint("It would be refused", "red")} by ${told.rule ?? ""}: ${plain(told.detail ?? "")}`,
+  );
+  if (told.would_refuse !== undefined)
+    say(`On trial, ${told.would_refuse.rule} would refuse it: ${plain(told.would_refuse.detail)}`);
+  for (const { rule, passed } of told.checks) say(`  ${passed ? paint("✓", "green") : paint("✗", "red")} ${rule}`);
+}
+
+async function activity({ follow: following = false, ...options }: Filter): Promise<void> {
+  const { key, token, device, action, outcome, search: q, limit } = options;
+  const at = await locker(options);
+  const since = options.since === undefined ? undefined : new Date(options.since).toISOString();
+  const rows = await at.list("GET /activity", { key, token, device, action, outcome, since, q }, limit);
+  if (!following) {
+    if (options.json === true) return sayJson({ items: rows });
+    return rows.length === 0 ? note("Nothing happened yet.") : say(table(HEADINGS, rows.map(cells)));
+  }
+  // Oldest first, so that what comes is below what was.
+  for (const row of rows.toReversed()) sayRow(row, options.json === true);
+  const wanted = { key: key === undefined ? undefined : await keyId(at, key), token, device, action, outcome };
+  await follow(at, (event) => {
+    if (event.type === "skipped") note("apilocker: more happened than fits here; apilocker activity shows all of it");
+    // A row comes at the decision and again with its end; the end says it all.
+    if (event.type === "activity" && event.row.outcome !== "pending" && fits(event.row, wanted))
+      sayRow(event.row, options.json === true);
+  });
+}
+
+async function keyId(at: Locker, key: string): Promise<string> {
+  return (await at.call("GET /keys/{key}", { params: { key } })).id;
+}
+
+type Wanted = {
+  key?: string | undefined;
+  token?: string | undefined;
+  device?: string | undefined;
+  action?: string | undefined;
+  outcome?: string | undefined;
+};
+
+function fits({ key, actor, action, outcome }: Row, wanted: Wanted): boolean {
+  const by = wanted.token ?? wanted.device;
+  return (
+    (wanted.key === undefined || key === wanted.key) &&
+    (by === undefined || actor.id === by) &&
+    (wanted.action === undefined || action === wanted.action) &&
+    (wanted.outcome === undefined || outcome === wanted.outcome)
+  );
+}
+
+const HEADINGS = ["WHEN", "WHO", "WHAT", "END", "WHERE", "FROM"];
+
+function cells({
+  at,
+  actor,
+  action,
+  outcome,
+  rule,
+  status,
+  key_name,
+  method,
+  host,
+  path,
+  subject,
+  ip,
+  country,
+}: Row): string[] {
+  const what = key_name === undefined ? action : `${action} ${key_name}`;
+  const where = host === undefined ? (subject ?? "") : `${method ?? ""} ${host}${path ?? ""}`;
+  const end = [outcome, rule, status].filter((one) => one !== undefined && one !== "").join(" ");
+  return [at.slice(0, 19).replace("T", " "), actor.name, what, end, where, country === "XX" ? ip : `${ip} ${country}`];
+}
+
+function sayRow(row: Row, json: boolean): void {
+  if (json) return say(JSON.stringify(row));
+  const [when = "", who = "", what = "", end = "", where = ""] = cells(row).map(plain);
+  const how = row.outcome === "ok" ? "green" : row.outcome === "pending" ? "dim" : "red";
+  say(`${paint(when, "dim")}  ${who}  ${what}  ${paint(end, how)}  ${where}`);
+}

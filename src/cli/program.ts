@@ -1,0 +1,40 @@
+import { Argument, Command } from "commander";
+import { accountCommands } from "./commands/account.ts";
+import { clientCommands } from "./commands/clients.ts";
+import { keyCommands } from "./commands/keys.ts";
+import { mcpCommands } from "./commands/mcp.ts";
+import { syncCommands } from "./commands/sync.ts";
+import { tokenCommands } from "./commands/tokens.ts";
+import { useCommands } from "./commands/use.ts";
+import { vaultCommands } from "./commands/vault.ts";
+import { watchCommands } from "./commands/watch.ts";
+import { COMPLETED, completionFor, type Completed } from "./completion.ts";
+import { reap } from "./reaper.ts";
+import { say } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+/** The whole command line: every command, and what it takes. Help, completion and docs/cli.md come from here. */
+export function programOf(): Command {
+  const program = new Command("apilocker")
+    .description("Your apps and agents use your API keys. They never see them.")
+    .version(VERSION, "-V, --version", "print the version")
+    .enablePositionalOptions()
+    .showHelpAfterError("(see: apilocker --help)")
+    .exitOverride();
+  accountCommands(program);
+  keyCommands(program);
+  useCommands(program);
+  tokenCommands(program);
+  clientCommands(program);
+  watchCommands(program);
+  vaultCommands(program);
+  syncCommands(program);
+  mcpCommands(program);
+  program
+    .command("completion")
+    .description("print a script that makes a shell complete commands and options")
+    .addArgument(new Argument("<shell>", "which shell").choices([...COMPLETED]))
+    .action((shell: Completed) => say(completionFor(shell, program)));
+  program.command("__reap", { hidden: true }).action(reap);
+  return program;
+}

@@ -1,0 +1,156 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { Person } from "../../src/local/person.ts";
+import type { LocalLocker } from "../../src/local/serve.ts";
+import { choose, formsIn, signInDevice, submit, typeCode, type Choices, type SignedIn } from "./device.ts";
+
+/** How a run of the command line ended. */
+export type Ran = { code: number; stdout: string; stderr: string };
+
+type Wishes = { input?: string | undefined; env?: Record<string, string>; cwd?: string };
+
+let bundled: Promise<string> | undefined;
+
+/** The bundle that the package holds, made once for a test file. */
+export function bundle(): Promise<string> {
+  bundled ??= (async () => {
+    const { bundleCli } = (await import("../../scripts/cli.mjs" as string)) as {
+      bundleCli(outfile: string): Promise<string>;
+    };
+    return bundleCli(join(mkdtempSync(join(tmpdir(), "apilocker-cli-")), "apilocker.mjs"));
+  })();
+  return bundled;
+}
+
+/** A terminal with somebody at it, who gives up after a while: question, answer, then the command. */
+const TERMINAL = `
+import fcntl, os, pty, select, struct, sys, termios, time
+question, answer = sys.argv[1].encode(), sys.argv[2].encode()
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    os.execvp(sys.argv[3], sys.argv[3:])
+seen, typed, end = b"", False, time.time() + 20
+while time.time() < end:
+    ready, _, _ = select.select([fd], [], [], 0.2)
+    if not ready:
+        continue
+    try:
+        chunk = os.read(fd, 65536)
+    except OSError:
+        break
+    if not chunk:
+        break
+    seen += chunk
+    if question in seen and not typed:
+        typed = True
+        time.sleep(0.3)
+        os.write(fd, answer)
+else:
+    os.kill(pid, 9)
+_, status = os.waitpid(pid, 0)
+sys.stdout.buffer.write(seen)
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(status))`;
+
+/** The oldest Node that the command line promises to run on, where the machine has one of its own; else the tests' own. */
+const NODE = ["/usr/local/bin/node", "/usr/bin/node"].find(existsSync) ?? process.execPath;
+
+/** Somebody's computer: an empty home, and a folder to work in. */
+export class Computer {
+  readonly home = mkdtempSync(join(tmpdir(), "apilocker-home-"));
+  readonly cwd = mkdtempSync(join(tmpdir(), "apilocker-work-"));
+  readonly config = join(this.home, ".apilocker", "config.json");
+
+  async start(args: readonly string[], { input, env = {}, cwd = this.cwd }: Wishes = {}): Promise<ChildProcess> {
+    const child = spawn(NODE, [await bundle(), ...args], {
+      cwd,
+      env: { PATH: process.env.PATH ?? "", HOME: this.home, APILOCKER_NO_BROWSER: "1", ...env } as Record<
+        string,
+        string
+      > as NodeJS.ProcessEnv,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    if (input !== undefined) child.stdin?.end(input);
+    return child;
+  }
+
+  /** Runs it to its end. Nothing is typed: stdin is empty unless there is `input`. */
+  async run(args: readonly string[], wishes: Wishes = {}): Promise<Ran> {
+    return ended(await this.start(args, { input: "", ...wishes }));
+  }
+
+  /** Runs it to an end that must be a good one, and reads what it said as JSON. */
+  async json<T = Record<string, unknown>>(args: readonly string[], wishes: Wishes = {}): Promise<T> {
+    const { code, stdout, stderr } = await this.run([...args, "--json"], wishes);
+    if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Runs it on a terminal, and types an answer once it has asked. */
+  async typing(args: readonly string[], question: string, answer: string): Promise<Ran> {
+    const env = { PATH: process.env.PATH ?? "", HOME: this.home, TERM: "xterm" } as Record<
+      string,
+      string
+    > as NodeJS.ProcessEnv;
+    const command = [NODE, await bundle(), ...args];
+    const child = spawn("python3", ["-c", TERMINAL, question, answer, ...command], { cwd: this.cwd, env });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    return ended(child);
+  }
+
+  /** Signed in already, as `login` would have left it. */
+  async signIn(locker: LocalLocker, person: Person, choices: Choices = {}, profile = "default"): Promise<SignedIn> {
+    const device = await signInDevice(locker, person, choices);
+    mkdirSync(join(this.home, ".apilocker"), { mode: 0o700, recursive: true });
+    const before = existsSync(this.config)
+      ? (JSON.parse(readFileSync(this.config, "utf8")) as { profiles: object })
+      : undefined;
+    const { token, id: device_id } = device;
+    const fresh = { url: locker.publicOrigin, token, device_id, account: "ada" };
+    const config = { current: profile, profiles: { ...before?.profiles, [profile]: fresh } };
+    writeFileSync(this.config, JSON.stringify(config), { mode: 0o600 });
+    return device;
+  }
+
+  /** `login --headless`, with a person who types the code and says yes. */
+  async login(locker: LocalLocker, person: Person, choices: Choices = {}, more: readonly string[] = []): Promise<Ran> {
+    const child = await this.start(["login", "--headless", "--url", locker.publicOrigin, ...more], { input: "" });
+    const done = ended(child);
+    const [, code = ""] = await said(child, /type ([A-Z]{4}-[A-Z]{4})/);
+    const [approve] = formsIn(await (await typeCode(person, code)).text());
+    if (approve === undefined) throw new Error("the code was not taken");
+    await submit(person, choose(approve, choices));
+    return done;
+  }
+}
+
+/** Waits for a line of stderr, or stdout. */
+export async function said(
+  child: ChildProcess,
+  wanted: RegExp,
+  from: "stderr" | "stdout" = "stderr",
+): Promise<RegExpExecArray> {
+  let text = "";
+  for (;;) {
+    const found = wanted.exec(text);
+    if (found !== null) return found;
+    const heard = await Promise.race([once(child[from]!, "data"), once(child, "exit").then(() => undefined)]);
+    if (heard === undefined && wanted.exec(text) === null)
+      throw new Error(`it ended without saying ${wanted}: ${text}`);
+    if (heard !== undefined) text += String(heard[0]);
+  }
+}
+
+export async function ended(child: ChildProcess): Promise<Ran> {
+  let [stdout, stderr] = ["", ""];
+  child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  return { code: code ?? (signal === null ? -1 : -2), stdout, stderr };
+}
