@@ -101,6 +101,7 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   disconnectKey: async ({ vault, who, param }) => wireKey(await ask(vault.disconnect(who.caller, param("key")))),
   pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
+  restoreKey: async ({ vault, who, param }) => wireKey(await ask(vault.restoreKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
 };
 

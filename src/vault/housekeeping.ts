@@ -13,6 +13,7 @@ import { PACK_AFTER_MS, retain } from "./retention.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Tokens } from "./tokens.ts";
+import { emptyTrash } from "./trash.ts";
 import { UNCLAIMED_MS, type UnderWay } from "./under_way.ts";
 
 type Parts = {
@@ -70,6 +71,7 @@ export class Housekeeping {
     deliver: (now) => this.#parts.deliver(now),
     reseal: (now) => this.#parts.reseal(now),
     end_sessions: (now) => this.#parts.mcp_sessions.expire(now),
+    empty_trash: (now) => this.#emptyTrash(now),
   };
 
   /** A leash ended. If its call is not settled, a router may come back for it within the time it has. */
@@ -88,6 +90,12 @@ export class Housekeeping {
     const { under_way, leashes } = this.#parts;
     for (const { seq, unclaimed_at } of under_way.all())
       if (unclaimed_at === null && !leashes.holds(seq)) this.letGo(seq);
+  }
+
+  async #emptyTrash(now: number): Promise<void> {
+    const { storage, sealer, jobs } = this.#parts;
+    const again = await emptyTrash({ sql: storage.sql, sealer }, now);
+    if (again !== undefined) jobs.plan("empty_trash", again);
   }
 
   async #retain(now: number): Promise<void> {

@@ -12,6 +12,7 @@ export type JobName =
   | "watch"
   | "deliver"
   | "end_sessions"
+  | "empty_trash"
   | "reseal";
 
 type Handler = (now: number) => Promise<void> | void;

@@ -6,6 +6,7 @@ import { sayFarewell } from "./manage_connections.ts";
 import { record, type Parts } from "./parts.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Secret } from "./sealer.ts";
+import { throwAway } from "./trash.ts";
 
 /** Stores a key: sealed and in KV first, then, if name and caller still stand, committed in one step. */
 export async function createKey(parts: Parts, caller: Caller, key: NewKey, secret: Secret): Promise<ApiKey> {
@@ -56,16 +57,20 @@ export async function deleteKey(parts: Parts, caller: Caller, ref: string): Prom
   const { keys, gate, sealer, tokens } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, "stop");
-  const { id, name, ...key } = keys.must(ref);
+  const key = keys.must(ref);
+  const { id, name } = key;
   const last_used_at = lastUse(parts, key.last_used_at, id);
   const versions = keys.versions(id);
-  const farewell = sayFarewell(parts, id);
+  // What a client deletes its owner may want back; what they delete themselves is gone.
+  const regrettable = by.kind === "oat";
+  if (regrettable) throwAway(parts, key, now);
+  const farewell = regrettable ? undefined : sayFarewell(parts, id);
   keys.delete(id);
   gate.bump();
   record(parts, by, caller, "key.delete", { key: id, key_name: name });
   const ended = await cutKey(parts, id, "key_deleted");
   void farewell;
   // Without its key row nothing names the blob any more; one that is left behind by a fault is unreachable, not usable.
-  await Promise.allSettled(versions.map((version) => sealer.deleteBlob(id, version)));
+  if (!regrettable) await Promise.allSettled(versions.map((version) => sealer.deleteBlob(id, version)));
   return { id, revoked_at: now, last_used_at, ...ended };
 }

@@ -18,6 +18,7 @@ import spend from "./migrations/0017_spend.sql";
 import remedies from "./migrations/0018_remedies.sql";
 import trusts from "./migrations/0019_trusts.sql";
 import approvals from "./migrations/0020_approvals.sql";
+import trash from "./migrations/0021_trash.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -41,6 +42,7 @@ const MIGRATIONS: readonly string[] = [
   remedies,
   trusts,
   approvals,
+  trash,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

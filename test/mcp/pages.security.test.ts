@@ -193,6 +193,22 @@ describe("what destroys", () => {
     return JSON.stringify(resultOf(of).content);
   }
 
+  it("deletes a key for seven days, in which its owner has it back, secret and all", async () => {
+    const ada = await newPerson(locker);
+    const stored = await storeKey(ada, "k", upstream.origin, { secret: SECRET });
+    const client = await letIn(locker, ada);
+    await call(client, "delete_key", { key: "k", confirm: "k" });
+    const { token } = await mintToken(ada);
+    const use = () => fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, { headers: { authorization: `Bearer ${token}` } });
+    expect((await use()).status).toBe(404);
+    expect(await ada.api("POST", "/v1/keys/k/restore")).toMatchObject({ id: stored.id, name: "k" });
+    expect((await use()).status).toBe(200);
+    expect(upstream.seen.at(-1)?.headers.authorization).toBe(`Bearer ${SECRET}`);
+    // What its owner deletes is gone.
+    await ada.api("DELETE", "/v1/keys/k");
+    expect((await ada.fetch("/v1/keys/k/restore", { method: "POST" })).status).toBe(404);
+  });
+
   it("wants the name from a client that cannot ask, and says so", async () => {
     const ada = await newPerson(locker);
     const { id } = await mintToken(ada, {}, "my app");

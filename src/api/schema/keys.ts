@@ -253,6 +253,14 @@ export const KEY_OPERATIONS = {
     answer: Key,
     status: 200,
   },
+  restoreKey: {
+    method: "post",
+    path: "/keys/{key}/restore",
+    summary: "Bring back a key that a client deleted within the last seven days",
+    may: ["session"],
+    answer: Key,
+    status: 200,
+  },
   deleteKey: {
     method: "delete",
     path: "/keys/{key}",

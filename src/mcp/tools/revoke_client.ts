@@ -9,7 +9,7 @@ export const revoke_client = tool({
   name: "revoke_client",
   title: "Disconnect a client",
   description:
-    "Ends what an OAuth or MCP client was granted, with its tokens, sessions and streams. The owner is asked first, and can bring it back for seven days.",
+    "Ends what an OAuth or MCP client was granted, with its tokens, sessions and streams. The owner is asked first.",
   scope: "vault:write",
   effect: "destroys",
   input: z.strictObject({ id: idOf("a connected client"), confirm: confirmedName("the client's name") }),

@@ -8,8 +8,7 @@ import { tool } from "../tool.ts";
 export const revoke_device = tool({
   name: "revoke_device",
   title: "Revoke a device",
-  description:
-    "Signs a computer out and ends every token that it made. The owner is asked first, and can bring it back for seven days.",
+  description: "Signs a computer out and ends every token that it made. The owner is asked first.",
   scope: "vault:write",
   effect: "destroys",
   input: z.strictObject({ id: idOf("a device"), confirm: confirmedName("the device's name") }),

@@ -8,8 +8,7 @@ import { tool } from "../tool.ts";
 export const revoke_token = tool({
   name: "revoke_token",
   title: "Revoke an app token",
-  description:
-    "Ends an app token and cuts what it has open. The owner is asked first, and can bring it back for seven days.",
+  description: "Ends an app token and cuts what it has open. The owner is asked first.",
   scope: "vault:write",
   effect: "destroys",
   input: z.strictObject({ id: idOf("an app token"), confirm: confirmedName("the token's name") }),

@@ -7,6 +7,7 @@ import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
 import { revealKeys } from "../reveal.ts";
 import type { Secret } from "../sealer.ts";
+import { restoreKey } from "../trash.ts";
 import { change, forCaller, read, stop, Surface } from "../surface.ts";
 
 /** Keys: stored, changed, rotated, shown to their owner, deleted. */
@@ -60,6 +61,11 @@ export abstract class KeySurface extends Surface {
 
   usePageLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<Done>> {
     return answerAsync(() => usePageLink(this[forCaller](caller), caller, handle, secret));
+  }
+
+  /** Brings back what a client deleted within the last seven days. */
+  restoreKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
+    return this[change](caller, (parts) => restoreKey(parts, caller, ref));
   }
 
   deleteKey(caller: Caller, ref: string): Promise<Answer<Receipt>> {
