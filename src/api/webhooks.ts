@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { configOf, type Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import { mayBeTold } from "../vault/deliver.ts";
+import { mayBeTold } from "../vault/public_host.ts";
 import type { Webhook as Stored } from "../vault/webhooks.ts";
 import type { Handlers } from "./operation.ts";
 import type { Webhook, WEBHOOK_OPERATIONS } from "./schema.ts";

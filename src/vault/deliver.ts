@@ -1,8 +1,8 @@
 import { Webhook as Signer } from "standardwebhooks";
-import { configOf, type Config } from "../config.ts";
+import { configOf } from "../config.ts";
 import { logFault } from "../problem.ts";
 import type { Parts } from "./parts.ts";
-import { isOurs, isPublicHost } from "./public_host.ts";
+import { mayBeTold } from "./public_host.ts";
 import { raiseAlert } from "./raise.ts";
 import type { Delivery, Webhook } from "./webhooks.ts";
 
@@ -74,13 +74,6 @@ export async function deliver(
         : "The receiver could not be reached.",
     );
   }
-}
-
-/** Public https only, and never one of our own hosts (SECURITY S26). */
-export function mayBeTold(config: Config, url: URL): boolean {
-  if (isOurs(config, url)) return false;
-  if (config.allow_private_upstreams) return url.protocol === "https:" || url.protocol === "http:";
-  return url.protocol === "https:" && isPublicHost(url.hostname);
 }
 
 /** Under which name a webhook's secret is sealed. */

@@ -37,3 +37,10 @@ function namesPrivateAddress(name: string): boolean {
     (address) => ipaddr.IPv4.isValidFourPartDecimal(address) && ipaddr.parse(address).range() !== "unicast",
   );
 }
+
+/** May a message be sent there? Public https only, and never one of our own hosts (SECURITY S26). */
+export function mayBeTold(config: Ours & { allow_private_upstreams: boolean }, url: URL): boolean {
+  if (isOurs(config, url)) return false;
+  if (config.allow_private_upstreams) return url.protocol === "https:" || url.protocol === "http:";
+  return url.protocol === "https:" && isPublicHost(url.hostname);
+}
