@@ -28,13 +28,15 @@ type CardProps = {
   children: ReactNode;
   /** Rows reach the card's edges. */
   flush?: boolean;
+  /** It stays in sight while what is beside it scrolls. */
+  sticky?: boolean;
   id?: string;
 };
 
 /** What belongs together. */
-export function Card({ title, lead, actions, children, flush = false, id }: CardProps): ReactNode {
+export function Card({ title, lead, actions, children, flush = false, sticky = false, id }: CardProps): ReactNode {
   return (
-    <section className={flush ? "card flush" : "card"} id={id}>
+    <section className={`card ${flush ? "flush" : ""} ${sticky ? "sticky" : ""}`} id={id}>
       {title === undefined ? null : (
         <header className="card-head">
           <div>

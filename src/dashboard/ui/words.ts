@@ -25,6 +25,7 @@ export function policyInWords(policy: Policy, names: ReadonlyMap<string, string>
   const sentences = [
     `Whoever holds it may call ${termsInWords(policy, names)}.`,
     ...limitsInWords(policy),
+    ...budgetInWords(policy),
     allow_credential_endpoints === true
       ? "It may even call what makes or shows credentials."
       : "What makes or shows credentials at the provider stays refused.",
@@ -60,4 +61,25 @@ function limitsInWords({ rate, daily_quota, max_concurrent, max_uses }: Terms): 
   ] as const;
   const told = limits.flatMap(([count, of]) => (count === undefined ? [] : [`${count.toLocaleString()} ${of}`]));
   return told.length === 0 ? [] : [`At most ${listed(told)}.`];
+}
+
+function budgetInWords({ spend }: Policy): string[] {
+  const { usd_per_day, usd_per_month } = spend ?? {};
+  const told = [
+    ...(usd_per_day === undefined ? [] : [`${dollars(usd_per_day)} a day`]),
+    ...(usd_per_month === undefined ? [] : [`${dollars(usd_per_month)} a month`]),
+  ];
+  return told.length === 0 ? [] : [`Calls to models may cost ${listed(told)}.`];
+}
+
+const DOLLARS = new Intl.NumberFormat(undefined, {
+  style: "currency",
+  currency: "USD",
+  maximumFractionDigits: 4,
+  minimumFractionDigits: 2,
+});
+
+/** An amount of money. */
+export function dollars(amount: number): string {
+  return DOLLARS.format(amount);
 }

@@ -3,6 +3,7 @@ import { Link } from "wouter";
 import { Modal } from "../../ui/dialog.tsx";
 import { Facts } from "../../ui/page.tsx";
 import { exact } from "../../ui/time.tsx";
+import { dollars } from "../../ui/words.ts";
 import { actorOf, Outcome, type Row } from "./words.tsx";
 
 /** Everything on record about one row: who, what, where, the rule that decided, and its place in the chain. */
@@ -38,6 +39,14 @@ function Body({ of }: { of: Row }): ReactNode {
           of.host !== undefined && ["Host", of.host],
           of.subject !== undefined && ["About", of.subject],
           of.status !== undefined && ["Status", of.status],
+          of.usd !== undefined && [
+            "Cost",
+            `${dollars(of.usd)}${of.usd_estimated === true ? " at most, estimated" : ""}`,
+          ],
+          of.would_refuse !== undefined && [
+            "Rule on trial that would refuse",
+            <code key="trial">{of.would_refuse}</code>,
+          ],
           of.latency_ms !== undefined && ["Latency", `${of.latency_ms} ms`],
           of.bytes_in !== undefined && ["Received", `${of.bytes_in.toLocaleString()} B`],
           of.bytes_out !== undefined && ["Sent", `${of.bytes_out.toLocaleString()} B`],

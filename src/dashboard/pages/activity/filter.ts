@@ -10,6 +10,7 @@ export const FILTERS = [
   "provider",
   "country",
   "ip",
+  "would_refuse",
   "since",
   "until",
 ] as const;

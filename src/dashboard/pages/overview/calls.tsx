@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import type { Answer } from "../../data/api.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
@@ -20,7 +20,9 @@ const SERIES = [
   { name: "Refused", className: "bar-refused", of: ({ outcomes }: Bucket) => refusedIn(outcomes) },
 ] as const;
 
-const [WIDTH, HEIGHT, FLOOR, LEFT] = [720, 180, 20, 34];
+const [HEIGHT, FLOOR, LEFT, TOP] = [190, 22, 34, 6];
+/** A label needs this much room. */
+const LABEL_WIDTH = 76;
 
 /** Calls by the hour or the day, stacked by how they ended. */
 export function Calls(): ReactNode {
@@ -80,39 +82,57 @@ function filled(items: readonly Bucket[], span: Span): Bucket[] {
 }
 
 function Bars({ buckets, span }: { buckets: readonly Bucket[]; span: Span }): ReactNode {
+  const [room, width] = useWidth();
   const most = niceCeiling(Math.max(1, ...buckets.map(({ calls }) => calls)));
-  const step = (WIDTH - LEFT) / buckets.length;
-  const y = (value: number) => (HEIGHT - FLOOR) * (1 - value / most) + 6;
+  const step = (width - LEFT) / buckets.length;
+  const y = (value: number) => (HEIGHT - FLOOR - TOP) * (1 - value / most) + TOP;
   const total = buckets.reduce((sum, { calls }) => sum + calls, 0);
+  const every = Math.ceil(LABEL_WIDTH / step);
   return (
-    <svg
-      className="chart"
-      viewBox={`0 0 ${WIDTH} ${HEIGHT + 6}`}
-      role="img"
-      aria-label={`${total.toLocaleString()} calls in the last ${span === "hour" ? "24 hours" : "30 days"}`}
-    >
-      {[0, 0.5, 1].map((share) => (
-        <g key={share}>
-          <line x1={LEFT} x2={WIDTH} y1={y(most * share)} y2={y(most * share)} className="chart-line" />
-          <text x={LEFT - 6} y={y(most * share) + 4} textAnchor="end" className="chart-text">
-            {share === 0.5 && most < 2 ? "" : compact(most * share)}
-          </text>
-        </g>
-      ))}
-      {buckets.map((bucket, index) => (
-        <g key={bucket.at}>
-          <title>{describe(bucket, span)}</title>
-          <rect x={LEFT + index * step} y={6} width={step} height={HEIGHT - FLOOR} className="chart-hit" />
-          <Stack of={bucket} x={LEFT + index * step + step * 0.14} width={step * 0.72} y={y} />
-          {index % Math.ceil(buckets.length / 6) === 0 ? (
-            <text x={LEFT + (index + 0.5) * step} y={HEIGHT + 2} textAnchor="middle" className="chart-text">
-              {labelOf(bucket.at, span)}
+    <div ref={room}>
+      <svg
+        className="chart"
+        width={width}
+        height={HEIGHT}
+        role="img"
+        aria-label={`${total.toLocaleString()} calls in the last ${span === "hour" ? "24 hours" : "30 days"}`}
+      >
+        {[0, 0.5, 1].map((share) => (
+          <g key={share}>
+            <line x1={LEFT} x2={width} y1={y(most * share)} y2={y(most * share)} className="chart-line" />
+            <text x={LEFT - 6} y={y(most * share) + 4} textAnchor="end" className="chart-text">
+              {share === 0.5 && most < 2 ? "" : compact(most * share)}
             </text>
-          ) : null}
-        </g>
-      ))}
-    </svg>
+          </g>
+        ))}
+        {buckets.map((bucket, index) => (
+          <g key={bucket.at}>
+            <title>{describe(bucket, span)}</title>
+            <rect x={LEFT + index * step} y={TOP} width={step} height={HEIGHT - FLOOR - TOP} className="chart-hit" />
+            <Stack of={bucket} x={LEFT + index * step + step * 0.14} width={step * 0.72} y={y} />
+            {index % every === 0 && LEFT + index * step + LABEL_WIDTH / 2 < width ? (
+              <text x={LEFT + (index + 0.5) * step} y={HEIGHT - 6} textAnchor="middle" className="chart-text">
+                {labelOf(bucket.at, span)}
+              </text>
+            ) : null}
+          </g>
+        ))}
+      </svg>
+    </div>
   );
+}
+
+/** How wide there is room to draw, so that lines and letters keep their size on every screen. */
+function useWidth() {
+  const room = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(300);
+  useEffect(() => {
+    if (room.current === null) return;
+    const watch = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.floor(entry?.contentRect.width ?? 300))));
+    watch.observe(room.current);
+    return () => watch.disconnect();
+  }, []);
+  return [room, width] as const;
 }
 
 type StackProps = { of: Bucket; x: number; width: number; y: (value: number) => number };

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { Me } from "../../data/me.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";
 import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
+import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { useTold } from "../../ui/told.ts";
@@ -21,6 +22,14 @@ export function Settings(): ReactNode {
           <>
             <Name key={found.name} of={found} />
             <Identities of={found} />
+            <Card
+              title="Freezing"
+              lead="Freeze everything by hand at any time; or let an alert pause the offender, or all, by itself."
+            >
+              <div>
+                <LinkButton href="/alerts#rules">What freezes by itself</LinkButton>
+              </div>
+            </Card>
             <ExportAccount of={found} />
             <DeleteAccount of={found} />
           </>

@@ -26,6 +26,11 @@ export function PolicyBuilder({ value, onChange, keys, error }: BuilderProps): R
         keys={keys}
         fault={(name) => faultOf(error, `policy.${name}`)}
       />
+      <Budget
+        value={value.spend}
+        onChange={(next) => onChange(next === undefined ? without(value, "spend") : { ...value, spend: next })}
+        fault={faultOf(error, "policy.spend")}
+      />
       <label className="tick">
         <input
           type="checkbox"
@@ -66,6 +71,39 @@ export function PolicyBuilder({ value, onChange, keys, error }: BuilderProps): R
 function without<Whole extends object, Name extends keyof Whole>(whole: Whole, name: Name): Omit<Whole, Name> {
   const { [name]: _left_out, ...others } = whole;
   return others;
+}
+
+type BudgetProps = {
+  value: Policy["spend"];
+  onChange: (budget: Policy["spend"]) => void;
+  fault: string | undefined;
+};
+
+/** What calls to models may cost. */
+function Budget({ value = {}, onChange, fault }: BudgetProps): ReactNode {
+  const field = (name: "usd_per_day" | "usd_per_month") => ({
+    value: value[name],
+    onChange: (next: number | undefined) => {
+      const others = without(value, name);
+      const budget = next === undefined ? others : { ...others, [name]: next };
+      onChange(Object.keys(budget).length === 0 ? undefined : budget);
+    },
+    fault: undefined,
+  });
+  return (
+    <div className="stack tight">
+      <div className="form-row">
+        <Count
+          label="US dollars a day"
+          note="For models whose answers say what they took."
+          fraction
+          {...field("usd_per_day")}
+        />
+        <Count label="US dollars a month" fraction {...field("usd_per_month")} />
+      </div>
+      {fault === undefined ? null : <p className="problem">{fault}</p>}
+    </div>
+  );
 }
 
 type TermProps = {

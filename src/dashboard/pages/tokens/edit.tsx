@@ -59,7 +59,7 @@ function EditForm({ of: opened, keys }: { of: TokenDetails; keys: readonly Key[]
           <PolicyBuilder value={policy} onChange={setPolicy} keys={keys} error={error} />
         </div>
       </Card>
-      <Card title="In words">
+      <Card title="In words" sticky>
         <p className="sentence" aria-live="polite">
           {policyInWords(policy, new Map(keys.map(({ id, name }) => [id, name])))}
         </p>

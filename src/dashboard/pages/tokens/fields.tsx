@@ -58,8 +58,15 @@ function linesIn(text: string): string[] | undefined {
   return lines.length === 0 ? undefined : lines;
 }
 
-/** A whole number from one on, or none. */
-export function Count({ label, note, value, onChange, fault }: FieldProps<number>): ReactNode {
+/** A number, or no limit: whole ones from one on, or amounts. */
+export function Count({
+  label,
+  note,
+  value,
+  onChange,
+  fault,
+  fraction = false,
+}: FieldProps<number> & { fraction?: boolean }): ReactNode {
   const id = useId();
   return (
     <Field id={id} label={label} note={note} fault={fault}>
@@ -67,12 +74,12 @@ export function Count({ label, note, value, onChange, fault }: FieldProps<number
         id={id}
         type="number"
         className="input"
-        min={1}
-        step={1}
-        inputMode="numeric"
+        min={fraction ? 0 : 1}
+        step={fraction ? "any" : 1}
+        inputMode={fraction ? "decimal" : "numeric"}
         placeholder="no limit"
         defaultValue={value}
-        onChange={({ target }) => onChange(target.value === "" ? undefined : Math.trunc(target.valueAsNumber))}
+        onChange={({ target }) => onChange(target.value === "" ? undefined : target.valueAsNumber)}
       />
     </Field>
   );

@@ -109,7 +109,7 @@ function TokenForm({ keys, like, onCreated }: TokenFormProps): ReactNode {
           <PolicyBuilder value={policy} onChange={setPolicy} keys={keys} error={error} />
         </div>
       </Card>
-      <Card title="In words">
+      <Card title="In words" sticky>
         <p className="sentence" aria-live="polite">
           {policyInWords(policy, names)}
         </p>

@@ -20,6 +20,7 @@ const NAMES: readonly (keyof Patch)[] = [
   "rate",
   "daily_quota",
   "max_concurrent",
+  "spend",
   "allow_credential_endpoints",
   "warn",
 ];

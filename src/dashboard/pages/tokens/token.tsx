@@ -13,6 +13,7 @@ import { Life, Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { RecentActivity } from "../activity/recent.tsx";
 import { usePauseToken } from "./menu.tsx";
+import { Spend } from "./spend.tsx";
 import { RevokeToken } from "./revoke.tsx";
 import { policyInWords } from "../../ui/words.ts";
 
@@ -85,6 +86,7 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
         </div>
         <div className="stack">
           <Reach keys={policy.keys} />
+          {policy.spend === undefined ? null : <Spend token={id} />}
           <Generations of={of} />
         </div>
       </div>
