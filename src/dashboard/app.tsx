@@ -24,6 +24,7 @@ const Clients = lazy(async () => ({ default: (await import("./pages/clients/list
 const ClientPage = lazy(async () => ({ default: (await import("./pages/clients/client.tsx")).ClientPage }));
 const Alerts = lazy(async () => ({ default: (await import("./pages/alerts/alerts.tsx")).Alerts }));
 const Connect = lazy(async () => ({ default: (await import("./pages/connect/connect.tsx")).Connect }));
+const Approvals = lazy(async () => ({ default: (await import("./pages/approvals.tsx")).Approvals }));
 const Explain = lazy(async () => ({ default: (await import("./pages/explain.tsx")).Explain }));
 const Settings = lazy(async () => ({ default: (await import("./pages/settings/settings.tsx")).Settings }));
 
@@ -49,6 +50,7 @@ export function App(): ReactNode {
                   <Route path="/alerts" component={Alerts} />
                   <Route path="/clients" component={Clients} />
                   <Route path="/clients/:id">{({ id }) => <ClientPage id={id} />}</Route>
+                  <Route path="/approvals" component={Approvals} />
                   <Route path="/explain" component={Explain} />
                   <Route path="/connect" component={Connect} />
                   <Route path="/devices" component={Devices} />

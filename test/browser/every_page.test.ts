@@ -63,6 +63,7 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
       explain: "/explain",
       activity: "/activity",
       alerts: "/alerts",
+      approvals: "/approvals",
       clients: "/clients",
       devices: "/devices",
       connect: "/connect",

@@ -15,7 +15,8 @@ import { seriousFaults } from "../support/accessibility.ts";
 import { CHROMIUM, launchChromium } from "../support/chromium.ts";
 import { expectQuiet, openWindow } from "../support/dashboard.ts";
 import { poll, startLogin } from "../support/device.ts";
-import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const HOSTILE_CLIENT = `Claude</h1><script>document.title='owned'</script>`;
 const SCREENSHOTS = resolve(import.meta.dirname, "../../.build/screenshots");
@@ -135,6 +136,31 @@ describe.skipIf(CHROMIUM === undefined)("somebody who lets others in", () => {
     agent.stop();
     expectQuiet(window);
     await window.close();
+  }, 90_000);
+
+  it("is asked about a call while it waits, and lets it through by one click", async () => {
+    const ada = await newPerson(locker);
+    const upstream = await startUpstream();
+    await storeKey(ada, "orders", upstream.origin);
+    const { token } = await mintToken(ada, { keys: ["orders"], ask: { methods: ["DELETE"] } }, "cleaner");
+    const window = await openWindow(browser, ada);
+    const { page } = window;
+    await page.goto(`${locker.publicOrigin}/approvals`);
+    await page.getByText("Nothing waits for you").waitFor();
+    const waiting = fetch(`${locker.proxyOrigin}/v1/proxy/orders/v1/orders/7`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    await page.getByText("/v1/orders/7").waitFor();
+    expect(upstream.seen).toEqual([]);
+    expect(await seriousFaults(page)).toEqual([]);
+    await page.screenshot({ path: join(SCREENSHOTS, "approval-light.png"), fullPage: true });
+    await page.getByRole("button", { name: "Allow once" }).click();
+    expect((await waiting).status).toBe(200);
+    expect(upstream.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(["DELETE /v1/orders/7"]);
+    expectQuiet(window);
+    await window.close();
+    await upstream.stop();
   }, 90_000);
 
   it("approves a device by its code, sees it on the page, and revokes it", async () => {

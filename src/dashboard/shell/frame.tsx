@@ -19,6 +19,7 @@ const PLACES: readonly (readonly Place[])[] = [
   [
     { path: "/activity", name: "Activity", icon: "activity" },
     { path: "/alerts", name: "Alerts", icon: "alert" },
+    { path: "/approvals", name: "Approvals", icon: "approve" },
     { path: "/explain", name: "Explain", icon: "explain" },
   ],
   [
@@ -100,7 +101,13 @@ const MOST_COUNTED = 99;
 
 /** How much waits there for an answer. */
 function Waiting({ at }: { at: string }): ReactNode {
-  return at === "/alerts" ? <OpenAlerts /> : null;
+  if (at === "/alerts") return <OpenAlerts />;
+  return at === "/approvals" ? <OpenQuestions /> : null;
+}
+
+function OpenQuestions(): ReactNode {
+  const { data } = useAnswer("GET /approvals", {}, { every_ms: useTail(10_000) });
+  return <Count of={data?.items.filter(({ decision }) => decision === undefined).length ?? 0} what="waiting" />;
 }
 
 function OpenAlerts(): ReactNode {

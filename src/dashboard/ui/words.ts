@@ -26,6 +26,7 @@ export function policyInWords(policy: Policy, names: ReadonlyMap<string, string>
     `Whoever holds it may call ${termsInWords(policy, names)}.`,
     ...limitsInWords(policy),
     ...budgetInWords(policy),
+    ...askInWords(policy),
     allow_credential_endpoints === true
       ? "It may even call what makes or shows credentials."
       : "What makes or shows credentials at the provider stays refused.",
@@ -61,6 +62,16 @@ function limitsInWords({ rate, daily_quota, max_concurrent, max_uses }: Terms): 
   ] as const;
   const told = limits.flatMap(([count, of]) => (count === undefined ? [] : [`${count.toLocaleString()} ${of}`]));
   return told.length === 0 ? [] : [`At most ${listed(told)}.`];
+}
+
+function askInWords({ ask }: Policy): string[] {
+  if (ask === undefined) return [];
+  const { methods, paths } = ask;
+  const which = [
+    methods === undefined ? "" : ` with ${listed(methods, "or")}`,
+    paths === undefined ? "" : ` on ${listed(paths, "or")}`,
+  ].join("");
+  return [`${which === "" ? "Every call" : `Calls${which}`} must have your yes first.`];
 }
 
 function budgetInWords({ spend }: Policy): string[] {

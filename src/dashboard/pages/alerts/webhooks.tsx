@@ -20,6 +20,8 @@ type Event = NonNullable<Webhook["events"]>[number];
 const EVENTS: Record<Event, string> = {
   "alert.raised": "An alert is raised",
   revocation: "Something is revoked",
+  "approval.requested": "A call waits for your yes",
+  "approval.answered": "Somebody answered it",
   "vault.frozen": "Everything is frozen",
   "vault.unfrozen": "It is in use again",
 };

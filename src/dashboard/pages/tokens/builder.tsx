@@ -26,6 +26,11 @@ export function PolicyBuilder({ value, onChange, keys, error }: BuilderProps): R
         keys={keys}
         fault={(name) => faultOf(error, `policy.${name}`)}
       />
+      <Ask
+        value={value.ask}
+        onChange={(next) => onChange(next === undefined ? without(value, "ask") : { ...value, ask: next })}
+        fault={(name) => faultOf(error, `policy.ask.${name}`)}
+      />
       <Budget
         value={value.spend}
         onChange={(next) => onChange(next === undefined ? without(value, "spend") : { ...value, spend: next })}
@@ -71,6 +76,43 @@ export function PolicyBuilder({ value, onChange, keys, error }: BuilderProps): R
 function without<Whole extends object, Name extends keyof Whole>(whole: Whole, name: Name): Omit<Whole, Name> {
   const { [name]: _left_out, ...others } = whole;
   return others;
+}
+
+type AskProps = {
+  value: Policy["ask"];
+  onChange: (ask: Policy["ask"]) => void;
+  fault: (name: string) => string | undefined;
+};
+
+/** Calls that wait for a person's yes. */
+function Ask({ value, onChange, fault }: AskProps): ReactNode {
+  const field = (name: "methods" | "paths") => ({
+    value: value?.[name],
+    onChange: (next: string[] | undefined) =>
+      onChange(next === undefined ? without(value ?? {}, name) : { ...value, [name]: next }),
+    fault: fault(name),
+  });
+  return (
+    <div className="stack">
+      <label className="tick">
+        <input
+          type="checkbox"
+          checked={value !== undefined}
+          onChange={({ target }) => onChange(target.checked ? {} : undefined)}
+        />
+        <span>
+          Ask me first
+          <small>Such calls wait up to two minutes for your yes, here or on a webhook's link.</small>
+        </span>
+      </label>
+      {value === undefined ? null : (
+        <>
+          <Some legend="Ask for methods" note="None chosen: every method." all={METHODS} {...field("methods")} />
+          <Lines label="Ask for paths" note="One a line. Empty: every path." {...field("paths")} />
+        </>
+      )}
+    </div>
+  );
 }
 
 type BudgetProps = {

@@ -12,7 +12,7 @@ import { Answered, Empty } from "../../ui/states.tsx";
 import { PolicyBuilder } from "./builder.tsx";
 import { CreatedToken, type Created } from "./created.tsx";
 import type { TokenDetails } from "./token.tsx";
-import type { Policy } from "./policy.ts";
+import { written, type Policy } from "./policy.ts";
 import { policyInWords } from "../../ui/words.ts";
 
 type Rotation = TokenDetails["rotation"];
@@ -79,7 +79,9 @@ function TokenForm({ keys, like, onCreated }: TokenFormProps): ReactNode {
   const names = new Map(keys.map(({ id, name }) => [id, name]));
   const { busy, error, submit } = useForm(async (typed) => {
     const name = typed.text("name");
-    const { id, token, refresh_token } = await create.mutateAsync({ body: { name, policy, rotation } });
+    const { id, token, refresh_token } = await create.mutateAsync({
+      body: { name, policy: written(policy), rotation },
+    });
     onCreated({ id, name, token, refresh_token, policy, replaces: like });
   });
   return (

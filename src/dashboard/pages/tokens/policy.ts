@@ -20,13 +20,20 @@ const NAMES: readonly (keyof Patch)[] = [
   "rate",
   "daily_quota",
   "max_concurrent",
+  "ask",
   "spend",
   "allow_credential_endpoints",
   "warn",
 ];
 
+/** A policy as it is sent: what somebody answered "always" to belongs to the token that asked, and is not said again. */
+export function written({ ask, ...rules }: Policy): Policy {
+  return ask === undefined ? rules : { ...rules, ask: { methods: ask.methods, paths: ask.paths } };
+}
+
 /** What has to be said to make one policy into another: what changed, and null for what is no more. */
 export function patchBetween(before: Policy, after: Policy): Patch {
-  const changed = NAMES.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
-  return Object.fromEntries(changed.map((name) => [name, after[name] ?? null]));
+  const [was, is] = [written(before), written(after)];
+  const changed = NAMES.filter((name) => JSON.stringify(was[name]) !== JSON.stringify(is[name]));
+  return Object.fromEntries(changed.map((name) => [name, is[name] ?? null]));
 }

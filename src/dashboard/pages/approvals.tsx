@@ -1,0 +1,118 @@
+import { Button } from "@cloudflare/kumo/components/button";
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { Answer, Given } from "../data/api.ts";
+import { useTail } from "../data/live.ts";
+import { useAct, useAnswer } from "../data/queries.ts";
+import { Icon } from "../shell/icons.tsx";
+import { LiveMark } from "../ui/live_mark.tsx";
+import { Card, Facts, Page } from "../ui/page.tsx";
+import { Answered, Empty } from "../ui/states.tsx";
+import { Status } from "../ui/status.tsx";
+import { When } from "../ui/time.tsx";
+import { useTold } from "../ui/told.ts";
+
+type Approval = Answer<"GET /approvals">["items"][number];
+type Decision = Given<"POST /approvals/{id}">["body"]["decision"];
+
+const ASKED_EVERY_MS = 2_000;
+const YES: readonly (readonly [Decision, string])[] = [
+  ["once", "Once"],
+  ["10m", "For 10 minutes"],
+  ["1h", "For an hour"],
+  ["always", "Always"],
+];
+
+/** Calls that wait for a person. What is shown is what will be sent, worked out by us and not by who asks. */
+export function Approvals(): ReactNode {
+  const open = useAnswer("GET /approvals", {}, { every_ms: useTail(ASKED_EVERY_MS) });
+  return (
+    <Page
+      title="Approvals"
+      lead="Calls that a token may make only with your yes. They wait two minutes, then they are refused."
+      actions={<LiveMark />}
+    >
+      <Answered of={open} lines={4}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Card>
+              <Empty icon="approve" title="Nothing waits for you">
+                Let a token ask first, in its policy, and its calls appear here the moment they are made.
+              </Empty>
+            </Card>
+          ) : (
+            items.map((approval) => <Question key={approval.id} of={approval} />)
+          )
+        }
+      </Answered>
+    </Page>
+  );
+}
+
+function Question({ of }: { of: Approval }): ReactNode {
+  const answer = useAct("POST /approvals/{id}");
+  const tell = useTold();
+  const decide = (decision: Decision) =>
+    void tell(
+      answer.mutateAsync({ params: { id: of.id }, body: { decision } }),
+      decision === "no" ? "Refused" : "Let through",
+    );
+  const { actor, key } = of;
+  return (
+    <Card
+      title={
+        <span className="row">
+          {actor.name} asks <When at={of.asked_at} />
+        </span>
+      }
+      actions={
+        of.decision !== undefined ? (
+          <Status tone={of.decision === "no" ? "bad" : "good"}>answered</Status>
+        ) : of.waiting ? (
+          <Status tone="ice">waiting</Status>
+        ) : (
+          <Status tone="quiet">has left</Status>
+        )
+      }
+    >
+      <p className="destination">
+        {of.method} {of.host}
+        {of.path}
+      </p>
+      <Facts
+        of={[
+          [
+            "With the key",
+            <Link key="key" className="link" href={`/keys/${key.id}`}>
+              {key.name}
+            </Link>,
+          ],
+          ["From", of.country === "XX" ? of.ip : `${of.ip} (${of.country})`],
+          ["Refused by itself", <When key="end" at={of.expires_at} />],
+        ]}
+      />
+      {of.decision === undefined ? (
+        <div className="row" role="group" aria-label={`Answer to ${actor.name}`}>
+          {YES.map(([decision, words]) => (
+            <Button
+              key={decision}
+              variant={decision === "once" ? "primary" : "secondary"}
+              disabled={answer.isPending}
+              onClick={() => decide(decision)}
+            >
+              {decision === "once" ? "Allow once" : words}
+            </Button>
+          ))}
+          <Button
+            variant="secondary-destructive"
+            icon={<Icon name="close" size={14} />}
+            disabled={answer.isPending}
+            onClick={() => decide("no")}
+          >
+            No
+          </Button>
+        </div>
+      ) : null}
+    </Card>
+  );
+}
