@@ -37,7 +37,8 @@ export function wishIn(fields: Fields, asks: DeviceNames): DeviceWish {
 /** How often it may call: sixty times a minute unless the person says otherwise; nothing in the field means no limit. */
 function rateIn(fields: Fields): Pick<Policy, "rate"> {
   const given = fields("per_minute")[0] ?? String(CALLS_A_MINUTE);
-  if (given === "") return {};
+  // Said, not left out: whoever leaves it out gets the usual limit.
+  if (given === "") return { rate: undefined };
   const per_minute = Number(given);
   if (!Number.isInteger(per_minute) || per_minute < 1 || per_minute > MOST_A_MINUTE)
     throw new Problem("invalid_request", `per_minute must be a whole number from 1 to ${MOST_A_MINUTE}.`);
