@@ -264,7 +264,7 @@ const TOOLS: Record<string, { input?: Record<string, unknown>; run: Fixture }> =
         ...(roots === undefined ? {} : { roots: inputRequired.listRoots() }),
       };
       const asked = Object.keys(inputRequests);
-      if (asked.length === 0 || asked.every((key) => answerOf(call, key) !== undefined)) return said("Done.");
+      if (asked.every((key) => answerOf(call, key) !== undefined)) return said("Done.");
       return inputRequired({ inputRequests });
     },
   },
@@ -358,10 +358,11 @@ const PROMPTS = [
   { name: "test_input_required_result_prompt", description: "A prompt that asks" },
 ];
 
+const messages = (...content: GetPromptResult["messages"][number]["content"][]) => ({
+  messages: content.map((one) => ({ role: "user" as const, content: one })),
+});
+
 function prompt(name: string, args: Record<string, string> = {}, context: ServerContext) {
-  const messages = (...content: GetPromptResult["messages"][number]["content"][]) => ({
-    messages: content.map((one) => ({ role: "user" as const, content: one })),
-  });
   switch (name) {
     case "test_simple_prompt":
       return messages(text("This is a simple prompt for testing."));

@@ -135,17 +135,18 @@ function whereTo({ origin, base_path, placement }: Destination): Markup {
     <p>and nowhere else (${origin}${base_path}).${token_host}</p>`;
 }
 
+const field = (name: string, required: boolean) =>
+  html`<p>
+    <label
+      >${name}${required ? "" : " (optional)"}<br />${
+        LINES.has(name)
+          ? html`<textarea name="${name}" rows="6" ${required ? "required" : ""} autocomplete="off"></textarea>`
+          : html`<input type="password" name="${name}" ${required ? "required" : ""} autocomplete="off" />`
+      }</label
+    >
+  </p>`;
+
 function fields({ placement }: Destination, action: string): Markup {
-  const field = (name: string, required: boolean) =>
-    html`<p>
-      <label
-        >${name}${required ? "" : " (optional)"}<br />${
-          LINES.has(name)
-            ? html`<textarea name="${name}" rows="6" ${required ? "required" : ""} autocomplete="off"></textarea>`
-            : html`<input type="password" name="${name}" ${required ? "required" : ""} autocomplete="off" />`
-        }</label
-      >
-    </p>`;
   return html`<form method="post" action="${action}" autocomplete="off">
     ${secretFieldsOf(placement).map((name) => field(name, true))}
     ${optionalFieldsOf(placement).map((name) => field(name, false))}

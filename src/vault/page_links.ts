@@ -14,7 +14,7 @@ import { grantsScope, type Scope } from "./scopes.ts";
 import type { Secret } from "./sealer.ts";
 
 /** What a person is asked to do on a page of ours, because no program and no model may see what passes there. */
-export type Errand =
+type Errand =
   | { kind: "store"; key: NewKey }
   | { kind: "rotate"; key_id: string; version: number }
   | { kind: "reveal"; key_id: string }

@@ -1,8 +1,6 @@
-import { Problem } from "../problem.ts";
-import { recognise, type Caller } from "./caller.ts";
-import { Housekeeping } from "./housekeeping.ts";
+import type { Jobs } from "./jobs.ts";
 import type { ApiKey } from "./keys.ts";
-import { record, type Parts } from "./parts.ts";
+import type { Sealer } from "./sealer.ts";
 
 /** The rows of a key as they were; a sealed blob that was still at hand is in base64. */
 type Content = { tables: Record<string, Record<string, SqlStorageValue>[]> };
@@ -15,7 +13,7 @@ const BLOB = "base64:";
  * Puts a key's rows aside before they are deleted by a client, whose model may have been talked into it. Its blobs stay where
  * they are; nothing uses the key meanwhile, since nothing finds it.
  */
-export function throwAway({ sql, jobs }: Parts, key: ApiKey, now: number): void {
+export function throwAway({ sql, jobs }: { sql: SqlStorage; jobs: Jobs }, key: ApiKey, now: number): void {
   const tables = Object.fromEntries(
     Object.entries(TABLES).map(([table, column]) => [
       table,
@@ -36,11 +34,12 @@ export function throwAway({ sql, jobs }: Parts, key: ApiKey, now: number): void 
   jobs.plan("empty_trash", now + KEPT_MS);
 }
 
-/** Brings a key back as it was, by id or by the name that it had; of several the one that went last. */
-export function restoreKey(parts: Parts, caller: Caller, ref: string): ApiKey {
-  const { sql, keys, tokens, gate, jobs } = parts;
-  const now = Date.now();
-  const by = recognise(tokens, caller, now);
+/** What lies in the trash under that id or name; of several what went last. */
+export function findThrown(
+  sql: SqlStorage,
+  ref: string,
+  now: number,
+): { key_id: string; names: string[]; content: string } | undefined {
   const [thrown] = sql
     .exec<{ key_id: string; content: string }>(
       "SELECT key_id, content FROM trash WHERE (key_id = ?1 OR name = ?1) AND deleted_at > ?2 ORDER BY deleted_at DESC LIMIT 1",
@@ -48,32 +47,27 @@ export function restoreKey(parts: Parts, caller: Caller, ref: string): ApiKey {
       now - KEPT_MS,
     )
     .toArray();
-  if (thrown === undefined) throw new Problem("not_found", "There is no such key to bring back.");
-  const { tables } = JSON.parse(thrown.content) as Content;
-  const taken = (tables.key_name ?? []).find(({ name }) => keys.find(String(name)) !== undefined);
-  if (taken !== undefined)
-    throw new Problem("conflict", `Another key is called ${String(taken.name)}; rename it first.`);
+  if (thrown === undefined) return undefined;
+  const { key_name = [] } = (JSON.parse(thrown.content) as Content).tables;
+  return { ...thrown, names: key_name.map(({ name }) => name as string) };
+}
+
+/** Puts the rows back where they were. */
+export function takeBack(sql: SqlStorage, { key_id, content }: { key_id: string; content: string }): void {
+  const { tables } = JSON.parse(content) as Content;
   for (const table of Object.keys(TABLES))
     for (const row of tables[table] ?? []) {
       const columns = Object.keys(row);
       const marks = columns.map(() => "?").join(", ");
-      sql.exec(
-        `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${marks})`,
-        ...Object.values(row).map((value) => restored(value)),
-      );
+      const values = Object.values(row).map((value) => restored(value));
+      sql.exec(`INSERT INTO ${table} (${columns.join(", ")}) VALUES (${marks})`, ...values);
     }
-  sql.exec("DELETE FROM trash WHERE key_id = ?", thrown.key_id);
-  keys.changed();
-  gate.bump();
-  jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
-  const key = keys.must(thrown.key_id);
-  record(parts, by, caller, "key.restore", { key: key.id, key_name: key.name });
-  return key;
+  sql.exec("DELETE FROM trash WHERE key_id = ?", key_id);
 }
 
 /** Forgets what nobody wanted back, its blobs first. Answers when to look again. */
 export async function emptyTrash(
-  { sql, sealer }: Pick<Parts, "sql" | "sealer">,
+  { sql, sealer }: { sql: SqlStorage; sealer: Sealer },
   now: number,
 ): Promise<number | undefined> {
   const due = sql

@@ -12,7 +12,7 @@ export const create_token = tool({
   effect: "adds",
   input: NewToken,
   output: HandedOver,
-  run: async (asked, { name, rotation = "static", policy = {} }) => {
+  run: async (asked, { name, rotation, policy = {} }) => {
     const wish = { kind: "mint" as const, name, rotation, policy: policyInput(policy) };
     const next =
       "Once the owner has agreed, list_tokens shows the token's policy. The token itself is for the app, not for you.";

@@ -7,7 +7,7 @@ import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
 import { revealKeys } from "../reveal.ts";
 import type { Secret } from "../sealer.ts";
-import { restoreKey } from "../trash.ts";
+import { restoreKey } from "../restore_key.ts";
 import { change, forCaller, read, stop, Surface } from "../surface.ts";
 
 /** Keys: stored, changed, rotated, shown to their owner, deleted. */
