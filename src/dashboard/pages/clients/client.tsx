@@ -74,6 +74,8 @@ function Opened({ of }: { of: Client }): ReactNode {
                 ["Uses", of.uses.toLocaleString()],
                 ["Refused", of.refused.toLocaleString()],
                 ["Last used", <When key="used" at={of.last_used_at} />],
+                ["Open MCP sessions", of.live_sessions.toLocaleString()],
+                ["Tokens renewed", `${of.rotations.toLocaleString()} times`],
                 ["Let in", exact(of.authorized_at)],
                 of.revoked_at !== undefined && ["Disconnected", exact(of.revoked_at)],
               ]}
