@@ -4,6 +4,7 @@ import { Modal } from "../../ui/dialog.tsx";
 import { Facts } from "../../ui/page.tsx";
 import { exact } from "../../ui/time.tsx";
 import { dollars } from "../../ui/words.ts";
+import { BringBack } from "./bring_back.tsx";
 import { actorOf, Outcome, type Row } from "./words.tsx";
 
 /** Everything on record about one row: who, what, where, the rule that decided, and its place in the chain. */
@@ -54,6 +55,7 @@ function Body({ of }: { of: Row }): ReactNode {
           of.user_agent !== undefined && of.user_agent !== "" && ["Program", of.user_agent],
         ]}
       />
+      <BringBack of={of} />
       <div className="chain">
         <h3>In the chain</h3>
         <p className="lead">
