@@ -57,8 +57,20 @@ export class ConnectionRows {
     const { renewable, renewals, failures, retry_at, trouble } = row;
     this.#sql.exec(
       `INSERT OR REPLACE INTO connection (key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at, renewals, failures, retry_at, trouble) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ...[key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at],
-      ...[renewals, failures, retry_at, trouble],
+      key_id,
+      state,
+      binding,
+      serial,
+      sealed,
+      obtained_at,
+      expires_at,
+      renewable,
+      scopes,
+      connected_at,
+      renewals,
+      failures,
+      retry_at,
+      trouble,
     );
   }
 

@@ -46,8 +46,10 @@ export function widerFields(before: Bounds, after: Bounds): (keyof Bounds)[] {
   return (Object.keys(COMPARISONS) as (keyof Bounds)[]).filter((field) => isWiderIn(field, before, after));
 }
 
-function isWiderIn<Field extends keyof Bounds>(field: Field, before: Bounds, after: Bounds): boolean {
-  return COMPARISONS[field](before[field], after[field]);
+function isWiderIn(field: keyof Bounds, before: Bounds, after: Bounds): boolean {
+  // Each field's comparison takes that field's values, which the type of a union of fields cannot say.
+  const compare = COMPARISONS[field] as Comparison<unknown>;
+  return compare(before[field], after[field]);
 }
 
 /** Fewer methods, fewer paths, or more addresses to which somebody said always. */

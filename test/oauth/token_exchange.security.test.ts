@@ -33,11 +33,8 @@ class Issuer {
   constructor() {
     this.#server = createServer((request, response) => {
       this.asked.push(request.url ?? "");
-      void this.#answer(request.url ?? "").then((body) => {
-        response.setHeader("content-type", "application/json");
-        response.setHeader("cache-control", "max-age=3600");
-        response.end(JSON.stringify(body));
-      });
+      const headers = { "content-type": "application/json", "cache-control": "max-age=3600" };
+      void this.#answer(request.url ?? "").then((body) => response.writeHead(200, headers).end(JSON.stringify(body)));
     });
   }
 
