@@ -6,12 +6,14 @@ import { buildWorker } from "../../src/local/build.ts";
 import { Children } from "./children.ts";
 import { machine, versions } from "./machine.ts";
 import { measure } from "./measure.ts";
+import { measureCuts, tellCuts } from "./parts/cuts.ts";
 import { planFor, type Plan } from "./plan.ts";
 import { report } from "./report.ts";
 import { resultsOf } from "./results.ts";
 import { startTargets } from "./targets/start.ts";
 
 const children = new Children();
+const CUT_AT_ONCE = [1_000, 5_000];
 
 /** One whole run: start everything, measure, print, write. */
 async function run(plan: Plan, json: string | undefined): Promise<void> {
@@ -27,6 +29,15 @@ async function run(plan: Plan, json: string | undefined): Promise<void> {
   if (json === undefined) return;
   const file = { ...results, machine: idle, versions: versions(), run: { plan: plan.name, seconds } };
   await writeFile(json, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** Only how fast many open streams are cut: it wants the machine for itself. */
+async function cutMany(json: string | undefined): Promise<void> {
+  await buildWorker();
+  const cuts = await measureCuts(children, CUT_AT_ONCE);
+  console.log(tellCuts(cuts));
+  if (json !== undefined)
+    await writeFile(json, `${JSON.stringify({ cuts, machine: machine(), versions: versions() }, null, 2)}\n`);
 }
 
 /** Never resolves: rejects when the time is up, or when somebody stops us. */
@@ -52,10 +63,12 @@ try {
       json: { type: "string" },
       quick: { type: "boolean", default: false },
       long: { type: "boolean", default: false },
+      cuts: { type: "boolean", default: false },
     },
   });
   const plan = planFor(values);
-  await Promise.race([run(plan, values.json), stopped(plan.limit_ms)]);
+  const work = values.cuts ? cutMany(values.json) : run(plan, values.json);
+  await Promise.race([work, stopped(plan.limit_ms)]);
 } catch (fault) {
   process.exitCode ??= 1;
   if (process.exitCode === 1) console.error(children.lastWords);

@@ -32,6 +32,8 @@ const STOPS = new Set<string>([
   "pauseKey",
   "disconnectKey",
   "pauseToken",
+  "changeToken",
+  "deleteTrust",
   "revokeToken",
   "revokeSession",
   "revokeDevice",
@@ -39,7 +41,7 @@ const STOPS = new Set<string>([
   "revokeGrant",
 ]);
 /** Tried by themselves below. */
-const APART = new Set<string>(["freeze", "unfreeze", "revokeSessions"]);
+const APART = new Set<string>(["freeze", "unfreeze", "revokeSessions", "deleteMe"]);
 /** Reads nothing of a vault, or is asked by an upgrade and tried by itself below. */
 const PUBLIC = new Set<string>(["listProviders", "live"]);
 
@@ -129,6 +131,16 @@ describe("a frozen vault", () => {
   it("may not be given another identity, in the directory either", async () => {
     const answer = await world.fresh.fetch("/auth/oidc/link", { method: "POST" });
     expect([answer.status, (await answer.json<{ code: string }>()).code]).toEqual([423, "frozen"]);
+  });
+});
+
+describe("ending a frozen account", () => {
+  it("is for a fresh sign-in only", async () => {
+    const { older, froze, fresh } = await freeze(await newPerson(locker));
+    const ends = async (person: Person) => (await person.fetch("/v1/me", { method: "DELETE" })).status;
+    expect([await ends(older), await ends(froze)]).toEqual([423, 423]);
+    expect(await ends(fresh)).toBe(200);
+    expect((await fresh.fetch("/v1/me")).status).toBe(401);
   });
 });
 
