@@ -43,19 +43,38 @@ test("no body is read whole, but a small one that may have to be sent twice", ()
   expect(reads.map(([read]) => read)).toEqual([expect.stringContaining("length <= REPLAYED_BYTES")]);
 });
 
-test("every request that leaves bypasses shared caches and follows no redirect", () => {
-  const calls = SOURCES.flatMap(({ code }) => [...code.matchAll(/(?<![.\w])fetch\(([\s\S]*?\}\s*\));/g)]);
-  // A call of the proxy, and a test call that a person asks for.
-  expect(holding(/(?<![.\w])fetch\(/)).toEqual(["probe.ts", "send.ts"]);
-  expect(calls).toHaveLength(2);
-  for (const [call] of calls) {
-    expect(call).toContain('cache: "no-store"');
-    expect(call).toContain('redirect: "manual"');
-    expect(call).toMatch(/\bsignal\b/);
-  }
-  // The only other thing that fetches is a leash, and it fetches from an object.
-  expect(holding(/\.fetch\(/)).toEqual(["leash.ts"]);
-  expect(holding(/\bcaches\b|cacheTtl|cacheEverything|cf: \{/)).toEqual([]);
+/** Where something is fetched, as against where an object says how it is asked. */
+const FETCHES = /(?<![.\w]|async )fetch\(/;
+
+/** Folders of the Worker whose code talks to the world. */
+const OUTWARD = ["proxy", "signin", "oauth", "vault"] as const;
+
+test.each(OUTWARD)(
+  "every request that leaves from %s bypasses shared caches, follows no redirect and ends",
+  (folder) => {
+    const sources = sourcesOf(folder);
+    const fetching = sources.filter(({ code }) => FETCHES.test(code));
+    const calls = fetching.flatMap(({ code }) => [...code.matchAll(/(?<![.\w]|async )fetch\(([\s\S]*?\}\s*\));/g)]);
+    expect(calls.length).toBeGreaterThanOrEqual(Math.max(1, fetching.length));
+    for (const [call] of calls) {
+      expect(call).toContain('cache: "no-store"');
+      expect(call).toContain('redirect: "manual"');
+      expect(call).toMatch(/\bsignal\b/);
+    }
+    expect(sources.filter(({ code }) => /\bcaches\b|cacheTtl|cacheEverything|cf: \{/.test(code))).toEqual([]);
+  },
+);
+
+test("nothing else of the Worker fetches, and the proxy otherwise only from its vault", () => {
+  const folders = readdirSync(join(ROOT, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const others = folders
+    .map(({ name }) => name)
+    .filter((name) => !([...OUTWARD, "local", "cli", "dashboard"] as string[]).includes(name));
+  const fetching = others.flatMap((folder) => sourcesOf(folder).filter(({ code }) => FETCHES.test(code)));
+  expect(fetching.map(({ name }) => name)).toEqual([]);
+  expect(holding(FETCHES)).toEqual(["probe.ts", "send.ts"]);
+  // A leash, and a call that waits for a person's yes.
+  expect(holding(/\.fetch\(/)).toEqual(["hold.ts", "leash.ts"]);
 });
 
 test("the deployment has no cache in front of it and serves no other name", () => {
