@@ -13,7 +13,6 @@ import { resultsOf } from "./results.ts";
 import { startTargets } from "./targets/start.ts";
 
 const children = new Children();
-const CUT_AT_ONCE = [1_000, 5_000];
 
 /** One whole run: start everything, measure, print, write. */
 async function run(plan: Plan, json: string | undefined): Promise<void> {
@@ -31,11 +30,10 @@ async function run(plan: Plan, json: string | undefined): Promise<void> {
   await writeFile(json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
-/** Only how fast many open streams are cut: it wants the machine for itself. */
-async function cutMany(json: string | undefined): Promise<void> {
+/** Only how fast that many open streams are cut (`--cuts 1000,5000`): it wants the machine for itself. */
+async function cutMany(sizes: string, json: string | undefined): Promise<void> {
   await buildWorker();
-  const cuts = await measureCuts(children, CUT_AT_ONCE);
-  console.log(tellCuts(cuts));
+  const cuts = await measureCuts(children, sizes.split(",").map(Number), (one) => console.log(tellCuts(one)));
   if (json !== undefined)
     await writeFile(json, `${JSON.stringify({ cuts, machine: machine(), versions: versions() }, null, 2)}\n`);
 }
@@ -63,11 +61,11 @@ try {
       json: { type: "string" },
       quick: { type: "boolean", default: false },
       long: { type: "boolean", default: false },
-      cuts: { type: "boolean", default: false },
+      cuts: { type: "string" },
     },
   });
   const plan = planFor(values);
-  const work = values.cuts ? cutMany(values.json) : run(plan, values.json);
+  const work = values.cuts === undefined ? run(plan, values.json) : cutMany(values.cuts, values.json);
   await Promise.race([work, stopped(plan.limit_ms)]);
 } catch (fault) {
   process.exitCode ??= 1;

@@ -24,7 +24,11 @@ const OTHER = "other";
 const STREAM = "/sse/1000/4000/chat/completions";
 
 /** Opens that many streams, stops them (a token revoked, or the key paused that all of them use) and listens when each breaks. */
-export async function measureCuts(children: Children, sizes: readonly number[]): Promise<Cuts[]> {
+export async function measureCuts(
+  children: Children,
+  sizes: readonly number[],
+  tell: (one: Cuts) => void,
+): Promise<Cuts[]> {
   const upstream = port(await children.start("upstream", 0));
   const started = await children.start("apilocker", upstream);
   const locker = port(started);
@@ -54,7 +58,7 @@ export async function measureCuts(children: Children, sizes: readonly number[]):
     const answered_ms = now() - began;
     const cuts = (await Promise.all(open.map(({ ended }) => ended))).map((at) => at - began);
     const { latencies } = await calls.stop();
-    measured.push({
+    const one_more: Cuts = {
       streams,
       stopped_by: one ? "a token revoked" : "a key paused",
       answered_ms,
@@ -67,21 +71,21 @@ export async function measureCuts(children: Children, sizes: readonly number[]):
         p99_ms: quantile(latencies, 0.99),
         max_ms: Math.max(...latencies),
       },
-    });
+    };
+    tell(one_more);
+    measured.push(one_more);
   }
   return measured;
 }
 
 /** The figures for people. */
-export function tellCuts(cuts: readonly Cuts[]): string {
+export function tellCuts({ streams, stopped_by, others, ...cut }: Cuts): string {
+  const { answered_ms, cut_p50_ms, cut_p99_ms, cut_max_ms } = cut;
   const ms = (value: number) => `${Math.round(value)} ms`;
-  return cuts
-    .map(
-      ({ streams, stopped_by, answered_ms, cut_p50_ms, cut_p99_ms, cut_max_ms, others }) =>
-        `${streams} streams, ${stopped_by}: answered after ${ms(answered_ms)}; cut p50 ${ms(cut_p50_ms)}, p99 ${ms(cut_p99_ms)}, last ${ms(cut_max_ms)}; ` +
-        `${others.calls} other calls of the vault meanwhile: p50 ${ms(others.p50_ms)}, p99 ${ms(others.p99_ms)}, slowest ${ms(others.max_ms)}`,
-    )
-    .join("\n");
+  return (
+    `${streams} streams, ${stopped_by}: answered after ${ms(answered_ms)}; cut p50 ${ms(cut_p50_ms)}, p99 ${ms(cut_p99_ms)}, last ${ms(cut_max_ms)}; ` +
+    `${others.calls} other calls of the vault meanwhile: p50 ${ms(others.p50_ms)}, p99 ${ms(others.p99_ms)}, slowest ${ms(others.max_ms)}`
+  );
 }
 
 /** One call after another by another key, for as long as the cutting takes. */
