@@ -1,7 +1,7 @@
 import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
 import { listProviders } from "../catalog/catalog.ts";
 import { configOf } from "../config.ts";
-import { toldAlert } from "../vault/alert_told.ts";
+import { toldAlert } from "../vault/alerts/alert_told.ts";
 import { ask } from "../vault/answer.ts";
 import { wireWebhook } from "./webhooks.ts";
 import { paged, type Handlers } from "./operation.ts";

@@ -1,4 +1,4 @@
-import { toldAlert } from "../vault/alert_told.ts";
+import { toldAlert } from "../vault/alerts/alert_told.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ALERT_OPERATIONS } from "./schema.ts";

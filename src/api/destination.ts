@@ -2,9 +2,9 @@ import { optionalFieldsOf, secretFieldsOf, type OAuthPlacement, type Placement }
 import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
-import { isOurs, isPublicHost } from "../vault/public_host.ts";
-import type { Destination } from "../vault/keys.ts";
-import type { Secret } from "../vault/sealer.ts";
+import { isOurs, isPublicHost } from "../vault/alerts/public_host.ts";
+import type { Destination } from "../vault/keys/keys.ts";
+import type { Secret } from "../vault/keys/sealer.ts";
 
 /** Where a person wants a secret to go; what is left out comes from the catalog. */
 export type Wanted = {

@@ -1,6 +1,6 @@
 import { configOf } from "../config.ts";
 import { ask } from "../vault/answer.ts";
-import type { Device } from "../vault/devices.ts";
+import type { Device } from "../vault/tokens/devices.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { DEVICE_OPERATIONS } from "./schema.ts";
 import { wireDevice, wireReceipt, wireTime, wireToken } from "./wire.ts";

@@ -1,7 +1,7 @@
 import { assertOwnSocket } from "../auth/caller.ts";
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
-import { listenRequest } from "../vault/live.ts";
+import { listenRequest } from "../vault/alerts/live.ts";
 import type { Handlers } from "./operation.ts";
 import type { LIVE_OPERATIONS } from "./schema.ts";
 

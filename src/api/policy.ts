@@ -1,8 +1,8 @@
 /** Policies on their way in and out: times as epoch milliseconds inside, as RFC 3339 outside. */
 import type * as z from "zod";
-import type { PolicyChanges } from "../vault/change_token.ts";
-import type { PolicyInput } from "../vault/resolve_policy.ts";
-import type { Token as StoredToken } from "../vault/tokens.ts";
+import type { PolicyChanges } from "../vault/tokens/change_token.ts";
+import type { PolicyInput } from "../vault/policy/resolve_policy.ts";
+import type { Token as StoredToken } from "../vault/tokens/tokens.ts";
 import type { Policy, PolicyPatch, StoredPolicy } from "./schema.ts";
 
 type Times = { not_before?: string | undefined; expires_at?: string | undefined };

@@ -1,17 +1,17 @@
 /** Our rows as the wire wants them: snake_case, RFC 3339 times, nothing that is null. */
 import type * as z from "zod";
 import type { Config } from "../config.ts";
-import { activityRow } from "../vault/activity_row.ts";
-import type { AuditRow as StoredRow } from "../vault/audit.ts";
-import type { KeyDetails as StoredDetails } from "../vault/change_keys.ts";
-import type { GrantDetails } from "../vault/manage_grants.ts";
-import type { Issued } from "../vault/families.ts";
-import type { Freeze } from "../vault/frozen.ts";
-import type { LinkedIdentity } from "../vault/identities.ts";
-import type { Device as StoredDevice } from "../vault/devices.ts";
-import type { ApiKey } from "../vault/keys.ts";
-import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/manage_tokens.ts";
-import type { Token as StoredToken } from "../vault/tokens.ts";
+import { activityRow } from "../vault/audit/activity_row.ts";
+import type { AuditRow as StoredRow } from "../vault/audit/audit.ts";
+import type { KeyDetails as StoredDetails } from "../vault/keys/change_keys.ts";
+import type { GrantDetails } from "../vault/tokens/manage_grants.ts";
+import type { Issued } from "../vault/tokens/families.ts";
+import type { Freeze } from "../vault/account/frozen.ts";
+import type { LinkedIdentity } from "../vault/account/identities.ts";
+import type { Device as StoredDevice } from "../vault/tokens/devices.ts";
+import type { ApiKey } from "../vault/keys/keys.ts";
+import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/tokens/manage_tokens.ts";
+import type { Token as StoredToken } from "../vault/tokens/tokens.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
 import { wirePolicy } from "./policy.ts";
 import type {

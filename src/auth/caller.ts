@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
-import type { Authority, Caller } from "../vault/caller.ts";
+import type { Authority, Caller } from "../vault/tokens/caller.ts";
 import { readCookie, SESSION_COOKIE } from "./cookies.ts";
 import { originOf } from "./origin.ts";
 

@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
-import { REVEAL_CHOICES, type RevealChoice } from "../vault/devices.ts";
-import type { Policy } from "../vault/policy.ts";
+import { REVEAL_CHOICES, type RevealChoice } from "../vault/tokens/devices.ts";
+import type { Policy } from "../vault/policy/policy.ts";
 
 /** What a device says of itself. */
 export type DeviceNames = { name: string; platform: string };

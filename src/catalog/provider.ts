@@ -41,7 +41,7 @@ export type OAuthPlacement = {
 type OAuthGrant = "authorization_code" | "client_credentials" | "jwt_bearer";
 type ClientAuth = "basic" | "post" | "private_key_jwt" | "none";
 
-/** Calls of a provider's API. `path` is a glob of `covers` (vault/path.ts) on the whole path at the provider's host. */
+/** Calls of a provider's API. `path` is a glob of `covers` (vault/policy/path.ts) on the whole path at the provider's host. */
 export type Operation = { method: "*" | "GET" | "POST" | "PUT" | "PATCH" | "DELETE"; path: string };
 
 /** Where a provider's API is: at one address for everybody, or at an address of the person's own, of which the hint is the form. */

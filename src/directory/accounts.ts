@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import { newVaultId } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
-import type { Identity } from "../vault/identities.ts";
+import type { Identity } from "../vault/account/identities.ts";
 
 /** An account and the vault that belongs to it; two ids from the first day (DESIGN D16). */
 export type Account = { id: string; vault_id: string; ready: boolean };

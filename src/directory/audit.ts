@@ -5,9 +5,9 @@ import {
   tallySql,
   type ActivityFilter,
   type Tally,
-} from "../vault/activity_filter.ts";
-import type { AuditRow } from "../vault/audit.ts";
-import { unpack } from "../vault/segments.ts";
+} from "../vault/audit/activity_filter.ts";
+import type { AuditRow } from "../vault/audit/audit.ts";
+import { unpack } from "../vault/audit/segments.ts";
 
 /** Rows of a page; `resume` is where to go on when nothing more was found within what one request may read. */
 export type ArchivePage = { rows: AuditRow[]; resume?: number | undefined };

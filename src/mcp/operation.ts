@@ -1,4 +1,4 @@
-import type { Scope } from "../vault/scopes.ts";
+import type { Scope } from "../vault/policy/scopes.ts";
 import { callerFor, type Visit } from "./visit.ts";
 
 /**

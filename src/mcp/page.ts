@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ask } from "../vault/answer.ts";
-import type { Wish } from "../vault/page_links.ts";
+import type { Wish } from "../vault/keys/page_links.ts";
 import type { Asked } from "./tool.ts";
 
 /** How a tool answers whose secret passes on a page of ours and not here (SECURITY S21). */

@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
-import type { Scope } from "../vault/scopes.ts";
+import type { Scope } from "../vault/policy/scopes.ts";
 
 /** What a client is asked to ask for: all that is useful, of which the person may untick any. Never the gravest (CONTRACT §6). */
 const USEFUL: readonly Scope[] = ["vault:read", "vault:proxy", "vault:write"];

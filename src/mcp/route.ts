@@ -4,7 +4,7 @@ import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token
 import { asProblem, Problem } from "../problem.ts";
 import { RefusedTokens } from "../proxy/refused_tokens.ts";
 import { ask } from "../vault/answer.ts";
-import { GUESTS } from "../vault/visit.ts";
+import { GUESTS } from "../vault/calls/visit.ts";
 import { ALLOWED_METHODS, challenge, methodNotAllowed, refusal } from "./refusal.ts";
 
 /** Tokens that `/v1/mcp` takes: an OAuth client's, and a device's for the bridge that runs on it. */

@@ -1,8 +1,8 @@
 import { isJSONRPCRequest, parseJSONRPCMessage, type JSONRPCMessage } from "@modelcontextprotocol/server";
 import { logFault, Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import { GUESTS } from "../vault/visit.ts";
-import { sessionObjectName } from "../vault/mcp_sessions.ts";
+import { GUESTS } from "../vault/calls/visit.ts";
+import { sessionObjectName } from "../vault/calls/mcp_sessions.ts";
 import { malformed } from "./refusal.ts";
 import { SESSION_VERSIONS } from "./server.ts";
 import type { Served } from "./serve.ts";

@@ -1,8 +1,8 @@
 import type { ContentBlock } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import type { Config } from "../config.ts";
-import type { Scope } from "../vault/scopes.ts";
-import type { Caller } from "../vault/caller.ts";
+import type { Scope } from "../vault/policy/scopes.ts";
+import type { Caller } from "../vault/tokens/caller.ts";
 import type { UserVault } from "../vault/vault.ts";
 import type { Person } from "./person.ts";
 import type { Visit } from "./visit.ts";

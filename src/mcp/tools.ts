@@ -1,4 +1,4 @@
-import type { Scope } from "../vault/scopes.ts";
+import type { Scope } from "../vault/policy/scopes.ts";
 import { describe, type Tool } from "./tool.ts";
 import { delete_key } from "./tools/delete_key.ts";
 import { explain_access } from "./tools/explain_access.ts";

@@ -1,6 +1,6 @@
-import type { Authority, Caller } from "../vault/caller.ts";
-import { grantsScope, type Scope } from "../vault/scopes.ts";
-import type { Guest } from "../vault/visit.ts";
+import type { Authority, Caller } from "../vault/tokens/caller.ts";
+import { grantsScope, type Scope } from "../vault/policy/scopes.ts";
+import type { Guest } from "../vault/calls/visit.ts";
 
 /** A request of somebody who was let in: whose vault, by which token, and what they may do at this moment. No secret is in it. */
 export type Visit = { vault_id: string; caller: Caller; guest: Guest };

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
-import type { AuthorizationRequest } from "../vault/authorizations.ts";
-import type { Scope } from "../vault/scopes.ts";
+import type { AuthorizationRequest } from "../vault/tokens/authorizations.ts";
+import type { Scope } from "../vault/policy/scopes.ts";
 import { snapshotOf, type Client } from "./client.ts";
 import type { Form } from "./form.ts";
 import { isLoopback, isRegistered, isUsable } from "./redirects.ts";

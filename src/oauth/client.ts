@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Config } from "../config.ts";
 import { findClient as findRegistered, type RegisteredClient } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
-import type { ClientSnapshot } from "../vault/grants.ts";
+import type { ClientSnapshot } from "../vault/tokens/grants.ts";
 import { fetchClient, isDocumentUrl, recallClient } from "./client_document.ts";
 import { readMetadata, type AuthMethod, type ClientMetadata } from "./client_metadata.ts";
 import { FIRST_PARTY } from "./first_party.ts";

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { configOf, type Config } from "../config.ts";
 import { Problem, problemResponse } from "../problem.ts";
-import { SCOPES } from "../vault/scopes.ts";
+import { SCOPES } from "../vault/policy/scopes.ts";
 import { ASSERTION_ALGORITHMS } from "./assertion.ts";
 import { AUTH_METHODS } from "./client_metadata.ts";
 import { GRANT_TYPES } from "./grants/table.ts";

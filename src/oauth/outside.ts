@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { isOurs, isPublicHost } from "../vault/public_host.ts";
+import { isOurs, isPublicHost } from "../vault/alerts/public_host.ts";
 
 /** What an address of a client answered: a body with how long it is fresh, or that nothing has changed. */
 export type Fetched =

@@ -4,7 +4,7 @@ import { limitWeak } from "../auth/weak.ts";
 import { configOf, type Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { Introspection, Shown } from "../vault/client_tokens.ts";
+import type { Introspection, Shown } from "../vault/tokens/client_tokens.ts";
 import { authenticate } from "./authenticate.ts";
 import { readForm, type Form } from "./form.ts";
 import { readPresented } from "./presented.ts";

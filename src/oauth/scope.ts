@@ -1,5 +1,5 @@
 import { Problem } from "../problem.ts";
-import { SCOPES, type Scope } from "../vault/scopes.ts";
+import { SCOPES, type Scope } from "../vault/policy/scopes.ts";
 
 /**
  * Scopes of ours in a `scope` parameter, undefined where it names none at all. Others are passed over, `offline_access` among them:

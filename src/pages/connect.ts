@@ -8,7 +8,7 @@ import { configOf, type Config } from "../config.ts";
 import { openTransient, sealTransient } from "../crypto/seal.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { ConnectPage, Departure } from "../vault/manage_connections.ts";
+import type { ConnectPage, Departure } from "../vault/connections/manage_connections.ts";
 import { page } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 

@@ -1,7 +1,7 @@
 import { html } from "hono/html";
 import type { Problem } from "../problem.ts";
-import type { AuthorizationRequest, ConsentPage } from "../vault/authorizations.ts";
-import type { Scope } from "../vault/scopes.ts";
+import type { AuthorizationRequest, ConsentPage } from "../vault/tokens/authorizations.ts";
+import type { Scope } from "../vault/policy/scopes.ts";
 import { leadingTo, page } from "./layout.ts";
 
 /** Scopes in plain words. */

@@ -10,7 +10,7 @@ import { isOneTooMany, takeBack } from "../directory/attempts.ts";
 import { answerDeviceLogin, showDeviceLogin, unansweredLogin, type DeviceLogin } from "../directory/device_logins.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { Caller } from "../vault/caller.ts";
+import type { Caller } from "../vault/tokens/caller.ts";
 import { approvalFields, deviceFacts } from "./device_approval.ts";
 import { postedForm } from "./form.ts";
 import { page } from "./layout.ts";

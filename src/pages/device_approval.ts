@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import { CALLS_A_MINUTE, MOST_A_MINUTE, NAME_LENGTH } from "../auth/device_wish.ts";
-import type { RevealChoice } from "../vault/devices.ts";
+import type { RevealChoice } from "../vault/tokens/devices.ts";
 import type { Markup } from "./layout.ts";
 
 const REVEAL: Record<RevealChoice, string> = {

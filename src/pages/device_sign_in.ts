@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import type { AuthorizationRequest, ConsentPage } from "../vault/authorizations.ts";
+import type { AuthorizationRequest, ConsentPage } from "../vault/tokens/authorizations.ts";
 import { approvalFields } from "./device_approval.ts";
 import { leadingTo, page } from "./layout.ts";
 

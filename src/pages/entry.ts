@@ -5,9 +5,9 @@ import { optionalFieldsOf, secretFieldsOf } from "../catalog/provider.ts";
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { Destination } from "../vault/keys.ts";
-import type { Done, ShownPage } from "../vault/page_links.ts";
-import type { Secret } from "../vault/sealer.ts";
+import type { Destination } from "../vault/keys/keys.ts";
+import type { Done, ShownPage } from "../vault/keys/page_links.ts";
+import type { Secret } from "../vault/keys/sealer.ts";
 import { page, type Markup } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 

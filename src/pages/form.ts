@@ -2,7 +2,7 @@ import { assertSameOrigin, sessionOf } from "../auth/caller.ts";
 import { assertFormToken } from "../auth/form_token.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
-import type { Caller } from "../vault/caller.ts";
+import type { Caller } from "../vault/tokens/caller.ts";
 
 const FORM_BYTES = 256 * 1024;
 

@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { ProxyCall } from "./call.ts";
-import type { Metered } from "../vault/spending.ts";
+import type { Metered } from "../vault/calls/spending.ts";
 import type { Scrubber } from "./scrub.ts";
 import { watched, type UsageReader } from "./usage.ts";
 

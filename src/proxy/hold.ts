@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { logFault, Problem } from "../problem.ts";
-import type { Dispatch } from "../vault/gate.ts";
+import type { Dispatch } from "../vault/calls/gate.ts";
 
 /** How long a client is kept waiting for a person; then it gets the link, and may come again. */
 const HOLD_MS = 120_000;

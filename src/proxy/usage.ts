@@ -1,5 +1,5 @@
-import type { Usage } from "../vault/prices.ts";
-import type { Estimate } from "../vault/spending.ts";
+import type { Usage } from "../vault/calls/prices.ts";
+import type { Estimate } from "../vault/calls/spending.ts";
 
 /**
  * What models' answers say of the tokens that they took, streamed or not, in the dialects of OpenAI, Anthropic, Google, Mistral,

@@ -1,7 +1,7 @@
 import * as oauth from "oauth4webapi";
 import type { Config, SignInProvider } from "../config.ts";
 import { logFault, Problem } from "../problem.ts";
-import type { Identity } from "../vault/identities.ts";
+import type { Identity } from "../vault/account/identities.ts";
 import { fetchGitHubIdentity, GITHUB } from "./github.ts";
 import { outbound } from "./outbound.ts";
 import { PENDING_MS, type Pending } from "./pending.ts";

@@ -1,6 +1,6 @@
 import type * as oauth from "oauth4webapi";
 import * as z from "zod";
-import type { Identity } from "../vault/identities.ts";
+import type { Identity } from "../vault/account/identities.ts";
 
 /** GitHub's authorization server. It publishes no metadata (docs.github.com, "Authorizing OAuth apps"). */
 export const GITHUB: oauth.AuthorizationServer = {

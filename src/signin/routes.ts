@@ -6,7 +6,7 @@ import { configOf, type Config, type SignInProvider } from "../config.ts";
 import { accountFor, linkToAccount, markReady } from "../directory/accounts.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { Identity } from "../vault/identities.ts";
+import type { Identity } from "../vault/account/identities.ts";
 import { beginSignIn, completeSignIn } from "./client.ts";
 import { forgetPending, keepPending, pendingOf } from "./pending.ts";
 

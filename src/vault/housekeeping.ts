@@ -1,20 +1,20 @@
-import type { Anomalies } from "./anomalies.ts";
-import type { Audit } from "./audit.ts";
-import type { ConnectedKeys } from "./connected_keys.ts";
+import type { Anomalies } from "./alerts/anomalies.ts";
+import type { Audit } from "./audit/audit.ts";
+import type { ConnectedKeys } from "./connections/connected_keys.ts";
 import type { Idempotency } from "./idempotency.ts";
-import type { Grants } from "./grants.ts";
+import type { Grants } from "./tokens/grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
-import type { Keys } from "./keys.ts";
-import type { McpSessions } from "./mcp_sessions.ts";
-import type { Leashes } from "./leashes.ts";
-import type { Live } from "./live.ts";
-import { BATCH_ROWS, OtherRows, ship } from "./outbox.ts";
-import { PACK_AFTER_MS, retain } from "./retention.ts";
-import type { Refusals } from "./refusals.ts";
-import type { Sealer } from "./sealer.ts";
-import type { Tokens } from "./tokens.ts";
-import { emptyTrash } from "./trash.ts";
-import { UNCLAIMED_MS, type UnderWay } from "./under_way.ts";
+import type { Keys } from "./keys/keys.ts";
+import type { McpSessions } from "./calls/mcp_sessions.ts";
+import type { Leashes } from "./calls/leashes.ts";
+import type { Live } from "./alerts/live.ts";
+import { BATCH_ROWS, OtherRows, ship } from "./audit/outbox.ts";
+import { PACK_AFTER_MS, retain } from "./audit/retention.ts";
+import type { Refusals } from "./calls/refusals.ts";
+import type { Sealer } from "./keys/sealer.ts";
+import type { Tokens } from "./tokens/tokens.ts";
+import { emptyTrash } from "./keys/trash.ts";
+import { UNCLAIMED_MS, type UnderWay } from "./calls/under_way.ts";
 
 type Parts = {
   db: D1Database;

@@ -1,5 +1,5 @@
 import { Problem } from "../problem.ts";
-import { dayOf } from "./limits.ts";
+import { dayOf } from "./policy/limits.ts";
 
 const DAY_MS = 86_400_000;
 /** Beyond this the store is kept for what must always work: revoking, pausing, signing in. */

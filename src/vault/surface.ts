@@ -1,13 +1,13 @@
 import { Problem } from "../problem.ts";
 import { answer, answerAsync, type Answer } from "./answer.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "./tokens/caller.ts";
 import { ClosedServer } from "./closed_server.ts";
-import type { Effect } from "./frozen.ts";
+import type { Effect } from "./account/frozen.ts";
 import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
-import { REACTIONS } from "./reactions.ts";
-import { within } from "./reach.ts";
-import type { Token } from "./tokens.ts";
+import { REACTIONS } from "./alerts/reactions.ts";
+import { within } from "./policy/reach.ts";
+import type { Token } from "./tokens/tokens.ts";
 
 /** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
 export const held = Symbol("held");

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ALERT_KINDS } from "../../src/vault/alerts.ts";
+import { ALERT_KINDS } from "../../src/vault/alerts/alerts.ts";
 import { AlertKind } from "../../src/api/schema.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";

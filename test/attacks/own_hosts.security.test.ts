@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Config } from "../../src/config.ts";
 import { assertForeign } from "../../src/proxy/send.ts";
 import { redirectedTo } from "../../src/proxy/target.ts";
-import { isOurs } from "../../src/vault/public_host.ts";
+import { isOurs } from "../../src/vault/alerts/public_host.ts";
 import { basePaths, fence, hostilePaths, ORIGIN } from "../support/hostile_paths.ts";
 
 test("our own hosts are never an upstream, by whatever spelling of the name", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { readProxyPath, targetOf } from "../../src/proxy/target.ts";
-import { readPath } from "../../src/vault/path.ts";
+import { readPath } from "../../src/vault/policy/path.ts";
 import { basePaths, fence, hostilePaths, hostileQueries, ORIGIN } from "../support/hostile_paths.ts";
 
 /** The URL that a call would go to, as the live path finds it: read strictly, then built. Undefined where it is refused. */

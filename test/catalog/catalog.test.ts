@@ -7,7 +7,7 @@ import { CUSTOM, listProviders, providerOf } from "../../src/catalog/catalog.ts"
 import { secretFieldsOf, type Operation, type Provider } from "../../src/catalog/provider.ts";
 import { readConfig } from "../../src/config.ts";
 import { providersDoc } from "../../src/local/providers_doc.ts";
-import { covers, readGlob, readPath } from "../../src/vault/path.ts";
+import { covers, readGlob, readPath } from "../../src/vault/policy/path.ts";
 import { CONNECTED_SHAPES } from "./connected_shapes.ts";
 import { LLM_SHAPES } from "./llm_shapes.ts";
 import { SERVICE_SHAPES } from "./service_shapes.ts";

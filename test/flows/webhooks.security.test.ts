@@ -3,7 +3,7 @@ import { Webhook as Verifier } from "standardwebhooks";
 import { readConfig } from "../../src/config.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mayBeTold } from "../../src/vault/public_host.ts";
+import { mayBeTold } from "../../src/vault/alerts/public_host.ts";
 import { eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
 import { signedInLongAgo } from "../support/session.ts";
 import { startUpstream } from "../support/upstream.ts";

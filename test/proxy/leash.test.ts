@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Leash } from "../../src/proxy/leash.ts";
-import { CUT } from "../../src/vault/leashes.ts";
-import type { Dispatch } from "../../src/vault/gate.ts";
+import { CUT } from "../../src/vault/calls/leashes.ts";
+import type { Dispatch } from "../../src/vault/calls/gate.ts";
 
 /** One end of a socket, as the runtime gives it, in a test's hands. */
 class FakeSocket {

@@ -3,10 +3,10 @@ import { env } from "cloudflare:workers";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Origin } from "../../src/vault/audit.ts";
-import { refresh } from "../../src/vault/refresh.ts";
-import type { Cadence } from "../../src/vault/rotation.ts";
-import type { Scope } from "../../src/vault/scopes.ts";
+import type { Origin } from "../../src/vault/audit/audit.ts";
+import { refresh } from "../../src/vault/tokens/refresh.ts";
+import type { Cadence } from "../../src/vault/tokens/rotation.ts";
+import type { Scope } from "../../src/vault/policy/scopes.ts";
 import { held } from "../../src/vault/surface.ts";
 import { grantTo, inside, ORIGIN, outbox, type App, type Vault } from "./vault.ts";
 

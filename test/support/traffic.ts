@@ -1,5 +1,5 @@
 /** Simulated traffic of tokens, to measure how often an alarm is false and how soon a true one comes. */
-import { countCalls, countEnds, newNormal, type Normal } from "../../src/vault/normal.ts";
+import { countCalls, countEnds, newNormal, type Normal } from "../../src/vault/alerts/normal.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1_440;

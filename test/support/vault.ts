@@ -4,17 +4,17 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { configOf } from "../../src/config.ts";
-import { issueTokens } from "../../src/vault/access_tokens.ts";
-import type { NewGrant } from "../../src/vault/grants.ts";
+import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
+import type { NewGrant } from "../../src/vault/tokens/grants.ts";
 import { held } from "../../src/vault/surface.ts";
 import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit.ts";
-import type { Caller } from "../../src/vault/caller.ts";
-import type { Ask, Dispatch } from "../../src/vault/gate.ts";
-import type { Identity } from "../../src/vault/identities.ts";
-import type { ApiKey, NewKey } from "../../src/vault/keys.ts";
-import type { Policy } from "../../src/vault/policy.ts";
+import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit/audit.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
+import type { Ask, Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Identity } from "../../src/vault/account/identities.ts";
+import type { ApiKey, NewKey } from "../../src/vault/keys/keys.ts";
+import type { Policy } from "../../src/vault/policy/policy.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 
 export const ORIGIN: Origin = { ip: "192.0.2.1", country: "NZ", user_agent: "test" };

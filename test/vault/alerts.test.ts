@@ -3,10 +3,10 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { NewAlert } from "../../src/vault/alerts.ts";
-import type { Caller } from "../../src/vault/caller.ts";
+import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Parts } from "../../src/vault/parts.ts";
-import { raiseAlert } from "../../src/vault/raise.ts";
+import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
 import { openLeash } from "../support/leash.ts";
 import {

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { BATCH_WAIT_MS } from "../../src/vault/outbox.ts";
-import { countCalls, countCountry, countEnds, newNormal, type Normal } from "../../src/vault/normal.ts";
+import { BATCH_WAIT_MS } from "../../src/vault/audit/outbox.ts";
+import { countCalls, countCountry, countEnds, newNormal, type Normal } from "../../src/vault/alerts/normal.ts";
 import {
   authorize,
   createDirectory,

@@ -3,9 +3,9 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/caller.ts";
-import type { Ask } from "../../src/vault/gate.ts";
-import type { Policy } from "../../src/vault/policy.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
+import type { Ask } from "../../src/vault/calls/gate.ts";
+import type { Policy } from "../../src/vault/policy/policy.ts";
 import {
   authorize,
   createDirectory,

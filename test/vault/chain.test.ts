@@ -2,8 +2,8 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit.ts";
-import { checkChain } from "../../src/vault/chain.ts";
+import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/audit.ts";
+import { checkChain } from "../../src/vault/audit/chain.ts";
 import {
   authorize,
   createDirectory,

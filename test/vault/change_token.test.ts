@@ -3,9 +3,9 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/caller.ts";
-import type { PolicyChanges } from "../../src/vault/change_token.ts";
-import type { PolicyInput } from "../../src/vault/resolve_policy.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
+import type { PolicyChanges } from "../../src/vault/tokens/change_token.ts";
+import type { PolicyInput } from "../../src/vault/policy/resolve_policy.ts";
 import {
   authorize,
   createDirectory,

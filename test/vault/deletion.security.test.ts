@@ -2,7 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { DIRECTORY_TABLES } from "../../src/vault/deletion.ts";
+import { DIRECTORY_TABLES } from "../../src/vault/account/deletion.ts";
 import { held } from "../../src/vault/surface.ts";
 import { cutFor, openLeash } from "../support/leash.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";

@@ -3,8 +3,8 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/caller.ts";
-import type { RevealChoice } from "../../src/vault/devices.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
+import type { RevealChoice } from "../../src/vault/tokens/devices.ts";
 import {
   askFor,
   createDirectory,

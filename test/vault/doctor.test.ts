@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { examine, type Examined } from "../../src/vault/doctor.ts";
+import { examine, type Examined } from "../../src/vault/account/doctor.ts";
 
 const DAY_MS = 86_400_000;
 const NOW = 1_000 * DAY_MS;

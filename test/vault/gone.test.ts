@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { base62 } from "../../src/crypto/encoding.ts";
 import { newVaultId } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/caller.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
 import { UserVault } from "../../src/vault/vault.ts";
 import {
   ADA,

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { leaseHash } from "../../src/vault/leashes.ts";
+import { leaseHash } from "../../src/vault/calls/leashes.ts";
 import { cutFor, isHeld, openLeash, outcomeOf } from "../support/leash.ts";
 import {
   authorize,

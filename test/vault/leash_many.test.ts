@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Dispatch } from "../../src/vault/gate.ts";
+import type { Dispatch } from "../../src/vault/calls/gate.ts";
 import { cutFor, isHeld, openLeash, type HeldLeash } from "../support/leash.ts";
 import { authorize, evict, mintApp, newVault, sql, storeKey, type App, type Vault } from "../support/vault.ts";
 

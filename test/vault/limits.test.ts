@@ -2,8 +2,8 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Dispatch } from "../../src/vault/gate.ts";
-import type { Policy } from "../../src/vault/policy.ts";
+import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Policy } from "../../src/vault/policy/policy.ts";
 import { openLeash } from "../support/leash.ts";
 import {
   authorize,

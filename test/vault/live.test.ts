@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/caller.ts";
-import { tagOf } from "../../src/vault/leashes.ts";
-import { Live, listenRequest } from "../../src/vault/live.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
+import { tagOf } from "../../src/vault/calls/leashes.ts";
+import { Live, listenRequest } from "../../src/vault/alerts/live.ts";
 import { cut, type Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
 import {

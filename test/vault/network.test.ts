@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isWithin, networkText, readNetwork, type Network } from "../../src/vault/network.ts";
+import { isWithin, networkText, readNetwork, type Network } from "../../src/vault/policy/network.ts";
 
 const range = (text: string) => readNetwork(text) as Network;
 

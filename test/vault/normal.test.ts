@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countCalls, countCountry, countEnds, newNormal, type Normal } from "../../src/vault/normal.ts";
+import { countCalls, countCountry, countEnds, newNormal, type Normal } from "../../src/vault/alerts/normal.ts";
 import { FAILING, KINDS, simulate, simulateFailures } from "../support/traffic.ts";
 
 const MINUTE_MS = 60_000;

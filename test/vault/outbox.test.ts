@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { checkChain } from "../../src/vault/chain.ts";
+import { checkChain } from "../../src/vault/audit/chain.ts";
 import {
   archive,
   authorize,

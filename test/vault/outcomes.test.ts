@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Settlement } from "../../src/vault/gate.ts";
+import type { Settlement } from "../../src/vault/calls/gate.ts";
 import {
   askFor,
   authorize,

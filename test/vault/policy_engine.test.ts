@@ -5,8 +5,8 @@ import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import type { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/caller.ts";
-import type { Policy, Terms } from "../../src/vault/policy.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
+import type { Policy, Terms } from "../../src/vault/policy/policy.ts";
 import {
   authorize,
   calls,

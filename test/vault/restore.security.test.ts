@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { checkChain } from "../../src/vault/chain.ts";
+import { checkChain } from "../../src/vault/audit/chain.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,

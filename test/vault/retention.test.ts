@@ -2,12 +2,12 @@ import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { archivedRows } from "../../src/directory/audit.ts";
-import { filterSql, passes, type ActivityFilter } from "../../src/vault/activity_filter.ts";
+import { filterSql, passes, type ActivityFilter } from "../../src/vault/audit/activity_filter.ts";
 import { ask } from "../../src/vault/answer.ts";
-import { Audit, type AuditRow, type Event } from "../../src/vault/audit.ts";
-import { checkChain } from "../../src/vault/chain.ts";
-import { checkpointOf, retain } from "../../src/vault/retention.ts";
-import { advance, BEGINNING, pack, unpack } from "../../src/vault/segments.ts";
+import { Audit, type AuditRow, type Event } from "../../src/vault/audit/audit.ts";
+import { checkChain } from "../../src/vault/audit/chain.ts";
+import { checkpointOf, retain } from "../../src/vault/audit/retention.ts";
+import { advance, BEGINNING, pack, unpack } from "../../src/vault/audit/segments.ts";
 import {
   archive,
   authorize,

@@ -8,8 +8,8 @@ import {
   spelledSecret,
   successorOf,
 } from "../../src/crypto/lineage.ts";
-import { networkOf } from "../../src/vault/network.ts";
-import { judgeRefresh, type Presented } from "../../src/vault/rotation.ts";
+import { networkOf } from "../../src/vault/policy/network.ts";
+import { judgeRefresh, type Presented } from "../../src/vault/tokens/rotation.ts";
 
 const presented: fc.Arbitrary<Presented> = fc.record({
   generation: fc.nat(6),

@@ -5,7 +5,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeAll, expect, inject, it, vi } from "vitest";
-import type { Origin } from "../../src/vault/audit.ts";
+import type { Origin } from "../../src/vault/audit/audit.ts";
 import { accessOf, newRotating, refreshWith, type Held } from "../support/refresh.ts";
 import {
   authorize,

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Dispatch } from "../../src/vault/gate.ts";
-import type { Estimate } from "../../src/vault/spending.ts";
+import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Estimate } from "../../src/vault/calls/spending.ts";
 import {
   authorize,
   createDirectory,

@@ -1,11 +1,11 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { Webhook as Verifier } from "standardwebhooks";
 import { ask } from "../../src/vault/answer.ts";
-import type { NewAlert } from "../../src/vault/alerts.ts";
+import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
 import type { Parts } from "../../src/vault/parts.ts";
-import { raiseAlert } from "../../src/vault/raise.ts";
+import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
-import type { WebhookEvent } from "../../src/vault/webhooks.ts";
+import type { WebhookEvent } from "../../src/vault/alerts/webhooks.ts";
 import {
   createDirectory,
   evict,

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { derived } from "../../src/vault/derive_token.ts";
-import { judge, type Call, type Holder, type Standing } from "../../src/vault/judge.ts";
-import { networkText, readNetwork, type Network } from "../../src/vault/network.ts";
-import type { Policy } from "../../src/vault/policy.ts";
-import { readPolicy } from "../../src/vault/rules.ts";
-import { widerFields, type Bounds } from "../../src/vault/wider.ts";
+import { derived } from "../../src/vault/tokens/derive_token.ts";
+import { judge, type Call, type Holder, type Standing } from "../../src/vault/policy/judge.ts";
+import { networkText, readNetwork, type Network } from "../../src/vault/policy/network.ts";
+import type { Policy } from "../../src/vault/policy/policy.ts";
+import { readPolicy } from "../../src/vault/policy/rules.ts";
+import { widerFields, type Bounds } from "../../src/vault/policy/wider.ts";
 
 const T0 = 1_800_000_000_000;
 

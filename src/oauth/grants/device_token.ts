@@ -1,5 +1,5 @@
 import { ask } from "../../vault/answer.ts";
-import type { Showing } from "../../vault/manage_devices.ts";
+import type { Showing } from "../../vault/tokens/manage_devices.ts";
 import { Problem } from "../../problem.ts";
 import type { Asked, TokenResponse } from "./grant_type.ts";
 

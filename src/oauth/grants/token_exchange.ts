@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as jose from "jose";
 import { logFault, Problem } from "../../problem.ts";
 import { ask } from "../../vault/answer.ts";
-import { unknownTrust } from "../../vault/manage_trusts.ts";
+import { unknownTrust } from "../../vault/tokens/manage_trusts.ts";
 import { issuerKeys } from "../issuer_keys.ts";
 import type { Asked, TokenResponse } from "./grant_type.ts";
 

@@ -1,6 +1,6 @@
-import type { GrantTokens } from "../access_tokens.ts";
+import type { GrantTokens } from "../tokens/access_tokens.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Origin } from "../audit.ts";
+import type { Origin } from "../audit/audit.ts";
 import {
   beginConsent,
   decideConsent,
@@ -10,10 +10,10 @@ import {
   type ConsentAnswer,
   type ConsentDecision,
   type ConsentPage,
-} from "../authorizations.ts";
-import type { Caller } from "../caller.ts";
-import { introspect, refreshGrant, revokeShown, type Introspection, type Shown } from "../client_tokens.ts";
-import type { PresentedRefresh } from "../refresh.ts";
+} from "../tokens/authorizations.ts";
+import type { Caller } from "../tokens/caller.ts";
+import { introspect, refreshGrant, revokeShown, type Introspection, type Shown } from "../tokens/client_tokens.ts";
+import type { PresentedRefresh } from "../tokens/refresh.ts";
 import { forCaller, live } from "../surface.ts";
 import { DeviceSurface } from "./devices.ts";
 

@@ -1,9 +1,9 @@
 import type { Connection, ConnectionContext } from "partyserver";
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Origin } from "../audit.ts";
-import type { Caller } from "../caller.ts";
-import type { Ask, Dispatch, Settlement } from "../gate.ts";
-import { CUT, leaseHash, newLease, tagOf, type LeashState } from "../leashes.ts";
+import type { Origin } from "../audit/audit.ts";
+import type { Caller } from "../tokens/caller.ts";
+import type { Ask, Dispatch, Settlement } from "../calls/gate.ts";
+import { CUT, leaseHash, newLease, tagOf, type LeashState } from "../calls/leashes.ts";
 import { admit } from "../parts.ts";
 import { live, held } from "../surface.ts";
 import { VisitSurface } from "./visits.ts";

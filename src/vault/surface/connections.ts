@@ -1,6 +1,6 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Caller } from "../caller.ts";
-import type { ApiKey } from "../keys.ts";
+import type { Caller } from "../tokens/caller.ts";
+import type { ApiKey } from "../keys/keys.ts";
 import {
   completeConnect,
   createConnectLink,
@@ -10,7 +10,7 @@ import {
   type ConnectPage,
   type Departure,
   type Return,
-} from "../manage_connections.ts";
+} from "../connections/manage_connections.ts";
 import { change, forCaller, stop } from "../surface.ts";
 import { KeySurface } from "./keys.ts";
 

@@ -1,9 +1,9 @@
 import { answer, type Answer } from "../answer.ts";
-import type { Origin } from "../audit.ts";
-import type { ConsentAnswer } from "../authorizations.ts";
-import type { Caller } from "../caller.ts";
-import type { Approval, Device, RevealChoice } from "../devices.ts";
-import { keepToken } from "../keep_token.ts";
+import type { Origin } from "../audit/audit.ts";
+import type { ConsentAnswer } from "../tokens/authorizations.ts";
+import type { Caller } from "../tokens/caller.ts";
+import type { Approval, Device, RevealChoice } from "../tokens/devices.ts";
+import { keepToken } from "../tokens/keep_token.ts";
 import {
   answerDevice,
   answerSignIn,
@@ -16,11 +16,11 @@ import {
   redeemDevice,
   renameDevice,
   type Showing,
-} from "../manage_devices.ts";
-import { endToken } from "../manage_tokens.ts";
+} from "../tokens/manage_devices.ts";
+import { endToken } from "../tokens/manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, forCaller, live, read, stop } from "../surface.ts";
-import type { Token } from "../tokens.ts";
+import type { Token } from "../tokens/tokens.ts";
 import { GrantSurface } from "./grants.ts";
 
 /** Devices: approved and unlocked by a person in the browser, listed, renamed, revoked. */

@@ -1,7 +1,7 @@
 import type { Answer } from "../answer.ts";
-import type { Caller } from "../caller.ts";
-import type { Narrowing } from "../grants.ts";
-import { getGrant, listGrants, narrowGrant, revokeGrant, type GrantDetails } from "../manage_grants.ts";
+import type { Caller } from "../tokens/caller.ts";
+import type { Narrowing } from "../tokens/grants.ts";
+import { getGrant, listGrants, narrowGrant, revokeGrant, type GrantDetails } from "../tokens/manage_grants.ts";
 import type { Receipt } from "../receipt.ts";
 import { read, stop } from "../surface.ts";
 import { TokenSurface } from "./tokens.ts";

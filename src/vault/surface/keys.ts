@@ -1,13 +1,20 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Caller } from "../caller.ts";
-import { changeKey, keyDetails, rollBackKey, rotateKey, type KeyDetails, type NewVersion } from "../change_keys.ts";
-import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../page_links.ts";
-import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys.ts";
-import { createKey, deleteKey, pauseKey, resumeKey } from "../manage_keys.ts";
+import type { Caller } from "../tokens/caller.ts";
+import {
+  changeKey,
+  keyDetails,
+  rollBackKey,
+  rotateKey,
+  type KeyDetails,
+  type NewVersion,
+} from "../keys/change_keys.ts";
+import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../keys/page_links.ts";
+import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys/keys.ts";
+import { createKey, deleteKey, pauseKey, resumeKey } from "../keys/manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
-import { revealKeys } from "../reveal.ts";
-import type { Secret } from "../sealer.ts";
-import { restoreKey } from "../restore_key.ts";
+import { revealKeys } from "../keys/reveal.ts";
+import type { Secret } from "../keys/sealer.ts";
+import { restoreKey } from "../keys/restore_key.ts";
 import { change, forCaller, read, stop, Surface } from "../surface.ts";
 
 /** Keys: stored, changed, rotated, shown to their owner, deleted. */

@@ -1,8 +1,8 @@
 import type { Connection, ConnectionContext } from "partyserver";
 import { asProblem, problemResponse } from "../../problem.ts";
-import { recognise } from "../caller.ts";
-import { CUT, type LeashState } from "../leashes.ts";
-import { isListener, listenerIn, type LiveState } from "../live.ts";
+import { recognise } from "../tokens/caller.ts";
+import { CUT, type LeashState } from "../calls/leashes.ts";
+import { isListener, listenerIn, type LiveState } from "../alerts/live.ts";
 import { admit } from "../parts.ts";
 import { held, live } from "../surface.ts";
 import { CallSurface } from "./calls.ts";

@@ -1,6 +1,6 @@
 import { answerAsync, type Answer } from "../answer.ts";
-import { rotateDataKey } from "../data_key.ts";
-import { restored, type Restored } from "../restoration.ts";
+import { rotateDataKey } from "../keys/data_key.ts";
+import { restored, type Restored } from "../account/restoration.ts";
 import { bury, live } from "../surface.ts";
 import { ApprovalSurface } from "./approvals.ts";
 

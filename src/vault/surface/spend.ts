@@ -1,9 +1,9 @@
 import type { Price } from "../../catalog/prices.ts";
 import type { Answer } from "../answer.ts";
-import type { Caller } from "../caller.ts";
-import { listSpend, resetPrice, setPrice } from "../manage_spend.ts";
-import type { KnownPrice } from "../prices.ts";
-import type { SpendRow } from "../spending.ts";
+import type { Caller } from "../tokens/caller.ts";
+import { listSpend, resetPrice, setPrice } from "../calls/manage_spend.ts";
+import type { KnownPrice } from "../calls/prices.ts";
+import type { SpendRow } from "../calls/spending.ts";
 import { change, read } from "../surface.ts";
 import { ConnectionSurface } from "./connections.ts";
 

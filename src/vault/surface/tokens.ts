@@ -1,5 +1,5 @@
 import { answerAsync, type Answer } from "../answer.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../tokens/caller.ts";
 import {
   appToken,
   appTokenDetails,
@@ -15,14 +15,14 @@ import {
   type AppTokenDetails,
   type CreatedToken,
   type Rotation,
-} from "../manage_tokens.ts";
-import type { Issued } from "../families.ts";
-import { changeToken, type TokenChanges } from "../change_token.ts";
-import { deriveToken } from "../derive_token.ts";
-import { explain, type Explanation, type Question } from "../explain.ts";
+} from "../tokens/manage_tokens.ts";
+import type { Issued } from "../tokens/families.ts";
+import { changeToken, type TokenChanges } from "../tokens/change_token.ts";
+import { deriveToken } from "../tokens/derive_token.ts";
+import { explain, type Explanation, type Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
-import { refresh } from "../refresh.ts";
-import type { PolicyInput } from "../resolve_policy.ts";
+import { refresh } from "../tokens/refresh.ts";
+import type { PolicyInput } from "../policy/resolve_policy.ts";
 import { change, live, read, stop } from "../surface.ts";
 import { SpendSurface } from "./spend.ts";
 

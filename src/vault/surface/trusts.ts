@@ -1,10 +1,10 @@
 import { answer, type Answer } from "../answer.ts";
-import type { Origin } from "../audit.ts";
-import type { Caller } from "../caller.ts";
-import { createTrust, deleteTrust, exchange, unknownTrust, type Presented } from "../manage_trusts.ts";
+import type { Origin } from "../audit/audit.ts";
+import type { Caller } from "../tokens/caller.ts";
+import { createTrust, deleteTrust, exchange, unknownTrust, type Presented } from "../tokens/manage_trusts.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, held, live, read, stop } from "../surface.ts";
-import type { NewTrust, Trust } from "../trusts.ts";
+import type { NewTrust, Trust } from "../tokens/trusts.ts";
 import { AuthorizationSurface } from "./authorizations.ts";
 
 /** Machine identities: whose tokens are taken in exchange, and the exchange. */

@@ -1,7 +1,7 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../tokens/caller.ts";
 import { forCaller, live } from "../surface.ts";
-import { endSession, greet, openSession, recordTool, spend, type Guest, type ToolCall } from "../visit.ts";
+import { endSession, greet, openSession, recordTool, spend, type Guest, type ToolCall } from "../calls/visit.ts";
 import { AccountSurface } from "./account.ts";
 
 /** Whoever comes to `/v1/mcp`: who they are, their sessions, what they called. */

@@ -1,0 +1,74 @@
+import type { Device } from "../tokens/devices.ts";
+import { accountIdOf, accountNameOf } from "./account.ts";
+import type { Alert, AlertKind, AlertSetting } from "../alerts/alerts.ts";
+import { keyDetails, type KeyDetails } from "../keys/change_keys.ts";
+
+import { listGrants, type GrantDetails } from "../tokens/manage_grants.ts";
+import {
+  withGenerations,
+  withRotation,
+  withUses,
+  type AppToken,
+  type AppTokenDetails,
+} from "../tokens/manage_tokens.ts";
+import type { Webhook } from "../alerts/webhooks.ts";
+import type { LinkedIdentity } from "./identities.ts";
+import type { ApiKey } from "../keys/keys.ts";
+import { listDevices } from "../tokens/manage_devices.ts";
+import type { Parts } from "../parts.ts";
+import type { Token } from "../tokens/tokens.ts";
+import type { Trust } from "../tokens/trusts.ts";
+
+/** All that a vault holds, without a secret. */
+export type Inventory = {
+  identities: LinkedIdentity[];
+  keys: (ApiKey & { version_created_at: number })[];
+  tokens: AppToken[];
+  sessions: Token[];
+  devices: Device[];
+  trusts: Trust[];
+};
+
+/** An inventory with all that is remembered of each thing, and whatever else is kept for its owner; no activity, no secret. */
+export type Holdings = Omit<Inventory, "keys" | "tokens"> & {
+  account_id: string;
+  name: string | null;
+  keys: KeyDetails[];
+  tokens: AppTokenDetails[];
+  grants: GrantDetails[];
+  alerts: Alert[];
+  alert_settings: Record<AlertKind, AlertSetting>;
+  webhooks: Webhook[];
+};
+
+const EVERYTHING = 100_000;
+
+export function inventory(parts: Parts): Inventory {
+  const { keys, tokens, identities, versions } = parts;
+  const made = versions.currentSince();
+  return {
+    identities: identities.list(),
+    keys: keys
+      .list(undefined, EVERYTHING, {})
+      .map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
+    tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
+    sessions: tokens.list("ses", undefined, EVERYTHING, parts.reach),
+    devices: listDevices(parts, undefined, EVERYTHING),
+    trusts: parts.trusts.list(undefined, EVERYTHING, parts.reach),
+  };
+}
+
+export function holdings(parts: Parts): Holdings {
+  const { keys, tokens, ...rest } = inventory(parts);
+  return {
+    ...rest,
+    account_id: accountIdOf(parts),
+    name: accountNameOf(parts),
+    keys: keys.map(({ id }) => keyDetails(parts, id)),
+    tokens: tokens.map((token) => withGenerations(parts, token)),
+    grants: listGrants(parts, undefined, EVERYTHING),
+    alerts: parts.alerts.list(undefined, EVERYTHING, {}),
+    alert_settings: parts.alerts.settings(),
+    webhooks: parts.webhooks.list(),
+  };
+}

@@ -1,0 +1,135 @@
+import { Problem } from "../../problem.ts";
+import { chainHash, type Audit, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/audit.ts";
+import { cutAll } from "../tokens/ending.ts";
+import type { Parts } from "../parts.ts";
+
+/** What looking for a restore has found: nothing, a vault that is behind and has caught up, or one that was deleted since. */
+export type Restored = { outcome: "in_step" | "deleted" } | { outcome: "caught_up"; rows: number; replayed: number };
+
+const ROWS_A_READ = 1_000;
+
+const BY_VAULT = {
+  actor: { kind: "vault", id: "vault", name: "API Locker" },
+  ip: "",
+  country: "XX",
+  user_agent: "",
+} as const;
+
+/**
+ * After a point-in-time restore a vault believes in tokens that were revoked since. D1 was not put back with it: every
+ * revocation, pause, freeze and deletion that is recorded there is done again, refresh families that were used since end (their
+ * clients hold tokens that this vault has never heard of), and the log goes on where D1 ends (SECURITY S18). Doing it again
+ * changes nothing.
+ */
+export async function restored(parts: Parts): Promise<Restored> {
+  const { env, vault_id, audit, deletion, gate } = parts;
+  const buried = await env.DB.prepare("SELECT 1 FROM tombstone WHERE vault_id = ?").bind(vault_id).first();
+  if (buried !== null) {
+    deletion.begin(Date.now());
+    gate.bump();
+    return { outcome: "deleted" };
+  }
+  const archived = await laterRows(env.DB, vault_id, audit.oldest);
+  // One synchronous step from here: what was written while D1 was read is seen now.
+  const fork = archived.find(({ seq, hash }) => seq > audit.heads.head_seq || audit.hashOf(seq) !== hash);
+  if (fork === undefined) return { outcome: "in_step" };
+  assertFollows(audit, archived, fork);
+  const lost = archived.filter(({ seq }) => seq >= fork.seq);
+  const now = Date.now();
+  audit.resume(endOf(archived, audit.heads), archived, fork.seq, now);
+  const replayed = lost.filter((row) => replay(parts, JSON.parse(row.decision) as Decision, now)).length;
+  gate.bump();
+  const detail = `${lost.length} rows since ${fork.seq}`;
+  audit.append({ ...BY_VAULT, action: "vault.restored", outcome: "ok", subject: detail }, now);
+  await cutAll(parts, "restored");
+  return { outcome: "caught_up", rows: lost.length, replayed };
+}
+
+/** Rows that do not continue this vault's own chain are not its past but a fault or a forgery, and nothing is done by them. */
+function assertFollows(audit: Audit, archived: readonly AuditRow[], fork: AuditRow): void {
+  let prev = audit.prevAt(fork.seq);
+  let seq = fork.seq;
+  for (const row of archived.filter((one) => one.seq >= fork.seq)) {
+    const decision = JSON.parse(row.decision) as Decision;
+    if (row.seq !== seq++ || decision.prev !== prev || chainHash(row.decision) !== row.hash)
+      throw new Problem("conflict", `D1 holds other audit rows under seq ${row.seq}.`);
+    prev = row.hash;
+  }
+}
+
+/** What D1 has from the oldest row on that is still in the outbox. */
+async function laterRows(db: D1Database, vault_id: string, from: number): Promise<AuditRow[]> {
+  const all: AuditRow[] = [];
+  for (let after = from - 1; ;) {
+    const { results } = await db
+      .prepare(
+        "SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+      )
+      .bind(vault_id, after, ROWS_A_READ)
+      .all<AuditRow>();
+    all.push(...results);
+    if (results.length < ROWS_A_READ) return all;
+    after = results.at(-1)?.seq ?? after;
+  }
+}
+
+/** Where the chains end in D1; outcomes end in another order than decisions begin. */
+function endOf(rows: readonly AuditRow[], { outcome_seq, outcome_hash }: ChainHeads): ChainHeads {
+  const last = rows.at(-1);
+  let end = { outcome_seq, outcome_hash };
+  for (const { outcome, outcome_hash: hash } of rows) {
+    const seq = outcome === null ? 0 : (JSON.parse(outcome) as Settled).seq;
+    if (seq > end.outcome_seq && hash !== null) end = { outcome_seq: seq, outcome_hash: hash };
+  }
+  return { head_seq: last?.seq ?? 0, head_hash: last?.hash ?? "", ...end };
+}
+
+/** Takes away again what was taken away. What was given back since stays taken: its owner can give it back once more. */
+function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision, now: number): boolean {
+  const { tokens, grants, keys, families } = parts;
+  const id = subject ?? "";
+  switch (action) {
+    case "token.revoke":
+    case "token.leak":
+    case "session.revoke":
+    case "device.revoke":
+    case "refresh.reuse":
+    case "grant.revoke":
+      return end(parts, id, now);
+    case "session.revoke_all":
+      return tokens.list("ses", undefined, ALL).filter((session) => end(parts, session.id, now)).length > 0;
+    case "token.refresh":
+      return outcome === "ok" && (families.of(id) !== undefined || id.startsWith("grt_")) && end(parts, id, now);
+    case "token.pause":
+      if (tokens.find(id) !== undefined) tokens.pause(id, now);
+      return tokens.find(id) !== undefined;
+    case "grant.pause":
+      if (grants.find(id) !== undefined) grants.pause(id, now);
+      return grants.find(id) !== undefined;
+    case "key.pause":
+      if (key !== undefined && keys.find(key) !== undefined) keys.pause(key, now);
+      return key !== undefined;
+    case "key.delete":
+      if (key !== undefined && keys.find(key) !== undefined) keys.delete(key);
+      return key !== undefined;
+    case "vault.freeze":
+      tokens.freeze({ at: now, by: actor.id });
+      return true;
+    default:
+      return false;
+  }
+}
+
+const ALL = 100_000;
+
+function end({ tokens, grants }: Parts, id: string, now: number): boolean {
+  if (id.startsWith("grt_")) {
+    if (grants.find(id) === undefined) return false;
+    grants.revoke(id, now);
+    tokens.revokeChildren(id, now);
+    return true;
+  }
+  if (tokens.find(id) === undefined) return false;
+  tokens.revoke(id, now);
+  return true;
+}

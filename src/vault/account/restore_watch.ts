@@ -1,0 +1,48 @@
+import { logFault } from "../../problem.ts";
+
+const LOOK_EVERY_MS = 60 * 60_000;
+const LOOK_AGAIN_MS = 10_000;
+const PATIENCE_MS = 2_000;
+
+/**
+ * Notices a restore before anything is served after it (SECURITY S18). That a vault was in step with D1 is noted once an hour; a
+ * restore takes the note back with all else, so one to longer ago than an hour is looked for at the first use. Where D1
+ * is away calls go on, as they do otherwise (DESIGN D2).
+ */
+export class RestoreWatch {
+  readonly #sql: SqlStorage;
+  readonly #look: () => Promise<unknown>;
+  #checked_at: number;
+  #looking: Promise<void> | undefined;
+
+  constructor(sql: SqlStorage, look: () => Promise<unknown>) {
+    this.#sql = sql;
+    this.#look = look;
+    this.#checked_at = sql.exec<{ at: number }>("SELECT checked_at AS at FROM vault").one().at;
+  }
+
+  /** To be awaited before something is used; undefined, nearly always, where there is nothing to wait for. */
+  look(now: number): Promise<void> | undefined {
+    if (now - this.#checked_at < LOOK_EVERY_MS) return undefined;
+    this.#looking ??= this.#lookOnce(now).finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async #lookOnce(now: number): Promise<void> {
+    const over = new AbortController();
+    const patience = scheduler.wait(PATIENCE_MS, { signal: over.signal }).then(
+      () => Promise.reject(new Error("D1 did not answer in time")),
+      () => {},
+    );
+    try {
+      await Promise.race([this.#look(), patience]);
+      this.#sql.exec("UPDATE vault SET checked_at = ?", now);
+      this.#checked_at = now;
+    } catch (fault) {
+      logFault("restore_not_looked_for", fault);
+      this.#checked_at = now - LOOK_EVERY_MS + LOOK_AGAIN_MS;
+    } finally {
+      over.abort();
+    }
+  }
+}

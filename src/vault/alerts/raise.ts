@@ -1,0 +1,59 @@
+import type { Actor, Origin } from "../audit/audit.ts";
+import { OFFENCES, type Alert, type AlertKind, type NewAlert } from "./alerts.ts";
+import { tellAlert } from "./alert_told.ts";
+import { cutTokens } from "../tokens/ending.ts";
+import { freeze } from "../account/freeze.ts";
+import { expiring } from "../tokens/expiries.ts";
+import type { Parts } from "../parts.ts";
+
+/** The vault itself, where it acts unasked. */
+const VAULT: Actor = { kind: "vault", id: "vault", name: "API Locker" };
+const NOWHERE: Origin = { ip: "", country: "XX", user_agent: "" };
+
+/**
+ * Raises an alert: counted where one of its kind and subject is open, else stored, recorded and told to whoever listens. Where
+ * its owner has said so, what offends is stopped in the same step, so that the very call which showed it is refused.
+ */
+export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_agent }: Origin = NOWHERE): void {
+  const now = Date.now();
+  const { enabled, auto_freeze } = parts.alerts.setting(raised.kind);
+  if (!enabled) return;
+  const { alert, isNew } = parts.alerts.raise(raised, now);
+  if (isNew) {
+    const { kind: rule, subject, key } = alert;
+    const about = { rule, subject, key: key ?? undefined };
+    parts.audit.append({ actor: VAULT, action: "alert.raise", outcome: "ok", ...about, ip, country, user_agent }, now);
+  }
+  const stops = auto_freeze !== "off" && alert.froze === null && isOffence(alert.kind);
+  tellAlert(parts, stops ? stop(parts, alert, auto_freeze) : alert, isNew);
+}
+
+function isOffence(kind: AlertKind): boolean {
+  return OFFENCES.some((offence) => offence === kind);
+}
+
+/** Stops what offends: nobody is asked, and a session is needed to let it go on (SECURITY S15). */
+function stop(parts: Parts, { id, kind, subject }: Alert, what: "subject" | "vault"): Alert {
+  const { tokens, grants, gate, alerts, audit } = parts;
+  if (what === "vault") {
+    void freeze(parts, VAULT, NOWHERE);
+    return alerts.noteFrozen(id, "vault");
+  }
+  const now = Date.now();
+  if (subject.startsWith("grt_")) grants.pause(subject, now);
+  else tokens.pause(subject, now);
+  gate.bump();
+  const action = subject.startsWith("grt_") ? "grant.pause" : "token.pause";
+  audit.append({ actor: VAULT, action, outcome: "ok", rule: kind, subject, ...NOWHERE }, now);
+  void cutTokens(parts, [subject], "token_paused");
+  return alerts.noteFrozen(id, "subject");
+}
+
+/** Tells what ends within a week, once, and plans when to look again. */
+export function watch(parts: Parts): void {
+  const now = Date.now();
+  const { alerts, again } = expiring(parts.sql, now);
+  for (const alert of alerts) if (!parts.alerts.wasTold(alert)) raiseAlert(parts, alert);
+  parts.anomalies.forget(now);
+  if (again !== null) parts.jobs.plan("watch", Math.max(again, now + 60_000));
+}

@@ -1,0 +1,92 @@
+import type { Audit, AuditRow, Decision, Settled } from "./audit.ts";
+import type { Grants } from "../tokens/grants.ts";
+import type { Keys } from "../keys/keys.ts";
+import type { Tokens } from "../tokens/tokens.ts";
+
+/** How many rows go to D1 at once, and how long one may wait for company (DESIGN D2). */
+export const BATCH_ROWS = 100;
+export const BATCH_WAIT_MS = 10_000;
+
+/** One statement whatever the number of rows; shipping a row again changes nothing, and a deleted vault's come too late. */
+const INSERT = `INSERT INTO audit (vault_id, seq, at, decision, hash, outcome, outcome_hash)
+  SELECT ?1, value ->> 'seq', value ->> 'at', value ->> 'decision', value ->> 'hash', value ->> 'outcome', value ->> 'outcome_hash'
+  FROM json_each(?2) WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE vault_id = ?1) ON CONFLICT DO NOTHING`;
+
+/** Which of these rows D1 does not hold to the letter. */
+const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHERE NOT EXISTS (
+  SELECT 1 FROM audit a WHERE a.vault_id = ?1 AND a.seq = ours.value ->> 'seq'
+    AND a.hash = ours.value ->> 'hash' AND a.outcome_hash IS ours.value ->> 'outcome_hash')`;
+
+/** Whose uses are counted. */
+type Counted = { tokens: Tokens; grants: Grants; keys: Keys };
+
+/** D1 has rows under our numbers that are not ours. */
+export class OtherRows extends Error {}
+
+/** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. Returns how many were shipped. */
+export async function ship(
+  db: D1Database,
+  vault_id: string,
+  storage: DurableObjectStorage,
+  audit: Audit,
+  counted: Counted,
+): Promise<number> {
+  const rows = audit.whole(BATCH_ROWS);
+  if (rows.length === 0) return 0;
+  const packed = rows.map((row) => ({ ...row, at: Date.parse(decisionOf(row).at) }));
+  const { meta } = await db.prepare(INSERT).bind(vault_id, JSON.stringify(packed)).run();
+  if (meta.changes !== rows.length) await assertArrived(db, vault_id, rows);
+  storage.transactionSync(() => {
+    audit.forget(rows.map(({ seq }) => seq));
+    countUses(rows, counted);
+  });
+  return rows.length;
+}
+
+/** Some seq was there before: shipped earlier by us, or somebody else's row, and then ours must not be forgotten. */
+async function assertArrived(db: D1Database, vault_id: string, rows: readonly AuditRow[]): Promise<void> {
+  const { results } = await db.prepare(ARRIVED).bind(vault_id, JSON.stringify(rows)).all<{ seq: number }>();
+  if (results.length === 0) return;
+  throw new OtherRows(`D1 holds other audit rows under seq ${results.map(({ seq }) => seq).join(", ")}`);
+}
+
+/** What rows say about the use of tokens and keys, one write per token and key. */
+export function usesOf(
+  rows: readonly AuditRow[],
+): Map<string, { uses: number; refused: number; last_used_at: number | null }> {
+  const uses = new Map<string, { uses: number; refused: number; last_used_at: number | null }>();
+  const add = (id: string, used: number, refused: number, at: number | null) => {
+    const sum = uses.get(id) ?? { uses: 0, refused: 0, last_used_at: null };
+    uses.set(id, {
+      uses: sum.uses + used,
+      refused: sum.refused + refused,
+      last_used_at: at === null ? sum.last_used_at : Math.max(sum.last_used_at ?? 0, at),
+    });
+  };
+  for (const row of rows) {
+    const decision = decisionOf(row);
+    if (decision.action !== "proxy.call") continue;
+    const refused =
+      decision.outcome === "refused" ||
+      (row.outcome !== null && (JSON.parse(row.outcome) as Settled).outcome === "refused");
+    if (refused) add(decision.actor.id, 0, decision.count ?? 1, null);
+    else {
+      const at = Date.parse(decision.at);
+      add(decision.actor.id, 1, 0, at);
+      if (decision.key !== undefined) add(decision.key, 1, 0, at);
+    }
+  }
+  return uses;
+}
+
+function countUses(rows: readonly AuditRow[], { tokens, grants, keys }: Counted): void {
+  for (const [id, { uses, refused, last_used_at }] of usesOf(rows)) {
+    if (id.startsWith("key_")) keys.addUse(id, uses, last_used_at ?? 0);
+    else if (id.startsWith("grt_")) grants.addUse(id, uses, refused, last_used_at);
+    else tokens.addUse(id, uses, refused, last_used_at);
+  }
+}
+
+function decisionOf(row: AuditRow): Decision {
+  return JSON.parse(row.decision) as Decision;
+}

@@ -1,0 +1,414 @@
+import { createHash } from "node:crypto";
+import { withoutTokens, type TokenKind } from "../../crypto/token.ts";
+import { Problem } from "../../problem.ts";
+import { actorOf } from "../tokens/actor.ts";
+import type { Approvals, Wish } from "./approvals.ts";
+import type { Audit, Decision, Event, Origin, Outcome } from "../audit/audit.ts";
+import { slide } from "../tokens/caller.ts";
+import type { ConnectedKeys } from "../connections/connected_keys.ts";
+import type { ApiKey, Destination, Keys } from "../keys/keys.ts";
+import { judge, NO_KEY, type Call, type Check, type Denial, type Standing, type Verdict } from "../policy/judge.ts";
+import { newLease, type Term } from "./leashes.ts";
+import type { Meters } from "./meters.ts";
+import type { Prices } from "./prices.ts";
+import type { Quota } from "../quota.ts";
+import type { Refusals } from "./refusals.ts";
+import type { Sealer, Secret } from "../keys/sealer.ts";
+import type { Estimate, Metered, Spending } from "./spending.ts";
+import type { Token, Tokens } from "../tokens/tokens.ts";
+import type { Versions } from "../keys/versions.ts";
+
+/** What the router asks before it carries a call. `key` is null in direct mode; `path` is the upstream path as it came. */
+export type Ask = {
+  hash: string;
+  key: string | null;
+  method: string;
+  path: string;
+  overridden: boolean;
+  /** A digest of query and body: the router holds the call until a person has answered. */
+  content?: string | undefined;
+  /** The upstream has refused the key's new secret: ask for the one before, while its rotation overlaps. A use of its own. */
+  overlap?: boolean | undefined;
+  /** The upstream has refused this access token (by its serial): ask for a newer one. A use of its own. */
+  stale?: number | undefined;
+  /** It asks for a WebSocket. */
+  upgrade?: boolean | undefined;
+  /** What it may come to; asked for by `estimate_needed` where a budget pays. */
+  estimate?: Estimate | undefined;
+} & Origin;
+
+/** The vault's yes: where to send the call, with what, until when, and the lease that opens its leash. */
+export type Dispatch = {
+  request_id: string;
+  seq: number;
+  lease: string;
+  destination: Destination;
+  /** The path to send, below the base path. */
+  path: string;
+  secret: Secret;
+  scrub: boolean;
+  /** The version before may be asked for, should the upstream refuse this one. */
+  overlaps: boolean;
+  /** The access token's serial, where the call may be made once more with a newer one should the upstream refuse it. */
+  renews?: number | undefined;
+  /** A budget pays: the answer is to be read for what it took, of this model unless it says so itself. */
+  metered?: { model: string } | undefined;
+} & Term;
+
+/** How a carried call ended, told off the hot path, and what it took where a budget pays. */
+export type Settlement = { seq: number; metered?: Metered | undefined } & Outcome;
+
+/** What a gate works with: the vault's own parts. */
+export type Parts = {
+  tokens: Tokens;
+  keys: Keys;
+  audit: Audit;
+  meters: Meters;
+  sealer: Sealer;
+  refusals: Refusals;
+  versions: Versions;
+  connected_keys: ConnectedKeys;
+  quota: Quota;
+  prices: Prices;
+  spending: Spending;
+  approvals: Approvals;
+};
+
+/** Kinds of token that may make calls; what more an access token needs is judged with the call. */
+const CALLING: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
+
+/** What a call shows the upstream; `serial` tells one access token from another. */
+type Opened = { secret: Secret; serial?: number };
+
+const PATH_LIMIT = 512;
+const AGENT_LIMIT = 256;
+
+/**
+ * Decides calls. One synchronous step judges, records and reserves; only then is the secret opened; after any wait the
+ * epoch is compared, and a decision that something has overtaken is taken again (SECURITY S16).
+ */
+export class Gate {
+  readonly #parts: Parts;
+  /** Bumped by everything that could turn a yes into a no. */
+  #epoch = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Whoever revokes, pauses, narrows or deletes says so here, in the same step. */
+  bump(): void {
+    this.#epoch++;
+  }
+
+  /** Judges the call, records it and hands out what it needs; throws the refusal, which is recorded too. */
+  async authorize(ask: Ask): Promise<Dispatch> {
+    const token = this.#parts.tokens.byHash(ask.hash);
+    if (token === undefined || !CALLING.has(token.kind))
+      throw new Problem("invalid_token", "This token is not known here.");
+    return this.#letThrough(token, ask, "proxy.call");
+  }
+
+  /** As {@link authorize}, for somebody who manages this vault and tries a key: the same judgement, record and care. */
+  tryKey(by: Token, ask: Omit<Ask, "hash">): Promise<Dispatch> {
+    return this.#letThrough(by, ask, "key.test");
+  }
+
+  /** What {@link authorize} would decide at that time, with every check on the way. Writes nothing. */
+  explain(
+    token: Token,
+    ask: Omit<Ask, "hash">,
+    at: number,
+  ): { verdict: Verdict; checks: Check[]; key: ApiKey | undefined } {
+    const checks: Check[] = [];
+    const { key, verdict } = this.#judge(token, ask, at, (check) => checks.push(check));
+    if (verdict.verdict !== "ask" || key === undefined) return { verdict, checks, key };
+    const wish = wishOf(token, key, ask, eventOf(token, key, ask, "proxy.call"), verdict);
+    const { asking: _yes, ...passed } = verdict;
+    return {
+      verdict: this.#parts.approvals.isAllowed(wish, at) ? { ...passed, verdict: "allow" } : verdict,
+      checks,
+      key,
+    };
+  }
+
+  async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
+    const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending, approvals } = this.#parts;
+    const now = Date.now();
+    quota.assertRoom(audit.heads.head_seq, now);
+    const { key, verdict } = this.#judge(token, ask, now);
+    const event = eventOf(token, key, ask, action);
+    if (verdict.verdict === "deny") throw this.#refuse(event, verdict.denial, now);
+    if (key === undefined) throw new Error("a call without a key was let through");
+    const payers = this.#payers(token, key);
+    if (payers.length > 0 && ask.upgrade === true) throw this.#refuse(event, NOT_COUNTED, now);
+    const billed = payers.length > 0 && ask.method === "POST";
+    // Nothing was done yet: the router reads the request and comes back.
+    if (billed && ask.estimate === undefined) throw new Problem("estimate_needed", "A budget pays for this call.");
+    const { path, charges, would_refuse } = verdict;
+    const wish = verdict.verdict === "ask" ? wishOf(token, key, ask, event, verdict) : undefined;
+    const yes = wish && approvals.take(wish, now);
+    if (wish !== undefined && yes === undefined) throw this.#askFirst(event, wish, now);
+    slide(tokens, token, now);
+    const epoch = this.#epoch;
+    const { lease, hash } = newLease();
+    const { seq, id } = audit.append({ ...event, subject: yes, would_refuse: would_refuse?.rule }, now, {
+      lease: hash,
+      path: event.path === path.raw ? null : path.raw,
+    });
+    meters.charge(charges, seq, now);
+    if (billed && ask.estimate !== undefined)
+      spending.reserve(seq, payers, { id: key.id, provider: key.destination.provider }, ask.estimate, now);
+
+    const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
+    // What is counted was counted above: only the rest is judged again.
+    const overtaken = epoch === this.#epoch ? undefined : this.#standing(token, key.id, { ...ask, path: path.raw });
+    if (overtaken !== undefined) {
+      sealer.forget(key.id, key.version);
+      meters.giveBack(charges, now);
+      spending.release(seq);
+      if (yes !== undefined) approvals.giveBack(yes);
+      audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
+      throw problemOf(overtaken, id);
+    }
+    if ("fault" in opened) {
+      meters.giveBack(charges, now);
+      spending.release(seq);
+      if (yes !== undefined) approvals.giveBack(yes);
+      const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
+      audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
+      throw opened.fault;
+    }
+    // Both as they are now: either may have been changed while the secret was opened.
+    const term = termOf(tokens.lineage(tokens.byHash(token.hash) ?? token), keys.find(key.id));
+    return {
+      request_id: id,
+      seq,
+      lease,
+      ...term,
+      destination: shownAt(key.destination),
+      path: path.raw,
+      secret: opened.secret,
+      scrub: key.scrub,
+      metered: billed ? { model: ask.estimate?.model ?? "" } : undefined,
+      overlaps: ask.overlap !== true && this.#before(key, now) !== undefined,
+      renews: opened.serial !== undefined && connected_keys.mayRenew(key, opened.serial) ? opened.serial : undefined,
+    };
+  }
+
+  /** Does a recorded decision still stand? What a leash asks, with the same judgement. */
+  stands(decision: Decision): Denial | undefined {
+    const { method = "GET", path = "/", key = "", ip, country } = decision;
+    const { actor, token = actor.id, generation } = decision;
+    return this.#standing({ id: token, generation }, key, { method, path, overridden: false, ip, country });
+  }
+
+  /** Until when a recorded decision stands, as token and key are now. */
+  term({ actor, token = actor.id, generation, key = "" }: Decision): Term {
+    const { tokens, keys } = this.#parts;
+    const by = tokens.at(token, generation);
+    return termOf(by === undefined ? [] : tokens.lineage(by), keys.find(key));
+  }
+
+  settle(settlements: readonly Settlement[]): void {
+    const now = Date.now();
+    const { audit, spending } = this.#parts;
+    for (const { seq, metered, ...outcome } of settlements) {
+      const booked = spending.book(seq, metered);
+      const cost = booked && { usd: booked.cost / 1_000_000, usd_estimated: booked.estimated || undefined };
+      audit.settle(seq, { ...outcome, ...cost }, now);
+    }
+  }
+
+  /** What needs no waiting: the key's secret, or the access token of one that renews itself. */
+  #atHand(key: ApiKey, stale: number | undefined): Opened | undefined {
+    const { sealer, connected_keys } = this.#parts;
+    if (key.destination.placement.in === "oauth") return connected_keys.atHand(key, stale);
+    const secret = sealer.remembered(key);
+    return secret && { secret };
+  }
+
+  /** A failure is a value here: the decision may have been overtaken meanwhile, and then that is the answer. */
+  async #open(key: ApiKey, stale: number | undefined): Promise<Opened | { fault: unknown }> {
+    const { sealer, keys, connected_keys } = this.#parts;
+    try {
+      if (key.destination.placement.in === "oauth") return await connected_keys.access(key, stale);
+      return { secret: await sealer.open(key, keys.sealedBlob(key.id, key.version)) };
+    } catch (fault) {
+      return { fault };
+    }
+  }
+
+  /** The judgement of a new call: what is counted is counted in. */
+  #judge(
+    token: Token,
+    ask: Omit<Ask, "hash">,
+    now: number,
+    note?: (check: Check) => void,
+  ): { key: ApiKey | undefined; verdict: Verdict } {
+    const { tokens, meters, spending } = this.#parts;
+    const holders = tokens.lineage(token);
+    const current = this.#keyFor(holders, ask.key);
+    const key = ask.overlap === true ? this.#before(current, now) : current;
+    const most = key && this.#most(token, key, ask);
+    const call = { ...ask, direct: ask.key === null, most };
+    const read = (meter: string) => ({ ...meters.read(meter), spent: () => spending.spent(meter, now) });
+    return { key, verdict: judge({ holders, key, now }, call, read, note) };
+  }
+
+  /** Ids of the tokens whose budgets pay for calls with this key: none where nobody knows what its provider costs. */
+  #payers(token: Token, { destination: { provider } }: ApiKey): string[] {
+    const { tokens, prices } = this.#parts;
+    const budgeted = tokens.lineage(token).filter(({ rules }) => rules.spend !== undefined);
+    return budgeted.length === 0 || !prices.knows(provider) ? [] : budgeted.map(({ token: { id } }) => id);
+  }
+
+  /** The most that the call may cost, where somebody pays. One that is only asked about costs nothing yet. */
+  #most(token: Token, key: ApiKey, { method, estimate }: Omit<Ask, "hash">): number | undefined {
+    if (method !== "POST" || this.#payers(token, key).length === 0) return undefined;
+    return estimate === undefined ? 0 : this.#parts.spending.most(key.destination.provider, estimate);
+  }
+
+  /** The judgement of a call that was let through: why it no longer stands. */
+  #standing(
+    { id, generation }: Pick<Token, "id" | "generation">,
+    key_id: string,
+    call: Omit<Call, "direct">,
+  ): Denial | undefined {
+    const { tokens, keys } = this.#parts;
+    const token = tokens.at(id, generation);
+    if (token === undefined) return NO_KEY;
+    const standing = { holders: tokens.lineage(token), key: keys.find(key_id), now: Date.now() };
+    const verdict = judge(standing, { ...call, direct: false });
+    return verdict.verdict === "deny" ? verdict.denial : undefined;
+  }
+
+  /** The key with the version that a rotation keeps in reserve; undefined where none does, or not any more. */
+  #before(key: ApiKey | undefined, now: number): ApiKey | undefined {
+    if (key?.overlap_version == null || (key.overlap_until ?? 0) <= now) return undefined;
+    return this.#parts.versions.at(key, key.overlap_version);
+  }
+
+  /** The key that is asked for; in direct mode the only one that all of them reach. */
+  #keyFor(holders: Standing["holders"], ref: string | null): ApiKey | undefined {
+    const { keys } = this.#parts;
+    if (ref !== null) return keys.find(ref);
+    const [first, ...others] = holders.map(({ rules }) => rules.keys).filter((named) => named !== undefined);
+    if (first === undefined) return keys.only();
+    const [only, second] = [...first].filter((id) => others.every((named) => named.has(id)));
+    return only !== undefined && second === undefined ? keys.find(only) : undefined;
+  }
+
+  /** Nobody has said yes yet. Where the call is held its owner is asked, once for the same request. */
+  #askFirst(event: Event, wish: Wish, now: number): Problem {
+    const { approvals, audit } = this.#parts;
+    const detail = "A person must say yes to this call first.";
+    if (wish.content === undefined) return new Problem("approval_required", detail, { rule: "ask" });
+    const asked = approvals.ask(wish, now);
+    if ("denial" in asked) return this.#refuse(event, asked.denial, now);
+    const { id } = asked.question;
+    if (asked.isNew) audit.append({ ...event, action: "approval.ask", outcome: "ok", subject: id }, now);
+    const approval = { id, url: approvals.urlOf(id) };
+    return new Problem("approval_required", `${detail} Its owner can answer at ${approval.url}`, {
+      rule: "ask",
+      approval,
+    });
+  }
+
+  #refuse(asked: Event, denial: Denial, now: number): Problem {
+    const { audit, refusals } = this.#parts;
+    const event = { ...asked, outcome: "refused" as const, rule: denial.rule };
+    if (!refusals.isFirst(event, now)) return problemOf(denial, undefined);
+    return problemOf(denial, audit.append(event, now).id);
+  }
+}
+
+const NOT_COUNTED: Denial = {
+  rule: "spend",
+  code: "policy_denied",
+  detail: "This token has a budget (spend), and what a WebSocket costs cannot be counted.",
+};
+
+/** Until when a decision stands at most: the earliest end of all that it rests on. */
+function termOf(holders: Standing["holders"], key: ApiKey | undefined): Term {
+  const token_ends = Math.min(...holders.map(({ token }) => token.expires_at ?? Infinity));
+  const key_ends = key?.expires_at ?? Infinity;
+  const not_after = Math.min(token_ends, key_ends);
+  return {
+    not_after: Number.isFinite(not_after) ? not_after : null,
+    expiry_rule: key_ends < token_ends ? "key_expired" : "expired",
+  };
+}
+
+/** An access token is shown as a key is; where it came from is the vault's affair. */
+function shownAt(destination: Destination): Destination {
+  const { placement } = destination;
+  if (placement.in !== "oauth") return destination;
+  const { header } = placement;
+  return { ...destination, placement: header === undefined ? { in: "bearer" } : { in: "header", ...header } };
+}
+
+function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, action: string): Event {
+  return {
+    actor: actorOf(token),
+    token: token.kind === "oat" ? token.id : undefined,
+    generation: token.generation,
+    action,
+    rule: ask.overlap === true ? "overlap" : ask.stale === undefined ? undefined : "renewal",
+    key: key?.id,
+    key_name: key?.name,
+    provider: key?.destination.provider,
+    method: ask.method,
+    host: key === undefined ? undefined : new URL(key.destination.origin).host,
+    path: recordedPath(ask.path === "" ? "/" : ask.path),
+    ip: ask.ip,
+    country: ask.country,
+    user_agent: ask.user_agent.slice(0, AGENT_LIMIT),
+  };
+}
+
+/** The question that a call would be. Its path is shown as it is recorded, in visible ASCII: nothing in it may look like more. */
+function wishOf(
+  token: Token,
+  key: ApiKey,
+  ask: Omit<Ask, "hash">,
+  event: Event,
+  { asking, path }: { asking: readonly string[]; path: { raw: string } },
+): Wish {
+  const { id: actor, name: token_name } = event.actor;
+  return {
+    actor,
+    token_id: token.id,
+    token_name,
+    asking,
+    key,
+    method: ask.method,
+    path: path.raw,
+    shown_path: (event.path ?? "/").replace(/[^\x21-\x7e…]/gu, (character) => encodeURIComponent(character)),
+    content: ask.content,
+    is_second_try: ask.overlap === true || ask.stale !== undefined,
+    ip: ask.ip,
+    country: ask.country,
+  };
+}
+
+/** Paths are recorded to 512 bytes and, beyond, by their hash; what looks like a token of ours is not (SECURITY S14, S17). */
+function recordedPath(path: string): string {
+  const decoded = decodeURIComponentLoosely(path);
+  const safe = withoutTokens(withoutTokens(decoded) === decoded ? path : decoded);
+  if (safe.length <= PATH_LIMIT) return safe;
+  return `${safe.slice(0, PATH_LIMIT)}…sha256=${createHash("sha256").update(path).digest("hex")}`;
+}
+
+function decodeURIComponentLoosely(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+function problemOf(denial: Denial, request_id: string | undefined): Problem {
+  const { code, detail, rule, retry_after_s } = denial;
+  return new Problem(code, detail, { rule, retry_after_s, request_id });
+}

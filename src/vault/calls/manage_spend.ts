@@ -1,0 +1,39 @@
+import type { Price } from "../../catalog/prices.ts";
+import { Problem } from "../../problem.ts";
+import { recognise, type Caller } from "../tokens/caller.ts";
+import { record, type Parts } from "../parts.ts";
+import type { KnownPrice } from "./prices.ts";
+import type { SpendRow } from "./spending.ts";
+
+/** What was spent on those days. Of a caller with a choice of keys, what was spent with these (SECURITY S22). */
+export function listSpend(
+  { spending, keys }: Parts,
+  from_day: number,
+  to_day: number,
+  { token, key }: { token?: string | undefined; key?: string | undefined },
+  reach: readonly string[] | undefined,
+): SpendRow[] {
+  const key_id = key === undefined ? undefined : keys.must(key).id;
+  const rows = spending.list(from_day, to_day, { token, key: key_id });
+  return reach === undefined ? rows : rows.filter((row) => reach.includes(row.key_id));
+}
+
+/** A price of the person's own. What is under way was reserved at the old one. */
+export function setPrice(parts: Parts, caller: Caller, price: Price): KnownPrice {
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
+  parts.prices.set(price, now);
+  record(parts, by, caller, "price.set", { provider: price.provider, subject: price.model });
+  return { ...price, as_of: new Date(now).toISOString().slice(0, 10), own: true };
+}
+
+export function resetPrice(
+  parts: Parts,
+  caller: Caller,
+  { provider, model }: Pick<Price, "provider" | "model">,
+): KnownPrice[] {
+  const by = recognise(parts.tokens, caller, Date.now());
+  if (!parts.prices.remove(provider, model)) throw new Problem("not_found", "You have set no such price.");
+  record(parts, by, caller, "price.reset", { provider, subject: model });
+  return parts.prices.list();
+}

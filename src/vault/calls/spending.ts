@@ -1,0 +1,155 @@
+import { monthBegan, type Spent } from "./budget.ts";
+import { dayOf } from "../policy/limits.ts";
+import type { Prices, Usage } from "./prices.ts";
+
+/**
+ * What a call may come to, as far as its request tells: `output` is null where nothing bounds it, or where what goes in is not
+ * all in the request.
+ */
+export type Estimate = { model: string; input: number; output: number | null };
+
+/** What a carried call came to. Without `usage` the answer did not say; `bytes_out` bounds what was written. */
+export type Metered = { usage?: Usage | undefined; bytes_out: number };
+
+/** A row of what was spent; cost in millionths of a dollar. */
+export type SpendRow = {
+  token_id: string;
+  day: number;
+  key_id: string;
+  model: string;
+  calls: number;
+  estimated: number;
+  input: number;
+  output: number;
+  cached_input: number;
+  cost: number;
+};
+
+type OpenRow = {
+  token_ids: string;
+  day: number;
+  key_id: string;
+  provider: string;
+  estimate: string;
+  most: number | null;
+};
+
+/**
+ * Tables `spend` and `spend_open`. What a call may come to is reserved in the step that lets it through, and booked when its row
+ * ends: by what the answer said, else by the most that it may have been. Nothing is ever lost: a call that nobody tells of is
+ * booked by its reservation. Budgets belong to a token's id, so rotation changes nothing about them.
+ */
+export class Spending {
+  readonly #sql: SqlStorage;
+  readonly #prices: Prices;
+
+  constructor(sql: SqlStorage, prices: Prices) {
+    this.#sql = sql;
+    this.#prices = prices;
+  }
+
+  /** What a token has spent by now. */
+  spent(token_id: string, now: number): Spent {
+    const today = dayOf(now);
+    const { today: of_today, this_month } = this.#sql
+      .exec<{ today: number; this_month: number }>(
+        "SELECT coalesce(sum(cost) FILTER (WHERE day = ?2), 0) AS today, coalesce(sum(cost), 0) AS this_month FROM spend WHERE token_id = ?1 AND day BETWEEN ?3 AND ?2",
+        token_id,
+        today,
+        monthBegan(now),
+      )
+      .one();
+    const open = this.#sql
+      .exec<{ most: number | null }>(
+        "SELECT most FROM spend_open WHERE EXISTS (SELECT 1 FROM json_each(token_ids) WHERE value = ?)",
+        token_id,
+      )
+      .toArray()
+      .map(({ most }) => most ?? Infinity);
+    return { today: of_today, this_month, open };
+  }
+
+  /** The most that a call may come to, in millionths of a dollar. */
+  most(provider: string, { model, input, output }: Estimate): number {
+    if (output === null) return Infinity;
+    // All of the input might be written to a cache, which costs the most.
+    return this.#prices.cost(provider, { model, input, output, cached_input: 0, cache_write: input });
+  }
+
+  /** Reserves it, in the step that lets the call through. */
+  reserve(
+    seq: number,
+    token_ids: readonly string[],
+    key: { id: string; provider: string },
+    estimate: Estimate,
+    now: number,
+  ): void {
+    const most = this.most(key.provider, estimate);
+    this.#sql.exec(
+      "INSERT INTO spend_open (seq, token_ids, day, key_id, provider, estimate, most) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      seq,
+      JSON.stringify(token_ids),
+      dayOf(now),
+      key.id,
+      key.provider,
+      JSON.stringify(estimate),
+      Number.isFinite(most) ? most : null,
+    );
+  }
+
+  /** The call never left: it cost nothing. */
+  release(seq: number): void {
+    this.#sql.exec("DELETE FROM spend_open WHERE seq = ?", seq);
+  }
+
+  /** Books a call that a budget pays for, once; answers its cost in millionths of a dollar, and whether it was estimated. */
+  book(seq: number, metered: Metered | undefined): { cost: number; estimated: boolean } | undefined {
+    const [row] = this.#sql.exec<OpenRow>("DELETE FROM spend_open WHERE seq = ? RETURNING *", seq).toArray();
+    if (row === undefined) return undefined;
+    const { day, key_id, provider, most } = row;
+    const estimate = JSON.parse(row.estimate) as Estimate;
+    const usage = metered?.usage ?? supposed(estimate, metered?.bytes_out ?? 0);
+    const estimated = metered?.usage === undefined;
+    const told = this.#prices.cost(provider, usage);
+    const cost = estimated ? Math.max(told, most ?? 0) : told;
+    for (const token_id of JSON.parse(row.token_ids) as string[]) {
+      this.#sql.exec(
+        `INSERT INTO spend (token_id, day, key_id, model, calls, estimated, input, output, cached_input, cost) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET calls = calls + 1, estimated = estimated + ?5, input = input + ?6, output = output + ?7, cached_input = cached_input + ?8, cost = cost + ?9`,
+        token_id,
+        day,
+        key_id,
+        usage.model.slice(0, 100),
+        estimated ? 1 : 0,
+        usage.input,
+        usage.output,
+        usage.cached_input,
+        cost,
+      );
+    }
+    return { cost, estimated };
+  }
+
+  /** What was spent on those days, newest first. */
+  list(from_day: number, to_day: number, filter: { token?: string | undefined; key?: string | undefined }): SpendRow[] {
+    return this.#sql
+      .exec<SpendRow>(
+        "SELECT * FROM spend WHERE day BETWEEN ? AND ? AND (?3 IS NULL OR token_id = ?3) AND (?4 IS NULL OR key_id = ?4) ORDER BY day DESC, cost DESC LIMIT 5000",
+        from_day,
+        to_day,
+        filter.token ?? null,
+        filter.key ?? null,
+      )
+      .toArray();
+  }
+
+  /** Forgets days that no budget looks at any more. */
+  forget(before_day: number): void {
+    this.#sql.exec("DELETE FROM spend WHERE day < ?", before_day);
+  }
+}
+
+/** An answer that did not say: all that was asked, and a token for each byte that came, which is more than there can be. */
+function supposed({ model, input }: Estimate, bytes_out: number): Usage {
+  return { model, input, output: bytes_out, cached_input: 0, cache_write: input };
+}

@@ -1,0 +1,93 @@
+import { Problem } from "../../problem.ts";
+import { actorOf } from "../tokens/actor.ts";
+import { recognise, type Authority, type Caller } from "../tokens/caller.ts";
+import type { Parts } from "../parts.ts";
+import type { Scope } from "../policy/scopes.ts";
+
+/** Somebody at `/v1/mcp`: the grant or device that acts, and what it may do at this moment. */
+export type Guest = { id: string; name: string; scopes: readonly Scope[] };
+
+/** How a tool call ended, for its row: never arguments or results (DESIGN D2). */
+export type ToolCall = {
+  tool: string;
+  key?: string | undefined;
+  outcome: "ok" | "failed" | "refused";
+  rule?: string | undefined;
+  status?: number | undefined;
+  latency_ms: number;
+};
+
+/** Whoever holds a token for `/v1/mcp`, whatever its scopes. */
+export const GUESTS: readonly Authority[] = [
+  "oauth:vault:read",
+  "oauth:vault:proxy",
+  "oauth:vault:write",
+  "oauth:vault:reveal",
+  "device",
+];
+
+/** A device manages, but is never shown a secret (SECURITY S4). */
+const DEVICE_SCOPES: readonly Scope[] = ["vault:read", "vault:proxy", "vault:write"];
+const TOOL_LIMIT = 64;
+
+/** Who is there, and whether the session that they name is theirs: a foreign one is as absent as an unknown one. */
+export function greet(parts: Parts, caller: Caller, session_id: string | null): Guest {
+  const by = recognise(parts.tokens, caller, Date.now());
+  parts.quota.assertRoom(parts.audit.heads.head_seq, Date.now());
+  const { id, name } = actorOf(by);
+  if (session_id !== null && !parts.mcp_sessions.holds(session_id, id, Date.now()))
+    throw new Problem("not_found", "Session not found", { rule: "session" });
+  return { id, name, scopes: by.kind === "dev" ? DEVICE_SCOPES : (by.policy.scopes ?? []) };
+}
+
+export function openSession(parts: Parts, caller: Caller): string {
+  const by = recognise(parts.tokens, caller, Date.now());
+  return parts.mcp_sessions.open(actorOf(by).id, Date.now());
+}
+
+/** Ends a session by its own client's wish. */
+export async function endSession(parts: Parts, caller: Caller, session_id: string): Promise<void> {
+  const by = recognise(parts.tokens, caller, Date.now());
+  if (!parts.mcp_sessions.holds(session_id, actorOf(by).id, Date.now()))
+    throw new Problem("not_found", "Session not found", { rule: "session" });
+  await parts.mcp_sessions.end(session_id, Date.now());
+}
+
+/** Marks an answer as used; the second time it is refused. */
+export function spend(parts: Parts, caller: Caller, nonce: string, expires_at: number): void {
+  recognise(parts.tokens, caller, Date.now());
+  parts.sql.exec("DELETE FROM spent WHERE expires_at <= ?", Date.now());
+  const { rowsWritten } = parts.sql.exec(
+    "INSERT INTO spent (nonce, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+    nonce,
+    expires_at,
+  );
+  if (rowsWritten === 0)
+    throw new Problem("invalid_request", "This answer was used already. Call the tool again from the beginning.", {
+      rule: "request_state",
+    });
+}
+
+/** Records a tool call that has ended; it is durable before its answer leaves. */
+export function recordTool(parts: Parts, caller: Caller, call: ToolCall): void {
+  const { audit, keys, tokens } = parts;
+  const now = Date.now();
+  const by = tokens.byHash(caller.hash);
+  if (by === undefined) throw new Problem("invalid_token", "This token is not known here.");
+  const key = call.key === undefined ? undefined : keys.find(call.key);
+  const reached = key !== undefined && (by.policy.keys?.includes(key.id) ?? true) ? key : undefined;
+  const { seq } = audit.append(
+    {
+      actor: actorOf(by),
+      action: "tool.call",
+      tool: call.tool.slice(0, TOOL_LIMIT),
+      key: reached?.id,
+      key_name: reached?.name,
+      provider: reached?.destination.provider,
+      ...caller.origin,
+    },
+    now,
+  );
+  const { outcome, rule, status, latency_ms } = call;
+  audit.settle(seq, { outcome, rule, status, latency_ms }, now);
+}

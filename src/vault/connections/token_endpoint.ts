@@ -1,0 +1,243 @@
+import { importPKCS8, SignJWT } from "jose";
+import * as oauth from "oauth4webapi";
+import type { OAuthPlacement } from "../../catalog/provider.ts";
+import { logFault } from "../../problem.ts";
+import type { Secret } from "../keys/sealer.ts";
+
+/** By what tokens are asked for: a code that a person brought back, what was granted before, or the client itself. */
+export type Grounds =
+  | { by: "code"; code: string; verifier: string; redirect_uri: string }
+  | { by: "refresh_token"; refresh_token: string }
+  | { by: "client" };
+
+/** Tokens as a provider gave them. `expires_in_s` is null where it does not say. */
+export type Granted = {
+  access_token: string;
+  /** Absent: the one before goes on (RFC 6749 §6). */
+  refresh_token?: string | undefined;
+  expires_in_s: number | null;
+  scopes?: string | undefined;
+};
+
+/**
+ * What came of asking. `refused` is final: the same question will be refused again, and a person must connect or mend the
+ * client. `trouble` may pass. Both name an error code only: nothing else that a provider says is kept or shown.
+ */
+export type Answered =
+  | ({ outcome: "granted" } & Granted)
+  | { outcome: "refused"; error: string }
+  | { outcome: "trouble"; error: string; retry_after_s?: number | undefined };
+
+const PATIENCE_MS = 10_000;
+const ANSWER_BYTES = 256 * 1024;
+const TOKEN_LENGTH = 16 * 1024;
+const ASSERTION_S = 300;
+
+/** Codes that no repetition mends (RFC 6749 §5.2, RFC 7521 §4.1, and what Slack and GitHub say instead). */
+const FINAL = new Set([
+  "invalid_grant",
+  "invalid_client",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "invalid_scope",
+  "access_denied",
+  "invalid_refresh_token",
+  "bad_refresh_token",
+  "token_revoked",
+  "bad_verification_code",
+  "incorrect_client_credentials",
+  "invalid_client_id",
+  "bad_client_secret",
+  "invalid_code",
+]);
+
+/** Asks a provider's token endpoint for tokens. Never throws; what went wrong is a value. */
+export async function askForTokens(
+  placement: OAuthPlacement,
+  secret: Secret,
+  grounds: Grounds,
+  now: number,
+): Promise<Answered> {
+  const { token_url, scopes } = placement;
+  const { client_id = "" } = secret;
+  // A client that signs for itself names the token endpoint as its audience (RFC 7523 §3): the library takes it from here.
+  const server = { issuer: token_url, token_endpoint: token_url };
+  const client: oauth.Client = { client_id };
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+  const options = optionsOf(placement, patience.signal);
+  const scope = scopes === undefined || scopes === "" ? {} : { scope: scopes };
+  try {
+    const authenticate = await authentication(placement, secret);
+    const ask = (grant_type: string, parameters: Record<string, string>) =>
+      oauth.genericTokenEndpointRequest(server, client, authenticate, grant_type, parameters, options);
+    const response = await (() => {
+      switch (grounds.by) {
+        case "code": {
+          const { code, verifier: code_verifier, redirect_uri } = grounds;
+          return ask("authorization_code", { code, code_verifier, redirect_uri });
+        }
+        case "refresh_token":
+          return ask("refresh_token", { refresh_token: grounds.refresh_token });
+        case "client":
+          return placement.grant === "jwt_bearer"
+            ? assertion(placement, secret, now).then((assertion) =>
+                ask("urn:ietf:params:oauth:grant-type:jwt-bearer", { assertion }),
+              )
+            : ask("client_credentials", scope);
+      }
+    })();
+    return await read(response);
+  } catch (fault) {
+    logFault("token_endpoint", fault);
+    if (fault instanceof UnusableKey) return { outcome: "refused", error: "private_key_unusable" };
+    return { outcome: "trouble", error: "unreachable" };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Tells a provider that a token is done with (RFC 7009). Best effort: what it answers changes nothing here. */
+export async function revokeToken(placement: OAuthPlacement, secret: Secret, token: string): Promise<boolean> {
+  const { revoke_url } = placement;
+  if (revoke_url === undefined) return false;
+  try {
+    const server = { issuer: placement.token_url, revocation_endpoint: revoke_url };
+    const options = optionsOf(placement, AbortSignal.timeout(PATIENCE_MS));
+    const authenticate = await authentication(placement, secret);
+    const client = { client_id: secret.client_id ?? "" };
+    return (await oauth.revocationRequest(server, client, authenticate, token, options)).ok;
+  } catch (fault) {
+    logFault("token_not_revoked_upstream", fault);
+    return false;
+  }
+}
+
+/**
+ * How the client says who it is. Basic is spelled here and not by the library: that one escapes `-`, `_` and `.` too, as
+ * RFC 6749 §2.3.1 allows, and several providers forget to undo it.
+ */
+async function authentication({ client_auth }: OAuthPlacement, secret: Secret): Promise<oauth.ClientAuth> {
+  const { client_id = "", client_secret, private_key } = secret;
+  const usual = private_key !== undefined ? "private_key_jwt" : client_secret !== undefined ? "basic" : "none";
+  switch (client_secret === undefined && private_key === undefined ? "none" : (client_auth ?? usual)) {
+    case "private_key_jwt":
+      return oauth.PrivateKeyJwt(await signingKey(secret));
+    case "basic":
+      return (_server, _client, _body, headers) => {
+        const pair = [client_id, client_secret ?? ""].map(encodeURIComponent).join(":");
+        headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
+      };
+    case "post":
+      return oauth.ClientSecretPost(client_secret ?? "");
+    case "none":
+      return oauth.None();
+  }
+}
+
+/** A JWT of the client's own as a grant (RFC 7523 §3), such as Google's service accounts use. */
+async function assertion({ token_url, scopes }: OAuthPlacement, secret: Secret, now: number): Promise<string> {
+  const { client_id = "", subject = client_id } = secret;
+  const { key, kid, alg } = await signingKey(secret);
+  const issued_at = Math.floor(now / 1_000);
+  return new SignJWT(scopes === undefined ? {} : { scope: scopes })
+    .setProtectedHeader({ alg, typ: "JWT", ...(kid === undefined ? {} : { kid }) })
+    .setIssuer(client_id)
+    .setSubject(subject)
+    .setAudience(token_url)
+    .setIssuedAt(issued_at)
+    .setExpirationTime(issued_at + ASSERTION_S)
+    .setJti(crypto.randomUUID())
+    .sign(key);
+}
+
+class UnusableKey extends Error {}
+
+/** The secret's private key: RSA or P-256, PKCS #8 in PEM. */
+async function signingKey({ private_key = "", private_key_id: kid }: Secret) {
+  for (const alg of ["RS256", "ES256"]) {
+    try {
+      const key = await importPKCS8(private_key, alg);
+      return kid === undefined ? { key, alg } : { key, alg, kid };
+    } catch {
+      // Not of this kind.
+    }
+  }
+  throw new UnusableKey("the private key is neither RSA nor P-256");
+}
+
+/** Plain http is judged where an address is stored: only a local run takes one (CONTRACT §2). */
+function optionsOf(placement: OAuthPlacement, signal: AbortSignal) {
+  return { [oauth.allowInsecureRequests]: true, [oauth.customFetch]: fetchOf(placement, signal) };
+}
+
+/** No shared cache (SECURITY S10), no redirect with a client's secret, JSON where only that is read. */
+function fetchOf({ token_format }: OAuthPlacement, signal: AbortSignal) {
+  return (url: string, { method, headers, body }: oauth.CustomFetchOptions<string, unknown>): Promise<Response> => {
+    const json = token_format === "json" && body instanceof URLSearchParams;
+    return fetch(url, {
+      method,
+      headers: { ...headers, ...(json ? { "content-type": "application/json" } : {}) },
+      body: (json ? JSON.stringify(Object.fromEntries(body)) : body) as BodyInit,
+      redirect: "manual",
+      cache: "no-store",
+      signal,
+    });
+  };
+}
+
+/** An answer in whatever dialect, as one of three things. */
+async function read(response: Response): Promise<Answered> {
+  const { status, headers } = response;
+  const said = await bodyOf(response);
+  const error = typeof said.error === "string" && /^[\w.-]{1,64}$/.test(said.error) ? said.error : undefined;
+  // GitHub and Slack refuse with 200.
+  if (error !== undefined && FINAL.has(error)) return { outcome: "refused", error };
+  if (status !== 200 && status !== 201) {
+    const wait = Number(headers.get("retry-after"));
+    const retry_after_s = Number.isFinite(wait) && wait > 0 ? Math.min(wait, 3_600) : undefined;
+    return { outcome: "trouble", error: error ?? `status_${status}`, retry_after_s };
+  }
+  // Slack's tokens of a person, as against a bot's.
+  const from = said.access_token === undefined && isRecord(said.authed_user) ? said.authed_user : said;
+  const { access_token, refresh_token, expires_in, scope } = from;
+  if (!isToken(access_token)) return { outcome: "trouble", error: error ?? "answer_without_token" };
+  const seconds = Number(expires_in ?? Number.NaN);
+  return {
+    outcome: "granted",
+    access_token,
+    refresh_token: isToken(refresh_token) ? refresh_token : undefined,
+    expires_in_s: Number.isFinite(seconds) && seconds > 0 ? seconds : null,
+    scopes: typeof scope === "string" ? scope.slice(0, 2_048) : undefined,
+  };
+}
+
+/** At most 256 KiB of JSON, or of a form as GitHub answers those who do not ask. Anything else is no answer: `{}`. */
+async function bodyOf({ body, headers }: Response): Promise<Record<string, unknown>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.byteLength;
+    if (size > ANSWER_BYTES) return {};
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  if (/x-www-form-urlencoded/i.test(headers.get("content-type") ?? "")) {
+    return Object.fromEntries(new URLSearchParams(text));
+  }
+  try {
+    const said: unknown = JSON.parse(text);
+    return isRecord(said) ? said : {};
+  } catch {
+    return {};
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** Goes into a header later: visible ASCII only. */
+function isToken(value: unknown): value is string {
+  return typeof value === "string" && value.length <= TOKEN_LENGTH && /^[\x21-\x7e]+$/.test(value);
+}

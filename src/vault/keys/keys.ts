@@ -1,0 +1,314 @@
+import { ulid } from "ulid";
+import { CUSTOM } from "../../catalog/catalog.ts";
+import type { Placement } from "../../catalog/provider.ts";
+import { dataKeyIdOf } from "../../crypto/seal.ts";
+import { Problem } from "../../problem.ts";
+import { reachValue, type Reach } from "../policy/reach.ts";
+import type { ConnectionState } from "../connections/connection_rows.ts";
+
+/**
+ * Where a key's secret may go and how it is shown there. It belongs to the key *version* and to the seal's AAD: changing it
+ * needs the secret again (SECURITY S2). `base_path` is empty or begins with a slash and does not end with one.
+ */
+export type Destination = {
+  provider: string;
+  origin: string;
+  base_path: string;
+  placement: Placement;
+  headers: Record<string, string>;
+};
+
+/** A stored key without its secret. Times are epoch milliseconds. */
+export type ApiKey = {
+  id: string;
+  name: string;
+  version: number;
+  overlap_version: number | null;
+  overlap_until: number | null;
+  destination: Destination;
+  /** The destination's text as it was sealed in. */
+  sealed_destination: string;
+  tags: string[];
+  note: string | null;
+  scrub: boolean;
+  revealable: boolean;
+  created_at: number;
+  updated_at: number;
+  expires_at: number | null;
+  paused_at: number | null;
+  uses: number;
+  last_used_at: number | null;
+  /** How a key that renews itself stands; null for all others, and for one that nobody has connected. */
+  connection: ConnectionState | null;
+};
+
+/** What a person says about a key, besides its secret. */
+export type NewKey = Pick<ApiKey, "name" | "tags" | "note" | "scrub" | "revealable" | "expires_at"> & {
+  destination: Destination;
+};
+
+/** What may be changed about a key without its secret; absent stays, null clears. */
+export type KeyChanges = Partial<Omit<NewKey, "destination">>;
+
+/** What a list of keys is narrowed by. */
+export type KeyFilter = { provider?: string | undefined; tag?: string | undefined; q?: string | undefined };
+
+/** How many keys there may be, and how many of them for hosts outside the catalog. */
+export type KeyLimits = { keys: number; custom_keys: number };
+
+type Row = Omit<ApiKey, "destination" | "sealed_destination" | "tags" | "scrub" | "revealable"> & {
+  provider: string;
+  destination: string;
+  tags: string;
+  scrub: number;
+  revealable: number;
+};
+
+const REMEMBERED = 500;
+const SELECT = `SELECT k.*, v.destination, c.state AS connection FROM api_key k
+  JOIN key_version v ON v.key_id = k.id AND v.version = k.version LEFT JOIN connection c ON c.key_id = k.id`;
+
+/** Tables `api_key`, `key_version`, `key_name`. A name is looked up as id, then as current or former name (DESIGN D16). */
+export class Keys {
+  readonly #sql: SqlStorage;
+  readonly #limits: KeyLimits;
+  readonly #by_ref: Map<string, ApiKey>;
+  readonly #reach: Reach;
+
+  constructor(sql: SqlStorage, limits: KeyLimits, reach: Reach = null, by_ref = new Map<string, ApiKey>()) {
+    this.#sql = sql;
+    this.#limits = limits;
+    this.#reach = reach;
+    this.#by_ref = by_ref;
+  }
+
+  /** The same keys for somebody who may see these only. */
+  within(reach: Reach): Keys {
+    return new Keys(this.#sql, this.#limits, reach, this.#by_ref);
+  }
+
+  /** The key of that id, name or former name. */
+  find(ref: string): ApiKey | undefined {
+    const key = this.#find(ref);
+    return key !== undefined && this.#reach?.has(key.id) === false ? undefined : key;
+  }
+
+  #find(ref: string): ApiKey | undefined {
+    const known = this.#by_ref.get(ref);
+    if (known !== undefined) return known;
+    const key =
+      this.#select("k.id = ?", ref)[0] ?? this.#select("k.id = (SELECT key_id FROM key_name WHERE name = ?)", ref)[0];
+    if (key === undefined) return undefined;
+    if (this.#by_ref.size >= REMEMBERED) this.#by_ref.clear();
+    this.#by_ref.set(ref, key);
+    return key;
+  }
+
+  /** As {@link find}, but absent is a refusal. */
+  must(ref: string): ApiKey {
+    const key = this.find(ref);
+    if (key === undefined) throw new Problem("not_found", "There is no such key.");
+    return key;
+  }
+
+  /** The only key of this vault, if there is exactly one. */
+  only(): ApiKey | undefined {
+    const [first, second] = this.#select("true LIMIT 2");
+    return second === undefined ? first : undefined;
+  }
+
+  /** Keys, newest first, below the id `before`. */
+  list(before: string | undefined, limit: number, filter: KeyFilter): ApiKey[] {
+    return this.#select(
+      `k.id < ?1 AND (?2 IS NULL OR k.provider = ?2) AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(k.tags) WHERE value = ?3))
+       AND (?4 IS NULL OR instr(lower(k.name), lower(?4)) > 0) AND (?6 IS NULL OR k.id IN (SELECT value FROM json_each(?6))) ORDER BY k.id DESC LIMIT ?5`,
+      before ?? "~",
+      filter.provider ?? null,
+      filter.tag ?? null,
+      filter.q ?? null,
+      limit,
+      reachValue(this.#reach),
+    );
+  }
+
+  /** Ids of all keys that carry the tag. */
+  tagged(tag: string): string[] {
+    return this.#sql
+      .exec<{ id: string }>("SELECT id FROM api_key WHERE EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)", tag)
+      .toArray()
+      .map(({ id }) => id)
+      .filter((id) => this.#reach?.has(id) ?? true);
+  }
+
+  /** Refuses a name that is taken, now or formerly, and a key too many. Asked before sealing and again before writing. */
+  assertRoomFor(name: string, provider: string): void {
+    if (this.#sql.exec("SELECT 1 FROM key_name WHERE name = ?", name).toArray().length > 0) {
+      throw nameTaken(name);
+    }
+    const { keys, custom_keys } = this.#limits;
+    const { n, custom } = this.#sql
+      .exec<{ n: number; custom: number }>(
+        "SELECT count(*) AS n, count(*) FILTER (WHERE provider = ?) AS custom FROM api_key",
+        CUSTOM,
+      )
+      .one();
+    if (n >= keys) throw new Problem("conflict", `A vault holds at most ${keys} keys.`);
+    if (provider === CUSTOM && custom >= custom_keys) {
+      throw new Problem("conflict", `A vault holds at most ${custom_keys} keys for hosts outside the catalog.`);
+    }
+  }
+
+  newId(now: number): string {
+    return `key_${ulid(now)}`;
+  }
+
+  /** Stores a key with its first version. */
+  add(id: string, key: NewKey, sealed: Uint8Array, now: number): ApiKey {
+    this.assertRoomFor(key.name, key.destination.provider);
+    this.#sql.exec(
+      `INSERT INTO api_key (id, name, provider, version, last_version, tags, note, scrub, revealable, created_at, updated_at, expires_at) VALUES (?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      key.name,
+      key.destination.provider,
+      JSON.stringify(key.tags),
+      key.note,
+      key.scrub ? 1 : 0,
+      key.revealable ? 1 : 0,
+      now,
+      now,
+      key.expires_at,
+    );
+    this.#sql.exec("INSERT INTO key_name (name, key_id) VALUES (?, ?)", key.name, id);
+    this.#sql.exec(
+      "INSERT INTO key_version (key_id, version, destination, sealed, data_key, created_at) VALUES (?, 1, ?, ?, ?, ?)",
+      id,
+      JSON.stringify(key.destination),
+      sealed,
+      dataKeyIdOf(sealed),
+      now,
+    );
+    return this.must(id);
+  }
+
+  /** Changes what is said about a key. A new name is added to the old ones, which go on working; its own it may take back. */
+  change(key: ApiKey, changes: KeyChanges, now: number): void {
+    const { name = key.name, tags = key.tags, note = key.note, expires_at = key.expires_at } = changes;
+    const { scrub = key.scrub, revealable = key.revealable } = changes;
+    const holder = this.#sql.exec<{ key_id: string }>("SELECT key_id FROM key_name WHERE name = ?", name).toArray()[0];
+    if (holder !== undefined && holder.key_id !== key.id) throw nameTaken(name);
+    if (holder === undefined) this.#sql.exec("INSERT INTO key_name (name, key_id) VALUES (?, ?)", name, key.id);
+    this.#write(
+      key.id,
+      "name = ?, tags = ?, note = ?, scrub = ?, revealable = ?, expires_at = ?, updated_at = ?",
+      name,
+      JSON.stringify(tags),
+      note,
+      scrub ? 1 : 0,
+      revealable ? 1 : 0,
+      expires_at,
+      now,
+    );
+  }
+
+  /** Names that lead to this key but are not its name any more. */
+  formerNames({ id, name }: ApiKey): string[] {
+    const rows = this.#sql.exec<{ name: string }>("SELECT name FROM key_name WHERE key_id = ? AND name <> ?", id, name);
+    return [...rows].map((row) => row.name);
+  }
+
+  /** Something about versions was written: what is remembered here is no longer true. */
+  changed(): void {
+    this.#by_ref.clear();
+  }
+
+  pause(id: string, now: number): void {
+    this.#write(id, "paused_at = coalesce(paused_at, ?)", now);
+  }
+
+  resume(id: string): void {
+    this.#write(id, "paused_at = NULL");
+  }
+
+  /** Deletes the key, its versions and all its names. */
+  delete(id: string): void {
+    this.#sql.exec("DELETE FROM api_key WHERE id = ?", id);
+    this.#by_ref.clear();
+  }
+
+  /** All versions of a key, oldest first. */
+  versions(id: string): number[] {
+    const rows = this.#sql.exec<{ version: number }>(
+      "SELECT version FROM key_version WHERE key_id = ? ORDER BY version",
+      id,
+    );
+    return [...rows].map(({ version }) => version);
+  }
+
+  /** The sealed blob that is still kept at hand for this version. */
+  sealedBlob(id: string, version: number): Uint8Array | undefined {
+    const [row] = this.#sql
+      .exec<{ sealed: ArrayBuffer | null }>(
+        "SELECT sealed FROM key_version WHERE key_id = ? AND version = ?",
+        id,
+        version,
+      )
+      .toArray();
+    return row?.sealed ? new Uint8Array(row.sealed) : undefined;
+  }
+
+  /** Versions whose blob has been kept since before `until`, and when the next one is due. */
+  keptBlobs(until: number): { due: { key_id: string; version: number }[]; next: number | null } {
+    const due = this.#sql
+      .exec<{ key_id: string; version: number }>(
+        "SELECT key_id, version FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) <= ? LIMIT 20",
+        until,
+      )
+      .toArray();
+    const { next } = this.#sql
+      .exec<{ next: number | null }>(
+        "SELECT min(coalesce(sealed_at, created_at)) AS next FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) > ?",
+        until,
+      )
+      .one();
+    return { due, next };
+  }
+
+  releaseBlob(id: string, version: number): void {
+    this.#sql.exec("UPDATE key_version SET sealed = NULL WHERE key_id = ? AND version = ?", id, version);
+  }
+
+  /** Adds what rows that leave for D1 say about a key's use. */
+  addUse(id: string, uses: number, last_used_at: number): void {
+    this.#write(id, "uses = uses + ?, last_used_at = max(coalesce(last_used_at, 0), ?)", uses, last_used_at);
+  }
+
+  /** When any key was last used, as far as it is counted. */
+  lastUsedAt(): number | null {
+    return this.#sql.exec<{ at: number | null }>("SELECT max(last_used_at) AS at FROM api_key").one().at;
+  }
+
+  #write(id: string, set: string, ...values: SqlStorageValue[]): void {
+    this.#sql.exec(`UPDATE api_key SET ${set} WHERE id = ?`, ...values, id);
+    this.#by_ref.clear();
+  }
+
+  #select(where: string, ...values: SqlStorageValue[]): ApiKey[] {
+    return this.#sql
+      .exec<Row>(`${SELECT} WHERE ${where}`, ...values)
+      .toArray()
+      .map(({ provider: _in_destination, ...row }) => ({
+        ...row,
+        destination: JSON.parse(row.destination) as Destination,
+        sealed_destination: row.destination,
+        tags: JSON.parse(row.tags) as string[],
+        scrub: row.scrub === 1,
+        revealable: row.revealable === 1,
+      }));
+  }
+}
+
+function nameTaken(name: string): Problem {
+  return new Problem("conflict", `A key is or was called ${name}.`, {
+    errors: [{ field: "name", rule: "must not be a current or former name" }],
+  });
+}

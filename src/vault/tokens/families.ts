@@ -1,0 +1,378 @@
+/**
+ * Refresh tokens and their families (DESIGN D5, SECURITY S7, S8). Used by app tokens and by OAuth alike:
+ *
+ *     const prepared = await families.prepare();                    // await outside …
+ *     const token = tokens.add({ kind: "oat", hash: null, parent_id: grant.id, policy: { scopes }, expires_at: absolute, … }, now);
+ *     const issued = families.open(prepared, token, { refresh_kind: "ort", client_id, access_ms, idle_ms }, origin, now);
+ *
+ * A family belongs to one row of table `token` (of a grant: its one `oat` row), which stays the same however often it is refreshed: its id, policy, pauses and
+ * end. The row has no hash of its own; `tokens.byHash` finds it by any living access token. Its `expires_at` is the
+ * absolute end, `idle_ms` ends it without a refresh. Refreshing is `refresh(parts, { kind: "ort", secret, client_id, scopes, origin })`
+ * in `refresh.ts`, `secret` as `verifyToken` reads it. Its refusals are Problems: `invalid_token` is OAuth's `invalid_grant`. Ending the
+ * token (`tokens.revoke`, `revokeChildren` of the grant) ends the family: there is nothing else to do.
+ */
+import type { KeyRing } from "../../config.ts";
+import {
+  accessSecret,
+  firstOf,
+  newFamilyKey,
+  secretOf,
+  spelledSecret,
+  successorOf,
+  type Descendant,
+} from "../../crypto/lineage.ts";
+import { hashOf, mintToken } from "../../crypto/token.ts";
+import type { Origin } from "../audit/audit.ts";
+import { networkOf } from "../policy/network.ts";
+import { PARALLEL_MS, SHARED_RUN, type Cadence, type Presented } from "./rotation.ts";
+import type { Scope } from "../policy/scopes.ts";
+import type { Sealer } from "../keys/sealer.ts";
+import type { Token, Tokens } from "./tokens.ts";
+
+/** On what terms a family is refreshed. */
+export type Terms = {
+  refresh_kind: "ref" | "ort";
+  client_id?: string | null;
+  cadence?: Cadence | null;
+  /** How long an access token lives, and how long the family does without a refresh. */
+  access_ms: number;
+  idle_ms: number;
+};
+
+/** A family as it stands; `answered_at` is when it last gave a token. */
+export type Family = Required<Terms> & { number: number; token_id: string; head: number; answered_at: number };
+
+/** A family's number and key, made before anything is written. */
+export type PreparedFamily = { number: number; key: Uint8Array; sealed: Uint8Array };
+
+/** What a refresh answers. */
+export type Issued = { token_id: string; token: string; expires_at: number; refresh_token: string };
+
+/** A generation as its owner sees it. */
+export type Generation = {
+  n: number;
+  issued_at: number;
+  superseded_at: number | null;
+  ip: string;
+  country: string;
+  user_agent: string;
+  /** How often it was given again, and how often of these because several share it. */
+  repeats: number;
+  shared: number;
+};
+
+type StoredGeneration = Generation & { hash: string; minute: number; repeats_in_minute: number };
+type StoredFamily = Omit<Family, never> & { sealed: ArrayBuffer };
+
+const SLOT_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+const KEPT_GENERATIONS = 100;
+const PROOF_EVERY = 256;
+const PLACE_MS = 24 * 60 * 60_000;
+const PLACES = 32;
+const OPENED = 1_000;
+
+/** Tables `family`, `generation` and `family_place`. No secret is stored: a successor is derived from what is presented. */
+export class Families {
+  readonly #sql: SqlStorage;
+  readonly #tokens: Tokens;
+  readonly #sealer: Sealer;
+  readonly #token_keys: KeyRing;
+  readonly #vault_id: string;
+  readonly #opened = new Map<number, Uint8Array>();
+  #last_number: number | undefined;
+
+  constructor(sql: SqlStorage, tokens: Tokens, sealer: Sealer, token_keys: KeyRing, vault_id: string) {
+    this.#sql = sql;
+    this.#tokens = tokens;
+    this.#sealer = sealer;
+    this.#token_keys = token_keys;
+    this.#vault_id = vault_id;
+  }
+
+  /** Makes a family's key and seals it. */
+  async prepare(): Promise<PreparedFamily> {
+    this.#last_number ??= this.#sql.exec<{ n: number | null }>("SELECT max(number) AS n FROM family").one().n ?? 0;
+    const number = ++this.#last_number;
+    const key = newFamilyKey();
+    return { number, key, sealed: await this.#sealer.sealValue(nameOf(number), key) };
+  }
+
+  /** Founds a family for a token, and issues its first generation. */
+  open({ number, key, sealed }: PreparedFamily, token: Token, terms: Terms, origin: Origin, now: number): Issued {
+    const { refresh_kind, client_id = null, cadence = null, access_ms, idle_ms } = terms;
+    this.#sql.exec(
+      `INSERT INTO family (number, token_id, refresh_kind, client_id, cadence, access_ms, idle_ms, sealed, head, answered_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+      number,
+      token.id,
+      refresh_kind,
+      client_id,
+      cadence,
+      access_ms,
+      idle_ms,
+      sealed,
+      now,
+    );
+    const family = this.#must(number);
+    const first = firstOf(number);
+    this.#addGeneration(family, first, origin, now);
+    return this.issue(family, key, first, { origin }, now);
+  }
+
+  find(number: number): Family | undefined {
+    const [row] = this.#sql.exec<StoredFamily>("SELECT * FROM family WHERE number = ?", number).toArray();
+    if (row === undefined) return undefined;
+    const { sealed: _sealed, ...family } = row;
+    return family;
+  }
+
+  /** The family of a token that rotates. */
+  of(token_id: string): Family | undefined {
+    const [row] = this.#sql
+      .exec<{ number: number }>("SELECT number FROM family WHERE token_id = ?", token_id)
+      .toArray();
+    return row === undefined ? undefined : this.find(row.number);
+  }
+
+  /** How often tokens of a kind were renewed, by what they stem from. */
+  rotations(kind: Token["kind"]): Map<string, number> {
+    const rows = this.#sql.exec<{ parent_id: string; head: number }>(
+      "SELECT t.parent_id, f.head FROM family f JOIN token t ON t.id = f.token_id WHERE t.kind = ? AND t.parent_id IS NOT NULL",
+      kind,
+    );
+    return new Map([...rows].map(({ parent_id, head }) => [parent_id, head]));
+  }
+
+  /** The key that derives a family's tokens; undefined where there is no such family. */
+  async keyOf(number: number): Promise<Uint8Array | undefined> {
+    const opened = this.#opened.get(number);
+    if (opened !== undefined) return opened;
+    const [row] = this.#sql
+      .exec<{ sealed: ArrayBuffer }>("SELECT sealed FROM family WHERE number = ?", number)
+      .toArray();
+    if (row === undefined) return undefined;
+    const key = await this.#sealer.openValue(nameOf(number), new Uint8Array(row.sealed));
+    if (this.#opened.size >= OPENED) this.#opened.clear();
+    this.#opened.set(number, key);
+    return key;
+  }
+
+  /** Seals the keys of all families under the newest data key. */
+  async reseal(): Promise<void> {
+    const rows = this.#sql.exec<{ number: number; sealed: ArrayBuffer }>("SELECT number, sealed FROM family").toArray();
+    for (const { number, sealed } of rows) {
+      if (!this.#sealer.isOld(new Uint8Array(sealed))) continue;
+      const key = await this.#sealer.openValue(nameOf(number), new Uint8Array(sealed));
+      const again = await this.#sealer.sealValue(nameOf(number), new Uint8Array(key));
+      this.#sql.exec("UPDATE family SET sealed = ? WHERE number = ?", again, number);
+    }
+  }
+
+  /**
+   * Was this secret ever given by its family? What is not stored any more is derived up to the next generation that is: at
+   * most 256 steps.
+   */
+  descends({ number, refresh_kind }: Family, key: Uint8Array, presented: Descendant): boolean {
+    const [proof] = this.#sql
+      .exec<{ n: number; hash: string }>(
+        "SELECT n, hash FROM generation WHERE family = ? AND n >= ? ORDER BY n LIMIT 1",
+        number,
+        presented.generation,
+      )
+      .toArray();
+    if (proof === undefined) return false;
+    const derived = descendant(key, presented, proof.n);
+    return hashOf(refresh_kind, spelledSecret(derived)) === proof.hash;
+  }
+
+  /** What the family knows of a presented token, for the judgement. */
+  standing(
+    family: Family,
+    generation: number,
+    { ip, user_agent }: Origin,
+    now: number,
+  ): Omit<Presented, "right_client"> {
+    const head = this.#generation(family, family.head);
+    const seen = this.#sql.exec(
+      "SELECT 1 FROM family_place WHERE family = ? AND network = ? AND user_agent = ? AND seen_at >= ?",
+      family.number,
+      networkOf(ip),
+      user_agent,
+      now - PLACE_MS,
+    );
+    const at_head = networkOf(head.ip) === networkOf(ip) && head.user_agent === user_agent;
+    return {
+      generation,
+      head: family.head,
+      superseded_at: this.#find(family, generation)?.superseded_at ?? null,
+      head_used: this.#tokens.wasUsed(family.token_id, family.head),
+      known_place: at_head || seen.toArray().length > 0,
+      repeats_in_minute: head.minute === minuteOf(head, now) ? head.repeats_in_minute : 0,
+      now,
+    };
+  }
+
+  /** Makes the presented head's successor the new head. Answers it, and the generation whose access tokens died with that. */
+  rotate(
+    family: Family,
+    key: Uint8Array,
+    head: Descendant,
+    origin: Origin,
+    now: number,
+  ): { next: Family; given: Descendant; dead: number } {
+    const given = successorOf(key, head);
+    const n = given.generation;
+    this.#sql.exec(
+      "UPDATE generation SET superseded_at = ? WHERE family = ? AND n = ?",
+      now,
+      family.number,
+      family.head,
+    );
+    this.#sql.exec("UPDATE family SET head = ? WHERE number = ?", n, family.number);
+    this.#addGeneration(family, given, origin, now);
+    this.#sql.exec(
+      `DELETE FROM generation WHERE family = ? AND n < ? AND n % ${PROOF_EVERY} <> 0 AND superseded_at < ?`,
+      family.number,
+      n - KEPT_GENERATIONS,
+      now - PARALLEL_MS,
+    );
+    this.#tokens.supersede(family.token_id, n - 2, n - KEPT_GENERATIONS);
+    return { next: { ...family, head: n }, given, dead: n - 2 };
+  }
+
+  /** Derives the head again from an older token that was shown, and counts that. True where sharing has become a habit. */
+  repeat(
+    family: Family,
+    key: Uint8Array,
+    presented: Descendant,
+    shared: boolean,
+    now: number,
+  ): { given: Descendant; habit: boolean } {
+    const head = this.#generation(family, family.head);
+    const minute = minuteOf(head, now);
+    this.#sql.exec(
+      "UPDATE generation SET repeats = repeats + 1, shared = shared + ?, minute = ?, repeats_in_minute = ? WHERE family = ? AND n = ?",
+      shared ? 1 : 0,
+      minute,
+      (head.minute === minute ? head.repeats_in_minute : 0) + 1,
+      family.number,
+      family.head,
+    );
+    const habit = shared && head.shared === 0 && this.#sharedRun(family) >= SHARED_RUN;
+    return { given: descendant(key, presented, family.head), habit };
+  }
+
+  /** The tokens of the head. In one slot of five minutes the access token is the same, whoever asks. */
+  issue(
+    family: Family,
+    key: Uint8Array,
+    head: Descendant,
+    { origin, scopes }: { origin: Origin; scopes?: readonly Scope[] | undefined },
+    now: number,
+  ): Issued {
+    const { number, token_id, refresh_kind, access_ms } = family;
+    const { kind, expires_at } = this.#tokens.find(token_id) as Token;
+    // Counted from the generation's birth: fifty that race for one rotation never straddle two slots.
+    const slot = Math.max(0, Math.floor((now - this.#generation(family, head.generation).issued_at) / SLOT_MS));
+    const access = mintToken(this.#token_keys, kind, this.#vault_id, accessSecret(key, head, slot, scopes?.join(" ")));
+    const until = Math.min(now + access_ms, expires_at ?? Infinity);
+    const expiry = this.#tokens.addAccess(token_id, {
+      hash: access.hash,
+      generation: head.generation,
+      expires_at: until,
+      scopes,
+    });
+    this.#sql.exec("UPDATE family SET answered_at = ? WHERE number = ?", now, number);
+    this.#seeAt(number, origin, now);
+    const refresh = mintToken(this.#token_keys, refresh_kind, this.#vault_id, secretOf(head));
+    return { token_id, token: access.token, expires_at: expiry, refresh_token: refresh.token };
+  }
+
+  /** What is remembered of a family's generations, newest first. */
+  history({ number }: Family): Generation[] {
+    return this.#sql
+      .exec<Generation>(
+        `SELECT n, issued_at, superseded_at, ip, country, user_agent, repeats, shared FROM generation
+         WHERE family = ? ORDER BY n DESC LIMIT ${KEPT_GENERATIONS}`,
+        number,
+      )
+      .toArray();
+  }
+
+  #addGeneration({ number, refresh_kind }: Family, given: Descendant, origin: Origin, now: number): void {
+    this.#sql.exec(
+      "INSERT INTO generation (family, n, hash, issued_at, ip, country, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      number,
+      given.generation,
+      hashOf(refresh_kind, spelledSecret(given)),
+      now,
+      origin.ip,
+      origin.country,
+      origin.user_agent,
+    );
+  }
+
+  #seeAt(number: number, { ip, user_agent }: Origin, now: number): void {
+    this.#sql.exec(
+      `INSERT INTO family_place (family, network, user_agent, seen_at) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at`,
+      number,
+      networkOf(ip),
+      user_agent,
+      now,
+    );
+    this.#sql.exec(
+      `DELETE FROM family_place WHERE family = ?1 AND (seen_at < ?2 OR (network, user_agent) NOT IN (
+         SELECT network, user_agent FROM family_place WHERE family = ?1 ORDER BY seen_at DESC LIMIT ${PLACES}))`,
+      number,
+      now - PLACE_MS,
+    );
+  }
+
+  /** How many generations, up to the head, were each given again for sharing. */
+  #sharedRun({ number, head }: Family): number {
+    const rows = this.#sql.exec<{ shared: number }>(
+      "SELECT shared FROM generation WHERE family = ? AND n > ? ORDER BY n DESC",
+      number,
+      head - SHARED_RUN,
+    );
+    const newest = rows.toArray();
+    const end = newest.findIndex(({ shared }) => shared === 0);
+    return end < 0 ? newest.length : end;
+  }
+
+  #find({ number }: Family, n: number): StoredGeneration | undefined {
+    return this.#sql
+      .exec<StoredGeneration>("SELECT * FROM generation WHERE family = ? AND n = ?", number, n)
+      .toArray()[0];
+  }
+
+  #generation(family: Family, n: number): StoredGeneration {
+    const generation = this.#find(family, n);
+    if (generation === undefined) throw new Error(`family ${family.number} has no generation ${n}`);
+    return generation;
+  }
+
+  #must(number: number): Family {
+    const family = this.find(number);
+    if (family === undefined) throw new Error(`family ${number} is not there`);
+    return family;
+  }
+}
+
+/** What a family's key is sealed as. */
+function nameOf(number: number): string {
+  return `family/${number}`;
+}
+
+function descendant(key: Uint8Array, from: Descendant, generation: number): Descendant {
+  let link = from;
+  while (link.generation < generation) link = successorOf(key, link);
+  return link;
+}
+
+/** Which minute of its life a generation is in. */
+function minuteOf({ issued_at }: Generation, now: number): number {
+  return Math.max(0, Math.floor((now - issued_at) / MINUTE_MS));
+}

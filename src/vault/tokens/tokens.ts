@@ -1,0 +1,441 @@
+import { ulid } from "ulid";
+import type { TokenKind } from "../../crypto/token.ts";
+import { Problem } from "../../problem.ts";
+import { policyUnder, policyWithin, type Grants } from "./grants.ts";
+import { isFresh, type Freeze } from "../account/frozen.ts";
+import type { Holder } from "../policy/judge.ts";
+import type { AllowedCall, Policy } from "../policy/policy.ts";
+import { addressOf, readPolicy, type Rules } from "../policy/rules.ts";
+import { withinSql, type Reach } from "../policy/reach.ts";
+import type { Scope } from "../policy/scopes.ts";
+
+/** A token of this vault. Times are epoch milliseconds. */
+export type Token = {
+  id: string;
+  kind: TokenKind;
+  hash: string;
+  /** The token, device or grant that minted it; null for what a person made. */
+  parent_id: string | null;
+  name: string;
+  policy: Policy;
+  created_at: number;
+  /** When the person behind a session proved who they are. */
+  signed_in_at: number | null;
+  expires_at: number | null;
+  seen_at: number | null;
+  paused_at: number | null;
+  revoked_at: number | null;
+  /** The freeze that lies over all tokens of its vault. */
+  frozen: Freeze | null;
+  uses: number;
+  refused: number;
+  last_used_at: number | null;
+  /** Of a token that rotates: the generation that the caller's access token belongs to, whose expiry `expires_at` then is. */
+  generation?: number | undefined;
+  /** That access token is older than the generation before the newest: it is dead (SECURITY S7). */
+  superseded?: boolean | undefined;
+};
+
+/** What a new token starts with. One that rotates has no hash of its own: it is known by its access tokens. */
+export type NewToken = Pick<Token, "kind" | "name" | "policy" | "expires_at" | "signed_in_at"> & {
+  hash: string | null;
+  parent_id?: string | undefined;
+};
+
+/** An access token of a token that rotates. */
+export type Access = {
+  hash: string;
+  generation: number;
+  expires_at: number;
+  /** Where an OAuth client asked for fewer than its grant has. */
+  scopes?: readonly Scope[] | undefined;
+};
+
+const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
+const TOKENS_LIMIT = 1_000;
+const SESSIONS_LIMIT = 50;
+const DEVICES_LIMIT = 100;
+const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
+const REMEMBERED = 2_000;
+/** So many tokens may stand between a token and the one that a person made. */
+export const DEPTH_LIMIT = 5;
+const ALLOWED_ADDRESSES = 100;
+
+type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
+type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
+
+/**
+ * Tables `token` and `access`, and the freeze that lies over all of it. Only hashes are stored; what is remembered in memory is
+ * dropped with every write to its row.
+ * A token that rotates keeps its row, its id and its policy: what changes is the hashes by which it is known.
+ */
+export class Tokens {
+  readonly #sql: SqlStorage;
+  readonly #grants: Grants;
+  readonly #by_hash = new Map<string, Token>();
+  /** Hashes that are remembered, by token. */
+  readonly #remembered = new Map<string, string[]>();
+  readonly #parents = new Map<string, Token>();
+  /** A policy is read once, as long as its token is remembered. */
+  readonly #rules = new WeakMap<Policy, Rules>();
+  #frozen: Freeze | null;
+
+  constructor(sql: SqlStorage, grants: Grants) {
+    this.#sql = sql;
+    this.#grants = grants;
+    const { at, by } = sql
+      .exec<{ at: number | null; by: string | null }>("SELECT frozen_at AS at, frozen_by AS by FROM vault")
+      .one();
+    this.#frozen = at === null || by === null ? null : { at, by };
+  }
+
+  get frozen(): Freeze | null {
+    return this.#frozen;
+  }
+
+  /** Refuses while the vault is frozen: what is judged by no token of its own asks here. */
+  assertThawed(): void {
+    if (this.#frozen !== null) throw new Problem("frozen", "This vault is frozen.", { rule: "frozen" });
+  }
+
+  /** Freezes all tokens at once, or with null lets them go: every judgement of any of them sees it from now on. */
+  freeze(frozen: Freeze | null): void {
+    this.#sql.exec("UPDATE vault SET frozen_at = ?, frozen_by = ?", frozen?.at ?? null, frozen?.by ?? null);
+    this.#frozen = frozen;
+    this.#by_hash.clear();
+    this.#parents.clear();
+    this.#remembered.clear();
+  }
+
+  /** Ids of live sessions; with a freeze, of those that are not of a sign-in after it. */
+  sessions(now: number, before: Freeze | null): string[] {
+    const live = this.live("ses", now);
+    return before === null ? live : live.filter((id) => !isFresh(this.#must(id), before));
+  }
+
+  /**
+   * The token of that hash, dead or alive, as its grant lets it be. Being asked by an access token of one that rotates is its
+   * use: its answer has arrived.
+   */
+  byHash(hash: string): Token | undefined {
+    const known = this.#by_hash.get(hash);
+    if (known !== undefined) return this.#standing(known);
+    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash, "use");
+    if (token === undefined) return undefined;
+    if (this.#by_hash.size >= REMEMBERED) {
+      this.#by_hash.clear();
+      this.#remembered.clear();
+    }
+    this.#by_hash.set(hash, token);
+    this.#remembered.set(token.id, [...(this.#remembered.get(token.id) ?? []), hash]);
+    return this.#standing(token);
+  }
+
+  /** As {@link byHash}, but looking is no use. */
+  look(hash: string): Token | undefined {
+    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash, "look");
+    return token && this.#standing(token);
+  }
+
+  find(id: string): Token | undefined {
+    const token = this.#select("id = ?", id)[0];
+    return token && this.#standing(token);
+  }
+
+  /** The token as it is now for whoever came with an access token of that generation. */
+  at(id: string, generation: number | undefined): Token | undefined {
+    if (generation === undefined) return this.find(id);
+    const [access] = this.#sql
+      .exec<AccessRow>(
+        "SELECT * FROM access WHERE token_id = ? AND generation = ? ORDER BY expires_at DESC LIMIT 1",
+        id,
+        generation,
+      )
+      .toArray();
+    return access && this.#standing(this.#through(access));
+  }
+
+  /** Makes a rotating token known by one more hash. In one slot of time it is the same one, and goes on expiring when it did. */
+  addAccess(id: string, { hash, generation, expires_at, scopes }: Access): number {
+    this.#sql.exec(
+      "INSERT INTO access (hash, token_id, generation, expires_at, scopes) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      hash,
+      id,
+      generation,
+      expires_at,
+      scopes === undefined ? null : JSON.stringify(scopes),
+    );
+    return this.#sql.exec<{ expires_at: number }>("SELECT expires_at FROM access WHERE hash = ?", hash).one()
+      .expires_at;
+  }
+
+  /** Ends the access tokens of generations up to `last`, and forgets those of generations below `kept`. */
+  supersede(id: string, last: number, kept: number): void {
+    this.#sql.exec(
+      "UPDATE access SET superseded = 1 WHERE token_id = ? AND generation <= ? AND superseded = 0",
+      id,
+      last,
+    );
+    this.#sql.exec("DELETE FROM access WHERE token_id = ? AND generation < ?", id, kept);
+    this.#forget(id);
+  }
+
+  /** Ends one access token: of a token that rotates only this one, else the token itself. */
+  endAccess({ id, generation }: Token, hash: string, now: number): void {
+    if (generation === undefined) return void this.revoke(id, now);
+    this.#sql.exec("UPDATE access SET superseded = 1 WHERE hash = ?", hash);
+    this.#forget(id);
+  }
+
+  /** Has anybody come with an access token of that generation? */
+  wasUsed(id: string, generation: number): boolean {
+    const used = "SELECT 1 FROM access WHERE token_id = ? AND generation = ? AND used = 1";
+    return this.#sql.exec(used, id, generation).toArray().length > 0;
+  }
+
+  /**
+   * A token as it stands now, then the app tokens that it was derived from, each with its policy read. They are walked at every
+   * judgement, so a child is never wider than its parents are at that moment.
+   */
+  lineage(token: Token): (Holder & { token: Token })[] {
+    const holders = [this.#holder(token)];
+    for (let child = token; child.parent_id?.startsWith("tok_") === true && holders.length <= DEPTH_LIMIT;) {
+      const parent = this.#parents.get(child.parent_id) ?? this.#must(child.parent_id);
+      if (this.#parents.size >= REMEMBERED) this.#parents.clear();
+      // What a grant makes of a token is looked up each time.
+      if (!isUnderGrant(parent)) this.#parents.set(parent.id, parent);
+      holders.push(this.#holder(parent));
+      child = parent;
+    }
+    return holders;
+  }
+
+  /** Ids of all app tokens that were derived from this one, and from those. */
+  descendants(id: string): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        `WITH RECURSIVE below (id) AS (
+           SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)
+         SELECT id FROM below`,
+        id,
+      )
+      .toArray()
+      .map((row) => row.id);
+  }
+
+  /** Forgets children that have been dead since before `until`, and what was derived from them, which is dead too. Answers their ids. */
+  forgetChildren(parent_id: string, until: number): string[] {
+    const dead = this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM token WHERE parent_id = ? AND min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ?",
+        parent_id,
+        until,
+      )
+      .toArray()
+      .flatMap(({ id }) => [...this.descendants(id), id]);
+    for (const id of dead) {
+      this.#sql.exec("DELETE FROM token WHERE id = ?", id);
+      this.#forget(id);
+    }
+    return dead;
+  }
+
+  change(id: string, { name, policy, expires_at }: Pick<Token, "name" | "policy" | "expires_at">): void {
+    this.#write(id, "name = ?, policy = ?, expires_at = ?", name, JSON.stringify(policy), expires_at);
+  }
+
+  /** Ids of all that a token stems from: tokens, a device or a grant. */
+  ancestors({ parent_id }: Token): string[] {
+    if (parent_id === null) return [];
+    const parent = this.find(parent_id);
+    return [parent_id, ...(parent === undefined ? [] : this.ancestors(parent))];
+  }
+
+  /** Live or dead tokens of a kind, newest first, below the id `before`. */
+  list(kind: TokenKind, before: string | undefined, limit: number, reach: Reach = null): Token[] {
+    const { where, values } = withinSql("policy -> '$.keys'", reach);
+    const page = "ORDER BY id DESC LIMIT ?";
+    return this.#select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
+  }
+
+  /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */
+  sessionsInTheWay(now: number): string[] {
+    const live = this.live("ses", now);
+    return live.slice(0, Math.max(0, live.length - SESSIONS_LIMIT + 1));
+  }
+
+  /** Ids of live tokens of a kind, of one parent or all, oldest first. */
+  live(kind: TokenKind, now: number, parent_id?: string): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        `SELECT id FROM token WHERE kind = ?1 AND (?3 IS NULL OR parent_id = ?3) AND revoked_at IS NULL
+         AND (expires_at IS NULL OR expires_at > ?2)
+         AND NOT EXISTS (SELECT 1 FROM family WHERE token_id = token.id AND answered_at + idle_ms < ?2) ORDER BY id`,
+        kind,
+        now,
+        parent_id ?? null,
+      )
+      .toArray()
+      .map(({ id }) => id);
+  }
+
+  /** Stores a new token; one too many of its kind is refused, and while the vault is frozen all but a sign-in. */
+  add(token: NewToken, now: number): Token {
+    if (token.kind !== "ses") this.assertThawed();
+    const limit = LIMITS[token.kind] ?? TOKENS_LIMIT;
+    // Each grant has one, and grants are counted.
+    if (token.kind !== "oat" && this.live(token.kind, now).length >= limit) {
+      throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
+    }
+    const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
+    this.#sql.exec(
+      `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      token.kind,
+      token.hash ?? id,
+      token.parent_id ?? null,
+      token.name,
+      JSON.stringify(token.policy),
+      now,
+      token.signed_in_at,
+      token.expires_at,
+      now,
+    );
+    return this.#must(id);
+  }
+
+  /**
+   * Ends a token for ever, and in the same step all that was minted by it (SECURITY S3). The rows stay, so that their refusals
+   * can be told. Answers the ids of all that died of it: what each has open is to be cut.
+   */
+  revoke(id: string, now: number): string[] {
+    this.#write(id, "revoked_at = coalesce(revoked_at, ?)", now);
+    return [id, ...this.revokeChildren(id, now)];
+  }
+
+  /** Ends all that was minted by a token, a device or a grant, and by what those minted. Answers whoever was not dead before. */
+  revokeChildren(parent_id: string, now: number): string[] {
+    const children = this.#sql
+      .exec<{ id: string }>("SELECT id FROM token WHERE parent_id = ? AND revoked_at IS NULL", parent_id)
+      .toArray();
+    return children.flatMap(({ id }) => this.revoke(id, now));
+  }
+
+  pause(id: string, now: number): void {
+    this.#write(id, "paused_at = coalesce(paused_at, ?)", now);
+  }
+
+  resume(id: string): void {
+    this.#write(id, "paused_at = NULL");
+  }
+
+  /** Keeps a session alive: it was seen now and lives until `expires_at`. */
+  touch(id: string, now: number, expires_at: number): void {
+    this.#write(id, "seen_at = ?, expires_at = ?", now, expires_at);
+  }
+
+  rename(id: string, name: string): void {
+    this.#write(id, "name = ?", name);
+  }
+
+  /** Writes into a policy that asks that this address need not be asked for any more. */
+  allowAlways(id: string, call: AllowedCall): void {
+    const policy = this.find(id)?.policy;
+    if (policy?.ask === undefined) return;
+    const others = (policy.ask.allowed ?? []).filter((one) => addressOf(one) !== addressOf(call));
+    const ask = { ...policy.ask, allowed: [...others, call].slice(-ALLOWED_ADDRESSES) };
+    this.#write(id, "policy = ?", JSON.stringify({ ...policy, ask }));
+  }
+
+  /** Lets a token that is held to certain keys use one more. */
+  addKey({ id, policy }: Token, key_id: string): void {
+    if (policy.keys === undefined) return;
+    this.#write(id, "policy = ?", JSON.stringify({ ...policy, keys: [...policy.keys, key_id] }));
+  }
+
+  /** Adds what rows that leave for D1 say about a token's use. */
+  addUse(id: string, uses: number, refused: number, last_used_at: number | null): void {
+    this.#write(
+      id,
+      "uses = uses + ?, refused = refused + ?, last_used_at = max(coalesce(last_used_at, 0), coalesce(?, last_used_at))",
+      uses,
+      refused,
+      last_used_at,
+    );
+  }
+
+  #write(id: string, set: string, ...values: SqlStorageValue[]): void {
+    this.#sql.exec(`UPDATE token SET ${set} WHERE id = ?`, ...values, id);
+    this.#forget(id);
+  }
+
+  #forget(id: string): void {
+    for (const hash of this.#remembered.get(id) ?? []) this.#by_hash.delete(hash);
+    this.#remembered.delete(id);
+    this.#parents.delete(id);
+  }
+
+  #byAccess(hash: string, purpose: "use" | "look"): Token | undefined {
+    const [access] = this.#sql.exec<AccessRow>("SELECT * FROM access WHERE hash = ?", hash).toArray();
+    if (access === undefined) return undefined;
+    if (purpose === "use" && access.used === 0) this.#sql.exec("UPDATE access SET used = 1 WHERE hash = ?", hash);
+    return this.#through(access);
+  }
+
+  #through({ token_id, hash, generation, expires_at, scopes, superseded }: AccessRow): Token {
+    const token = this.#select("id = ?", token_id)[0] as Token;
+    return {
+      ...token,
+      hash,
+      generation,
+      policy: scopes === null ? token.policy : { ...token.policy, scopes: JSON.parse(scopes) as Scope[] },
+      expires_at: earlier(expires_at, token.expires_at),
+      superseded: superseded === 1,
+    };
+  }
+
+  #holder(token: Token): Holder & { token: Token } {
+    let rules = this.#rules.get(token.policy);
+    if (rules === undefined) this.#rules.set(token.policy, (rules = readPolicy(token.policy)));
+    return { token, rules };
+  }
+
+  /**
+   * What stems from a grant is what the grant lets it be now: narrowing, pausing or ending it does the same to its access tokens, and
+   * to the app tokens that were minted under it.
+   */
+  #standing(token: Token): Token {
+    const grant = isUnderGrant(token) ? this.#grants.find(token.parent_id) : undefined;
+    if (grant === undefined) return token;
+    return {
+      ...token,
+      policy: (token.kind === "oat" ? policyUnder : policyWithin)(grant, token.policy),
+      expires_at: earlier(token.expires_at, grant.expires_at),
+      paused_at: token.paused_at ?? grant.paused_at,
+      revoked_at: token.revoked_at ?? grant.revoked_at,
+    };
+  }
+
+  #must(id: string): Token {
+    const token = this.find(id);
+    if (token === undefined) throw new Error(`token ${id} is not there`);
+    return token;
+  }
+
+  #select(where: string, ...values: SqlStorageValue[]): Token[] {
+    return this.#sql
+      .exec<Row>(`SELECT * FROM token WHERE ${where}`, ...values)
+      .toArray()
+      .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy, frozen: this.#frozen }));
+  }
+}
+
+function isUnderGrant(token: Token): token is Token & { parent_id: string } {
+  return token.parent_id?.startsWith("grt_") === true;
+}
+
+/** The earlier of two moments, where null is never. */
+function earlier(one: number | null, other: number | null): number | null {
+  const first = Math.min(one ?? Infinity, other ?? Infinity);
+  return Number.isFinite(first) ? first : null;
+}
