@@ -11,7 +11,7 @@ import type { LinkedIdentity } from "../vault/account/identities.ts";
 import type { Device as StoredDevice } from "../vault/tokens/devices.ts";
 import type { ApiKey } from "../vault/keys/keys.ts";
 import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/tokens/manage_tokens.ts";
-import type { Token as StoredToken } from "../vault/tokens/tokens.ts";
+import type { Token as StoredToken } from "../vault/tokens/token.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
 import { wirePolicy } from "./policy.ts";
 import type {

@@ -7,7 +7,7 @@ import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
 import { REACTIONS } from "./alerts/reactions.ts";
 import { within } from "./policy/reach.ts";
-import type { Token } from "./tokens/tokens.ts";
+import type { Token } from "./tokens/token.ts";
 
 /** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
 export const held = Symbol("held");

@@ -7,7 +7,7 @@ import type { ApiKey, Destination, KeyChanges } from "./keys.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Secret } from "./sealer.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 import type { Version } from "./versions.ts";
 
 /**

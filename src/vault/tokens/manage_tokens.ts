@@ -4,7 +4,8 @@ import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { accountIdOf } from "../account/account.ts";
 import { cutTokens } from "./ending.ts";
-import type { Family, Generation } from "./families.ts";
+import type { Family } from "./families.ts";
+import type { Generation } from "./generations.ts";
 import type { Effect } from "../account/frozen.ts";
 import { usesOf } from "../audit/outbox.ts";
 import { record, type Parts } from "../parts.ts";
@@ -13,7 +14,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { Receipt } from "../receipt.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
 import { CADENCES_MS, type Cadence } from "./rotation.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 import { withinDevice } from "../policy/within.ts";
 
 /** A new app token: its row, and its texts, which are answered once and not kept. `expires_at` is the access token's. */
