@@ -5,6 +5,7 @@ import type { Idempotency } from "./idempotency.ts";
 import type { Grants } from "./tokens/grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys/keys.ts";
+import type { Versions } from "./keys/versions.ts";
 import type { McpSessions } from "./calls/mcp_sessions.ts";
 import type { Leashes } from "./calls/leashes.ts";
 import type { Live } from "./alerts/live.ts";
@@ -25,6 +26,7 @@ type Parts = {
   tokens: Tokens;
   grants: Grants;
   keys: Keys;
+  versions: Versions;
   connected_keys: ConnectedKeys;
   sealer: Sealer;
   jobs: Jobs;
@@ -105,9 +107,9 @@ export class Housekeeping {
   }
 
   async #ship(now: number): Promise<void> {
-    const { db, vault_id, storage, audit, tokens, grants, keys, jobs, anomalies } = this.#parts;
+    const { db, vault_id, storage, audit, jobs, anomalies } = this.#parts;
     anomalies.save(now);
-    const shipped = await ship(db, vault_id, storage, audit, { tokens, grants, keys }).catch(async (fault: unknown) => {
+    const shipped = await ship(db, vault_id, storage, audit, this.#parts).catch(async (fault: unknown) => {
       if (!(fault instanceof OtherRows)) throw fault;
       await this.#parts.catchUp();
       throw fault;

@@ -157,6 +157,7 @@ export function assemble(
     tokens,
     grants,
     keys,
+    versions,
     connected_keys,
     sealer,
     jobs,

@@ -6,7 +6,7 @@ import type { Sealer } from "./sealer.ts";
 type Content = { tables: Record<string, Record<string, SqlStorageValue>[]> };
 
 const KEPT_MS = 7 * 86_400_000;
-const TABLES = { api_key: "id", key_version: "key_id", key_name: "key_id" } as const;
+const TABLES = { api_key: "id", key_version: "key_id", key_name: "key_id", version_use: "key_id" } as const;
 const BLOB = "base64:";
 
 /**
@@ -32,6 +32,21 @@ export function throwAway({ sql, jobs }: { sql: SqlStorage; jobs: Jobs }, key: A
     now,
   );
   jobs.plan("empty_trash", now + KEPT_MS);
+}
+
+/** A key that a client deleted, as far as its owner need be told to want it back. */
+export type Thrown = { id: string; name: string; provider: string; deleted_at: number; until: number };
+
+/** What may be brought back, what went last first. */
+export function thrown(sql: SqlStorage, now: number): Thrown[] {
+  return sql
+    .exec<Omit<Thrown, "until">>(
+      `SELECT key_id AS id, name, content ->> '$.tables.api_key[0].provider' AS provider, deleted_at
+       FROM trash WHERE deleted_at > ? ORDER BY deleted_at DESC`,
+      now - KEPT_MS,
+    )
+    .toArray()
+    .map((key) => ({ ...key, until: key.deleted_at + KEPT_MS }));
 }
 
 /** What lies in the trash under that id or name; of several what went last. */

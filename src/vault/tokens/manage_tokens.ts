@@ -7,7 +7,7 @@ import { cutTokens } from "./ending.ts";
 import type { Family } from "./families.ts";
 import type { Generation } from "./generations.ts";
 import type { Effect } from "../account/frozen.ts";
-import { usesOf } from "../audit/outbox.ts";
+import { recentUses } from "../audit/outbox.ts";
 import { record, type Parts } from "../parts.ts";
 import { isWithin } from "../policy/reach.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -28,8 +28,6 @@ type Under = { id: string; policy: Policy; expires_at: number | null };
 /** An app token, and how it rotates if it does: `refresh_by` is when it ends without a refresh. */
 export type AppToken = Token & { rotation?: (Family & { refresh_by: number }) | undefined };
 export type AppTokenDetails = AppToken & { generations?: Generation[] | undefined };
-
-const OUTBOX_SCAN = 10_000;
 
 /** A new app token. */
 export async function createToken(
@@ -153,7 +151,7 @@ export async function endSessions(parts: Parts, caller: Caller): Promise<Receipt
 
 /** Counts of uses as stored, plus those still in the outbox. */
 export function withUses({ audit }: Parts, tokens: Token[]): Token[] {
-  const recent = usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+  const recent = recentUses(audit);
   return tokens.map((token) => {
     const more = recent.get(token.id);
     if (more === undefined) return token;
