@@ -1,4 +1,5 @@
 import { Problem } from "../problem.ts";
+import { withPatience } from "../stores.ts";
 import { answer, answerAsync, type Answer } from "./answer.ts";
 import type { Caller } from "./tokens/caller.ts";
 import { ClosedServer } from "./closed_server.ts";
@@ -26,9 +27,9 @@ export abstract class Surface extends ClosedServer {
   [held]: Parts | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, withPatience(env));
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, env, this.name, this, REACTIONS);
+    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, this.env, this.name, this, REACTIONS);
   }
 
   /** The parts, or a refusal: to a token its vault's absence means that it is dead. */

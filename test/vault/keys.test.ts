@@ -48,10 +48,32 @@ describe("names", () => {
       expect((await authorize(vault, app, ref)).secret).toEqual({ secret: "sk-old" });
     await ask(vault.stub.deleteKey(vault.ada, "openai@prod"));
     expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
-    expect(await blobsOf(vault)).toEqual([]);
+    await vi.waitFor(async () => expect(await blobsOf(vault)).toEqual([]));
     await storeKey(vault, "openai@prod", "sk-new");
     expect((await authorize(vault, app, "openai@prod")).secret).toEqual({ secret: "sk-new" });
     expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
+  });
+});
+
+describe("a rotation under an Idempotency-Key", () => {
+  it("is done once, also where the runtime goes while KV still forgets old versions", async () => {
+    const vault = await newVault();
+    const key = await storeKey(vault, "k");
+    const rotate = (to: number) => {
+      const caller = { ...vault.ada, repeatable: { key: `to-${to}`, digest: "d" } };
+      const next = { destination: keyNamed("k").destination, secret: { secret: `sk-${to}` }, overlap_ms: 0 };
+      return ask(vault.stub.rotateKey(caller, "k", next));
+    };
+    for (let to = 2; to <= 10; to++) await rotate(to);
+    vi.spyOn(env.BLOBS, "delete").mockReturnValue(new Promise(() => {}));
+    // Eleven versions are one too many: from here on something is to be forgotten.
+    void rotate(11).catch(() => {});
+    const versions = () => sql(vault, "SELECT max(version) AS newest FROM key_version WHERE key_id = ?", key.id);
+    await vi.waitFor(async () => expect(await versions()).toEqual([{ newest: 11 }]));
+    await evict(vault);
+    vi.restoreAllMocks();
+    expect((await rotate(11)).version).toBe(11);
+    expect(await versions()).toEqual([{ newest: 11 }]);
   });
 });
 

@@ -66,8 +66,8 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
     throw refused;
   }
   const key = keys.must(id);
-  const pruned = versions.prune(key);
-  await Promise.allSettled(pruned.map((old) => sealer.deleteBlob(id, old)));
+  // Not waited for: what is answered under an Idempotency-Key is stored in the step that made the version.
+  for (const old of versions.prune(key)) void sealer.deleteBlob(id, old);
   return key;
 }
 
