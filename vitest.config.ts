@@ -40,6 +40,7 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["test/{crypto,vault}/**/*.test.ts"],
+          setupFiles: ["test/support/fresh_vaults.ts"],
           testTimeout: 30_000,
           provide: { consistency_runs },
         },

@@ -1,9 +1,10 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 import {
+  type App,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
   keyNamed,
@@ -15,8 +16,6 @@ import {
   runAlarmAfter,
   sql,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
 
 const TOKEN_URL = "https://id.example/token";
@@ -58,7 +57,6 @@ class Provider {
 
 let provider: Provider;
 
-beforeAll(createDirectory);
 beforeEach(() => {
   provider = new Provider();
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
@@ -66,10 +64,6 @@ beforeEach(() => {
     if (url !== TOKEN_URL) throw new Error(`nobody should ask ${url}`);
     return provider.answer(new URLSearchParams(init?.body as string).get("refresh_token") ?? "");
   });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.useRealTimers();
 });
 
 /** A vault with a key that was given a refresh token, and a token for it. */

@@ -1,23 +1,22 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import {
+  type App,
+  ORIGIN,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   grantTo,
   inside,
   keyNamed,
   mintApp,
   newVault,
-  ORIGIN,
   refusalOf,
   runAlarmAfter,
   sql,
   storeKey,
   vaultWithKey,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
 
 async function blobsOf({ id }: Vault): Promise<string[]> {
@@ -175,10 +174,7 @@ describe("what is at rest", () => {
 });
 
 describe("uses of a key's versions", () => {
-  beforeAll(createDirectory);
-  afterEach(() => {
-    vi.useRealTimers();
-  });
+  afterEach(() => {});
 
   const rotate = (vault: Vault, secret: string) =>
     ask(
