@@ -6,7 +6,7 @@ import { defineConfig } from "oxlint";
  */
 const ORDER = [
   ["problem"],
-  ["config", "stores"],
+  ["config"],
   ["crypto"],
   ["catalog"],
   ["vault"],

@@ -1,5 +1,4 @@
 import { mkdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -31,8 +30,6 @@ declare module "vitest" {
 
 export default defineConfig({
   test: {
-    // A file mostly waits for a runtime of its own: with a worker less than cores, which is usual, half of two cores idles.
-    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         // Code in the real runtime: objects are evicted, alarms run, storage is looked into.
@@ -40,7 +37,6 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["test/{crypto,vault}/**/*.test.ts"],
-          setupFiles: ["test/support/fresh_vaults.ts"],
           testTimeout: 30_000,
           provide: { consistency_runs },
         },

@@ -11,7 +11,6 @@ const COLUMNS = [
   "actor.id",
   "actor.name",
   "key",
-  "key_version",
   "key_name",
   "provider",
   "method",

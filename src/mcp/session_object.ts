@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { withPatience } from "../stores.ts";
 import { BEGIN_HEADER } from "./session_wire.ts";
 import type { SessionAgent } from "./session.ts";
 
@@ -54,9 +53,7 @@ export class McpSession extends DurableObject<Env> {
   }
 
   #speaker(): Promise<SessionAgent> {
-    this.#agent ??= import("./session.ts").then(
-      ({ SessionAgent }) => new SessionAgent(this.ctx, withPatience(this.env)),
-    );
+    this.#agent ??= import("./session.ts").then(({ SessionAgent }) => new SessionAgent(this.ctx, this.env));
     return this.#agent;
   }
 }

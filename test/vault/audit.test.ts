@@ -1,6 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { askFor, authorize, calls, inside, outbox, sql, vaultWithKey } from "../support/vault.ts";
+import { askFor, authorize, calls, createDirectory, inside, outbox, sql, vaultWithKey } from "../support/vault.ts";
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("a row", () => {
   it("is there before the dispatch is answered: without it nothing is let through", async () => {

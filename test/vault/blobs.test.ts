@@ -1,9 +1,8 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
-  type App,
-  type Vault,
   authorize,
+  createDirectory,
   evict,
   inside,
   mintApp,
@@ -14,9 +13,17 @@ import {
   sql,
   storeKey,
   travel,
+  type App,
+  type Vault,
 } from "../support/vault.ts";
 
 const DAY_MS = 86_400_000;
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 function kept(vault: Vault): Promise<{ kept: number }[]> {
   return sql(vault, "SELECT sealed IS NOT NULL AS kept FROM key_version");

@@ -1,8 +1,22 @@
 import { evictDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { cutFor, isHeld, openLeash, outcomeOf } from "../support/leash.ts";
-import { authorize, evict, mintApp, outbox, runAlarmAfter, sql, vaultWithKey } from "../support/vault.ts";
+import {
+  authorize,
+  createDirectory,
+  evict,
+  mintApp,
+  outbox,
+  runAlarmAfter,
+  sql,
+  vaultWithKey,
+} from "../support/vault.ts";
+
+beforeAll(createDirectory);
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("a leash that is lost without a word", () => {
   it("may be asked for again with its next lease, and then holds and can be cut", async () => {

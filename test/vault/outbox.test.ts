@@ -1,12 +1,11 @@
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import {
-  type App,
-  type Vault,
   archive,
   authorize,
+  createDirectory,
   evict,
   inside,
   mintApp,
@@ -19,12 +18,19 @@ import {
   travel,
   vaultWithKey,
   wholeLog,
+  type App,
+  type Vault,
 } from "../support/vault.ts";
 
 const BATCH = 100;
 
+beforeAll(createDirectory);
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 /** Calls that end at once. */

@@ -1,11 +1,9 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 import {
-  type App,
-  type Vault,
   askFor,
   authorize,
   evict,
@@ -17,7 +15,14 @@ import {
   sql,
   storeKey,
   travel,
+  type App,
+  type Vault,
 } from "../support/vault.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 type Change = (vault: UserVault, ada: Vault["ada"], app: App, key_id: string) => Promise<unknown>;
 

@@ -2,7 +2,6 @@
 export const FILTERS = [
   "q",
   "key",
-  "key_version",
   "token",
   "grant",
   "device",

@@ -13,7 +13,6 @@ import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
-import { DeletedKeys } from "./deleted.tsx";
 import { KeyMenu } from "./menu.tsx";
 
 type Key = Answer<"GET /keys">["items"][number];
@@ -128,7 +127,6 @@ export function Keys(): ReactNode {
           }
         />
       </Card>
-      <DeletedKeys />
     </Page>
   );
 }
