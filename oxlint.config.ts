@@ -6,7 +6,7 @@ import { defineConfig } from "oxlint";
  */
 const ORDER = [
   ["problem"],
-  ["config"],
+  ["config", "stores"],
   ["crypto"],
   ["catalog"],
   ["vault"],

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -30,6 +31,8 @@ declare module "vitest" {
 
 export default defineConfig({
   test: {
+    // A file mostly waits for a runtime of its own: with a worker less than cores, which is usual, half of two cores idles.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         // Code in the real runtime: objects are evicted, alarms run, storage is looked into.
@@ -37,6 +40,7 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["test/{crypto,vault}/**/*.test.ts"],
+          setupFiles: ["test/support/fresh_vaults.ts"],
           testTimeout: 30_000,
           provide: { consistency_runs },
         },

@@ -11,6 +11,7 @@ const COLUMNS = [
   "actor.id",
   "actor.name",
   "key",
+  "key_version",
   "key_name",
   "provider",
   "method",

@@ -10,7 +10,7 @@ import type { Secret } from "../vault/keys/sealer.ts";
 import { assertUsed, destinationOf } from "./destination.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
-import { wireKey, wireKeyDetails, wireReceipt, wireTime } from "./wire.ts";
+import { wireKey, wireKeyDetails, wireKeyVersions, wireReceipt, wireTime } from "./wire.ts";
 
 const SECRET_BYTES = 64 * 1024;
 
@@ -29,6 +29,9 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     return paged(keys.map(wireKey), limit, ({ id }) => id);
   },
   getKey: async ({ vault, who, param }) => wireKeyDetails(await ask(vault.getKey(who.caller, param("key")))),
+  listKeyVersions: async ({ vault, who, param }) => ({
+    items: wireKeyVersions(await ask(vault.keyVersions(who.caller, param("key")))),
+  }),
   changeKey: async ({ env, vault, who, param, body: patch }) => {
     const changes = changesOf(patch);
     if (patch.scopes !== undefined) {
@@ -101,6 +104,13 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   disconnectKey: async ({ vault, who, param }) => wireKey(await ask(vault.disconnect(who.caller, param("key")))),
   pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
+  listDeletedKeys: async ({ vault, who }) => ({
+    items: (await ask(vault.deletedKeys(who.caller))).map(({ deleted_at, until, ...key }) => ({
+      ...key,
+      deleted_at: wireTime(deleted_at),
+      until: wireTime(until),
+    })),
+  }),
   restoreKey: async ({ vault, who, param }) => wireKey(await ask(vault.restoreKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
 };

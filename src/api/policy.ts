@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { PolicyChanges } from "../vault/tokens/change_token.ts";
 import type { PolicyInput } from "../vault/policy/resolve_policy.ts";
-import type { Token as StoredToken } from "../vault/tokens/tokens.ts";
+import type { Token as StoredToken } from "../vault/tokens/token.ts";
 import type { Policy, PolicyPatch, StoredPolicy } from "./schema.ts";
 
 type Times = { not_before?: string | undefined; expires_at?: string | undefined };

@@ -9,9 +9,10 @@ import type { Issued } from "../vault/tokens/families.ts";
 import type { Freeze } from "../vault/account/frozen.ts";
 import type { LinkedIdentity } from "../vault/account/identities.ts";
 import type { Device as StoredDevice } from "../vault/tokens/devices.ts";
+import type { UsedVersion } from "../vault/keys/key_uses.ts";
 import type { ApiKey } from "../vault/keys/keys.ts";
 import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/tokens/manage_tokens.ts";
-import type { Token as StoredToken } from "../vault/tokens/tokens.ts";
+import type { Token as StoredToken } from "../vault/tokens/token.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
 import { wirePolicy } from "./policy.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   Identity,
   Key,
   KeyDetails,
+  KeyVersion,
   Me,
   Receipt,
   RefreshedToken,
@@ -86,6 +88,25 @@ export function wireKeyDetails({ former_names, versions, oauth, ...key }: Stored
     })),
     oauth: oauth === null ? undefined : wireConnection(oauth),
   };
+}
+
+export function wireKeyVersions({
+  key,
+  versions,
+}: {
+  key: ApiKey;
+  versions: UsedVersion[];
+}): z.output<typeof KeyVersion>[] {
+  const overlaps = (key.overlap_until ?? 0) > Date.now();
+  return versions.map(({ version, uses, last_used_at, kept }) => {
+    const used = { version, uses, last_used_at: optional(last_used_at) };
+    if (kept === undefined) return { ...used, state: "gone" };
+    const { destination, created_at } = kept;
+    const state =
+      version === key.version ? "current" : overlaps && version === key.overlap_version ? "in_reserve" : "kept";
+    const base_url = destination.origin + destination.base_path;
+    return { ...used, state, base_url, created_at: wireTime(created_at) };
+  });
 }
 
 function wireConnection(oauth: NonNullable<StoredDetails["oauth"]>): z.output<typeof KeyDetails>["oauth"] {

@@ -25,6 +25,12 @@ export type ServeOptions = {
   internet?: Internet;
   /** How often a minute something may be asked for, by the limit's binding; otherwise generously. */
   limits?: Record<string, number>;
+  /** A module of a test's that stands in front of the Worker's own (`./index.js`) and exports what that does. */
+  front?: string;
+  /** Another build of the Worker than this source's, such as the release before. */
+  bundle?: string;
+  /** The build whose objects the Worker calls, where it is not its own: so it is while a release rolls out. */
+  objects?: string;
   /** Lets a test look into the objects' storage. */
   inspect?: boolean;
   /** Hears what there is to say and what the Worker logs. */
@@ -45,6 +51,7 @@ const CLIENT_ID = "apilocker";
 const GENEROUS_LIMIT = 1_000;
 const ATTEMPTS = 5;
 const ASSETS_WORKER = "assets";
+const OBJECTS_WORKER = "objects";
 const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
 
 /**
@@ -52,7 +59,7 @@ const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm
  * development proxy in front. `npm start`, the demo, the tests and the bench all drive this one thing.
  */
 export async function serve(options: ServeOptions = {}): Promise<LocalLocker> {
-  const built = await Promise.all([buildWorker(), buildDashboard()]);
+  const built = await Promise.all([options.bundle ?? buildWorker(), buildDashboard()]);
   const state = await State.open(options.stateDir ?? "");
   try {
     for (let attempt = 1; ; attempt++) {
@@ -104,21 +111,28 @@ async function boot([bundle, dashboard]: [string, string], state: State, options
     ...secrets.identity_provider,
   });
   const hosts = await loopbackHosts();
+  const shared = {
+    compatibilityDate: settings.compatibility_date,
+    compatibilityFlags: settings.compatibility_flags,
+    bindings,
+    ...namespacesOf(settings, options.limits),
+    serviceBindings: { [settings.assets.binding]: ASSETS_WORKER },
+  };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       workers: [
         {
+          ...shared,
           name: settings.name,
-          modules: modulesOf(bundle),
+          modules: [...frontOf(bundle, options.front), ...modulesOf(bundle)],
           modulesRoot: bundle,
-          compatibilityDate: settings.compatibility_date,
-          compatibilityFlags: settings.compatibility_flags,
-          bindings,
-          ...namespacesOf(settings, options.limits),
-          serviceBindings: { [settings.assets.binding]: ASSETS_WORKER },
+          ...(options.objects === undefined ? {} : { durableObjects: objectsOf(settings, OBJECTS_WORKER) }),
           unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
           ...(options.internet === undefined ? {} : { outboundService: outboundOf(options.internet) }),
         },
+        ...(options.objects === undefined
+          ? []
+          : [{ ...shared, name: OBJECTS_WORKER, modules: modulesOf(options.objects), modulesRoot: options.objects }]),
         assetsWorker(dashboard, settings),
       ],
       resourcePersistencePath: join(state.folder, "data"),
@@ -163,19 +177,28 @@ function assetsWorker(directory: string, { assets, compatibility_date: compatibi
 
 /** What wrangler.jsonc binds, on this machine. */
 function namespacesOf(settings: Settings, wished: Record<string, number> = {}) {
-  const objects = settings.durable_objects.bindings.map(({ name, class_name: className }) => {
-    return [name, { className, useSQLite: settings.exports[className]?.storage === "sqlite" }] as const;
-  });
   const limits = settings.ratelimits.map(({ name, namespace_id, simple }) => {
     const limit = wished[name] ?? Math.max(simple.limit, GENEROUS_LIMIT);
     return [name, { namespace_id, simple: { ...simple, limit } }] as const;
   });
   return {
-    durableObjects: Object.fromEntries(objects),
+    durableObjects: objectsOf(settings),
     ratelimits: Object.fromEntries(limits),
     kvNamespaces: settings.kv_namespaces.map(({ binding }) => binding),
     d1Databases: settings.d1_databases.map(({ binding }) => binding),
   };
+}
+
+function objectsOf(settings: Settings, scriptName?: string) {
+  const objects = settings.durable_objects.bindings.map(({ name, class_name: className }) => {
+    const useSQLite = settings.exports[className]?.storage === "sqlite";
+    return [name, { className, useSQLite, ...(scriptName === undefined ? {} : { scriptName }) }] as const;
+  });
+  return Object.fromEntries(objects);
+}
+
+function frontOf(bundle: string, contents: string | undefined) {
+  return contents === undefined ? [] : [{ type: "ESModule", path: join(bundle, "front.js"), contents } as const];
 }
 
 /** The bundle's files that the runtime loads; the first is the entry. */

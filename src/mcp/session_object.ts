@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { withPatience } from "../stores.ts";
 import { BEGIN_HEADER } from "./session_wire.ts";
 import type { SessionAgent } from "./session.ts";
 
@@ -53,7 +54,9 @@ export class McpSession extends DurableObject<Env> {
   }
 
   #speaker(): Promise<SessionAgent> {
-    this.#agent ??= import("./session.ts").then(({ SessionAgent }) => new SessionAgent(this.ctx, this.env));
+    this.#agent ??= import("./session.ts").then(
+      ({ SessionAgent }) => new SessionAgent(this.ctx, withPatience(this.env)),
+    );
     return this.#agent;
   }
 }

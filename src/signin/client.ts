@@ -3,7 +3,7 @@ import type { Config, SignInProvider } from "../config.ts";
 import { logFault, Problem } from "../problem.ts";
 import type { Identity } from "../vault/account/identities.ts";
 import { fetchGitHubIdentity, GITHUB } from "./github.ts";
-import { outbound } from "./outbound.ts";
+import { outbound, ProviderAway } from "./outbound.ts";
 import { PENDING_MS, type Pending } from "./pending.ts";
 
 /** We as an OAuth client: PKCE, state and (with OpenID providers) nonce, for whoever people may sign in with. */
@@ -67,6 +67,7 @@ export async function completeSignIn(
       name: typeof name === "string" ? name.slice(0, 200) : null,
     };
   } catch (fault) {
+    if (isAway(fault)) throw away(provider, fault);
     logFault("sign_in_failed", fault, { provider: provider.id });
     throw new Problem("sign_in_failed", `${provider.name} did not confirm the sign-in. Start again.`, { cause: fault });
   }
@@ -106,12 +107,17 @@ async function serverOf(config: Config, provider: SignInProvider): Promise<oauth
     metadata.set(provider.issuer.href, { server, until: Date.now() + METADATA_MS });
     return server;
   } catch (fault) {
-    logFault("identity_provider_unreachable", fault, { provider: provider.id });
-    throw new Problem("unavailable", `${provider.name} cannot be reached right now.`, {
-      retry_after_s: 10,
-      cause: fault,
-    });
+    throw away(provider, fault);
   }
+}
+
+function isAway(fault: unknown): boolean {
+  return fault instanceof ProviderAway || (fault instanceof Error && fault.cause instanceof ProviderAway);
+}
+
+function away(provider: SignInProvider, cause: unknown): Problem {
+  logFault("identity_provider_unreachable", cause, { provider: provider.id });
+  return new Problem("unavailable", `${provider.name} cannot be reached right now.`, { retry_after_s: 10, cause });
 }
 
 function redirectUri(config: Config, { id }: SignInProvider): string {

@@ -1,6 +1,7 @@
 import type * as oauth from "oauth4webapi";
 import * as z from "zod";
 import type { Identity } from "../vault/account/identities.ts";
+import { fetchProvider } from "./outbound.ts";
 
 /** GitHub's authorization server. It publishes no metadata (docs.github.com, "Authorizing OAuth apps"). */
 export const GITHUB: oauth.AuthorizationServer = {
@@ -27,16 +28,13 @@ export async function fetchGitHubIdentity(access_token: string): Promise<Identit
 }
 
 async function get(url: string, access_token: string): Promise<unknown> {
-  const response = await fetch(url, {
+  const response = await fetchProvider(url, {
     headers: {
       accept: "application/vnd.github+json",
       authorization: `Bearer ${access_token}`,
       "user-agent": "apilocker",
       "x-github-api-version": "2022-11-28",
     },
-    redirect: "manual",
-    cache: "no-store",
-    signal: AbortSignal.timeout(10_000),
   });
   if (!response.ok) throw new Error(`GitHub answered ${response.status}`);
   return response.json();

@@ -5,6 +5,7 @@ import type { Idempotency } from "./idempotency.ts";
 import type { Grants } from "./tokens/grants.ts";
 import type { JobName, Jobs } from "./jobs.ts";
 import type { Keys } from "./keys/keys.ts";
+import type { Versions } from "./keys/versions.ts";
 import type { McpSessions } from "./calls/mcp_sessions.ts";
 import type { Leashes } from "./calls/leashes.ts";
 import type { Live } from "./alerts/live.ts";
@@ -13,7 +14,7 @@ import { PACK_AFTER_MS, retain } from "./audit/retention.ts";
 import type { Refusals } from "./calls/refusals.ts";
 import type { Sealer } from "./keys/sealer.ts";
 import type { Tokens } from "./tokens/tokens.ts";
-import { emptyTrash } from "./keys/empty_trash.ts";
+import { emptyTrash } from "./keys/trash.ts";
 import { UNCLAIMED_MS, type UnderWay } from "./calls/under_way.ts";
 
 type Parts = {
@@ -25,6 +26,7 @@ type Parts = {
   tokens: Tokens;
   grants: Grants;
   keys: Keys;
+  versions: Versions;
   connected_keys: ConnectedKeys;
   sealer: Sealer;
   jobs: Jobs;
@@ -87,16 +89,15 @@ export class Housekeeping {
    * that it holds no place of its token's for longer (CONTRACT §3, `max_concurrent`).
    */
   wake(): void {
-    const { under_way, leashes, connected_keys } = this.#parts;
-    connected_keys.wake(Date.now());
+    const { under_way, leashes } = this.#parts;
     for (const { seq, unclaimed_at } of under_way.all())
       if (unclaimed_at === null && !leashes.holds(seq)) this.letGo(seq);
   }
 
   async #emptyTrash(now: number): Promise<void> {
-    const { storage, sealer, connected_keys, jobs } = this.#parts;
-    const again = await emptyTrash({ sql: storage.sql, sealer, connected_keys }, now);
-    if (again !== null) jobs.plan("empty_trash", again);
+    const { storage, sealer, jobs } = this.#parts;
+    const again = await emptyTrash({ sql: storage.sql, sealer }, now);
+    if (again !== undefined) jobs.plan("empty_trash", again);
   }
 
   async #retain(now: number): Promise<void> {
@@ -106,9 +107,9 @@ export class Housekeeping {
   }
 
   async #ship(now: number): Promise<void> {
-    const { db, vault_id, storage, audit, tokens, grants, keys, jobs, anomalies } = this.#parts;
+    const { db, vault_id, storage, audit, jobs, anomalies } = this.#parts;
     anomalies.save(now);
-    const shipped = await ship(db, vault_id, storage, audit, { tokens, grants, keys }).catch(async (fault: unknown) => {
+    const shipped = await ship(db, vault_id, storage, audit, this.#parts).catch(async (fault: unknown) => {
       if (!(fault instanceof OtherRows)) throw fault;
       await this.#parts.catchUp();
       throw fault;

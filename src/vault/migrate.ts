@@ -19,7 +19,7 @@ import remedies from "./migrations/0018_remedies.sql";
 import trusts from "./migrations/0019_trusts.sql";
 import approvals from "./migrations/0020_approvals.sql";
 import trash from "./migrations/0021_trash.sql";
-import asking from "./migrations/0022_asking.sql";
+import version_use from "./migrations/0022_version_use.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -44,7 +44,7 @@ const MIGRATIONS: readonly string[] = [
   trusts,
   approvals,
   trash,
-  asking,
+  version_use,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

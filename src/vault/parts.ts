@@ -33,7 +33,8 @@ import { Refusals } from "./calls/refusals.ts";
 import { RestoreWatch } from "./account/restore_watch.ts";
 import { Sealer } from "./keys/sealer.ts";
 import { Spending } from "./calls/spending.ts";
-import { Tokens, type Token } from "./tokens/tokens.ts";
+import type { Token } from "./tokens/token.ts";
+import { Tokens } from "./tokens/tokens.ts";
 import { Trusts } from "./tokens/trusts.ts";
 import { Turnstile } from "./calls/turnstile.ts";
 import { UNCLAIMED_MS, UnderWay } from "./calls/under_way.ts";
@@ -156,6 +157,7 @@ export function assemble(
     tokens,
     grants,
     keys,
+    versions,
     connected_keys,
     sealer,
     jobs,

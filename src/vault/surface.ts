@@ -1,4 +1,5 @@
 import { Problem } from "../problem.ts";
+import { withPatience } from "../stores.ts";
 import { answer, answerAsync, type Answer } from "./answer.ts";
 import type { Caller } from "./tokens/caller.ts";
 import { ClosedServer } from "./closed_server.ts";
@@ -7,7 +8,7 @@ import { vaultExists } from "./migrate.ts";
 import { admit, assemble, type Parts } from "./parts.ts";
 import { REACTIONS } from "./alerts/reactions.ts";
 import { within } from "./policy/reach.ts";
-import type { Token } from "./tokens/tokens.ts";
+import type { Token } from "./tokens/token.ts";
 
 /** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
 export const held = Symbol("held");
@@ -26,9 +27,9 @@ export abstract class Surface extends ClosedServer {
   [held]: Parts | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, withPatience(env));
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, env, this.name, this, REACTIONS);
+    if (vaultExists(ctx.storage.sql)) this[held] = assemble(ctx.storage, this.env, this.name, this, REACTIONS);
   }
 
   /** The parts, or a refusal: to a token its vault's absence means that it is dead. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Person } from "../../src/local/person.ts";
-import { activity, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -66,8 +66,10 @@ describe("versions", () => {
     const { versions } = await ada.api<{ versions: { version: number }[] }>("GET", "/v1/keys/k");
     expect(versions).toHaveLength(10);
     const blobs = await locker.miniflare.getKVNamespace("BLOBS");
-    const { keys } = await blobs.list();
-    expect(keys.filter(({ name }) => name.includes(key.id))).toHaveLength(10);
+    await eventually(async () => {
+      const { keys } = await blobs.list();
+      return keys.filter(({ name }) => name.includes(key.id)).length === 10;
+    });
   });
 });
 

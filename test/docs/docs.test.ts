@@ -11,6 +11,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const pages = [
   "README.md",
+  "SECURITY.md",
   ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
@@ -41,6 +42,18 @@ describe("the docs", () => {
       for (const path of tests) expect(existsSync(join(ROOT, path)), path).toBe(true);
       expect(tests.length > 0 || row.includes("not built yet"), row).toBe(true);
     }
+  });
+
+  it("every promise of the threat model names tests that are there", () => {
+    const [, table = ""] = /## The promises\n([^]*?)\n## /.exec(read("docs/threat-model.md")) ?? [];
+    const rows = table.split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| promise"));
+    expect(rows.length).toBeGreaterThan(5);
+    for (const row of rows) expect(row, row).toMatch(/`test\//);
+  });
+
+  it.each(pages)("%s names no test that is not there", (page) => {
+    for (const [, path = ""] of read(page).matchAll(/`(test\/[\w./-]+\.ts)`/g))
+      expect(existsSync(join(ROOT, path)), `${page} → ${path}`).toBe(true);
   });
 
   it("every requirement of the conformance page names tests, and every test that it names is there", () => {

@@ -41,11 +41,18 @@ it("while a rotation overlaps, a call that the upstream refuses is made again wi
     const rows = (await activity(ada)).filter(({ action }) => action === "proxy.call");
     return rows.length === 2 && rows.every(({ outcome }) => outcome === "ok") && rows;
   });
-  expect(calls.map(({ status, rule }) => [status, rule])).toEqual([
-    [200, "overlap"],
-    [401, undefined],
+  expect(calls.map(({ status, rule, key_version }) => [status, rule, key_version])).toEqual([
+    [200, "overlap", 1],
+    [401, undefined, 2],
   ]);
   expect(calls[0]?.id).toBe(response.headers.get("apilocker-request-id"));
+  const { items } = await ada.api<{ items: object[] }>("GET", "/v1/keys/k/versions");
+  expect(items).toMatchObject([
+    { version: 2, state: "current", uses: 1 },
+    { version: 1, state: "in_reserve", uses: 1 },
+  ]);
+  const old = await ada.api<{ items: object[] }>("GET", "/v1/activity?key=k&key_version=1");
+  expect(old.items).toMatchObject([{ rule: "overlap", key_version: 1 }]);
 });
 
 it("a small body is sent again whole", async () => {

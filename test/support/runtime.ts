@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { runtimeMark } from "../../src/local/orphans.ts";
+import { isAlive, runtimeMark } from "../../src/local/orphans.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 
 /** The runtime is a process of its own; it carries the mark of the data that it works on. */
-async function runtimesOf({ state }: LocalLocker): Promise<number[]> {
+export async function runtimesOf({ state }: LocalLocker): Promise<number[]> {
   const [mark] = Object.entries(runtimeMark(state.folder)).map(([name, value]) => `${name}=${value}`);
   const { stdout } = await promisify(execFile)("ps", ["axeww", "-o", "pid=,command="], { maxBuffer: 1 << 26 });
   const lines = stdout.split("\n").filter((line) => line.includes(mark as string));
@@ -15,8 +15,9 @@ async function runtimesOf({ state }: LocalLocker): Promise<number[]> {
 export async function killRuntime(locker: LocalLocker): Promise<void> {
   const pids = await runtimesOf(locker);
   if (pids.length !== 1) throw new Error(`there are ${pids.length} runtimes on ${locker.state.folder}`);
-  process.kill(pids[0] as number, "SIGKILL");
-  while ((await runtimesOf(locker)).length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const [pid = 0] = pids;
+  process.kill(pid, "SIGKILL");
+  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
   // What its owner has left to tidy up has nobody to talk to any more.
   await locker.stop().catch(() => {});
 }

@@ -1,22 +1,10 @@
 /** Simulated traffic of tokens, to measure how often an alarm is false and how soon a true one comes. */
 import { countCalls, countEnds, newNormal, type Normal } from "../../src/vault/alerts/normal.ts";
+import { randomOf, type Random } from "./random.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1_440;
 const START = Date.UTC(2026, 0, 5);
-
-/** A random source that gives the same numbers every time (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-type Random = () => number;
 
 function normalOf(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

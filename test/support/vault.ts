@@ -105,11 +105,30 @@ export async function grantTo(vault: Vault, wishes: Partial<NewGrant> = {}): Pro
   });
 }
 
-/** The usual beginning: a vault with the key `k` and a token that may do anything with it. */
-export async function vaultWithKey(): Promise<{ vault: Vault; app: App }> {
+/** The usual beginning: a vault with the key `k` and a token that may do anything with it, or what its policy says. */
+export async function vaultWithKey(policy: Policy = {}): Promise<{ vault: Vault; app: App }> {
   const vault = await newVault();
   await storeKey(vault, "k");
-  return { vault, app: await mintApp(vault) };
+  return { vault, app: await mintApp(vault, policy) };
+}
+
+type NewDevice = Parameters<UserVault["approveDevice"]>[1];
+
+/** A computer as its owner approves it; `code_hash` is of the code that it shows. */
+export function laptop(code_hash: string, more: Partial<NewDevice> = {}): NewDevice {
+  return { code_hash, name: "laptop", platform: "linux", policy: {}, reveal: "none", proof: null, ...more };
+}
+
+/** A device that was approved: as a caller, and as something that makes calls. */
+export async function signInDevice(
+  { stub, ada }: Vault,
+  more: Partial<NewDevice> = {},
+): Promise<{ device: Caller; app: App }> {
+  const wish = laptop(crypto.randomUUID(), more);
+  await ask(stub.approveDevice(ada, wish));
+  const { token, id } = await ask(stub.redeemDevice({ code_hash: wish.code_hash, proof: null }, ORIGIN));
+  const { hash, kind } = verifyToken(configOf(env).token_keys, token);
+  return { device: { hash, kind, may: ["session", "device"], origin: ORIGIN }, app: { token, id, hash } };
 }
 
 export function askFor(app: App, key: string | null, more: Partial<Ask> = {}): Ask {

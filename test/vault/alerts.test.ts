@@ -1,53 +1,27 @@
-import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { configOf } from "../../src/config.ts";
-import { verifyToken } from "../../src/crypto/token.ts";
+import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
-import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
 import { openLeash } from "../support/leash.ts";
 import {
+  type Vault,
   authorize,
-  createDirectory,
   inside,
   mintApp,
   newVault,
   ORIGIN,
   outbox,
   refusalOf,
+  signInDevice,
   sql,
   travel,
   vaultWithKey,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const raise = (vault: Vault, alert: NewAlert) => inside(vault, (object) => raiseAlert(object[held] as Parts, alert));
 const list = ({ stub, ada }: Vault) => ask(stub.listAlerts(ada, undefined, 50, {}));
-/** A device that a person has approved. */
-async function signInDevice({ stub, ada }: Vault): Promise<Caller> {
-  await ask(
-    stub.approveDevice(ada, {
-      code_hash: "c",
-      name: "laptop",
-      platform: "linux",
-      policy: {},
-      reveal: "none",
-      proof: null,
-    }),
-  );
-  const { token } = await ask(stub.redeemDevice({ code_hash: "c", proof: null }, ORIGIN));
-  const { hash, kind } = verifyToken(configOf(env).token_keys, token);
-  return { hash, kind, may: ["session", "device"], origin: ORIGIN };
-}
-
 const set = ({ stub, ada }: Vault, changes: Parameters<typeof stub.changeAlertSettings>[1]) =>
   ask(stub.changeAlertSettings(ada, changes));
 
@@ -163,7 +137,7 @@ describe("auto_freeze", () => {
     const { vault, app } = await vaultWithKey();
     await set(vault, { volume: { auto_freeze: "subject" } });
     await raise(vault, { kind: "volume", subject: app.id });
-    const device = await signInDevice(vault);
+    const { device } = await signInDevice(vault);
     expect(await refusalOf(ask(vault.stub.resumeToken(device, app.id)))).toBe("insufficient_scope");
     await ask(vault.stub.resumeToken(vault.ada, app.id));
     await authorize(vault, app, "k");

@@ -1,26 +1,20 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { BATCH_WAIT_MS } from "../../src/vault/audit/outbox.ts";
 import { countCalls, countCountry, countEnds, newNormal, type Normal } from "../../src/vault/alerts/normal.ts";
 import {
+  type App,
+  ORIGIN,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
-  ORIGIN,
   outbox,
   refusalOf,
   runAlarmAfter,
   sql,
   vaultWithKey,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,37 +1,29 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Ask } from "../../src/vault/calls/gate.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";
 import {
+  type App,
+  ORIGIN,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   keyNamed,
   mintApp,
-  newVault,
-  ORIGIN,
   outbox,
   refusalOf,
+  signInDevice,
   storeKey,
   travel,
-  type App,
-  type Vault,
+  vaultWithKey,
 } from "../support/vault.ts";
 
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
-
 /** A vault with a key `k` and a token whose calls need a yes. */
-async function asking(policy: Policy = { ask: {} }): Promise<{ vault: Vault; app: App }> {
-  const vault = await newVault();
-  await storeKey(vault, "k");
-  return { vault, app: await mintApp(vault, policy) };
+function asking(policy: Policy = { ask: {} }): Promise<{ vault: Vault; app: App }> {
+  return vaultWithKey(policy);
 }
 
 /** A call as a router that holds it asks for it. */
@@ -53,22 +45,6 @@ async function questionOf(call: Promise<unknown>): Promise<string> {
 const answer = ({ stub, ada }: Vault, id: string, decision: Parameters<Vault["stub"]["answerQuestion"]>[2], by = ada) =>
   ask(stub.answerQuestion(by, id, decision));
 const open = ({ stub, ada }: Vault) => ask(stub.listQuestions(ada));
-
-async function device({ stub, ada }: Vault): Promise<Caller> {
-  await ask(
-    stub.approveDevice(ada, {
-      code_hash: "c",
-      name: "laptop",
-      platform: "linux",
-      policy: {},
-      reveal: "none",
-      proof: null,
-    }),
-  );
-  const { token } = await ask(stub.redeemDevice({ code_hash: "c", proof: null }, ORIGIN));
-  const { hash, kind } = verifyToken(configOf(env).token_keys, token);
-  return { hash, kind, may: ["session", "device"], origin: ORIGIN };
-}
 
 describe("a policy that asks", () => {
   it("lets nothing through without a yes, and asks once for the same request", async () => {
@@ -202,7 +178,7 @@ describe("an answer", () => {
 describe("who may answer", () => {
   it("a device, but not for what it minted, and never always", async () => {
     const { vault, app } = await asking();
-    const laptop = await device(vault);
+    const { device: laptop } = await signInDevice(vault);
     const { token, row } = await ask(vault.stub.createToken(laptop, "its own", { ask: {} }));
     const own = { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
     const [theirs, its] = [await questionOf(held(vault, app)), await questionOf(held(vault, own))];

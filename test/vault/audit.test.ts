@@ -1,11 +1,6 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { askFor, authorize, calls, createDirectory, inside, outbox, sql, vaultWithKey } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
+import { askFor, authorize, calls, inside, outbox, sql, vaultWithKey } from "../support/vault.ts";
 
 describe("a row", () => {
   it("is there before the dispatch is answered: without it nothing is let through", async () => {

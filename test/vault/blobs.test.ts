@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
+  type App,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
   mintApp,
@@ -13,17 +14,9 @@ import {
   sql,
   storeKey,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
 
 const DAY_MS = 86_400_000;
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 function kept(vault: Vault): Promise<{ kept: number }[]> {
   return sql(vault, "SELECT sealed IS NOT NULL AS kept FROM key_version");

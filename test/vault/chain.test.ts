@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/audit.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import {
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   mintApp,
   newVault,
@@ -16,13 +16,7 @@ import {
   storeKey,
   travel,
   wholeLog,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 /** A vault with rows of every sort: at once whole, settled out of order, refused, interrupted, late, pending; part of it in D1. */
 async function eventfulVault(): Promise<Vault> {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
@@ -7,36 +7,26 @@ import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { PolicyChanges } from "../../src/vault/tokens/change_token.ts";
 import type { PolicyInput } from "../../src/vault/policy/resolve_policy.ts";
 import {
+  type App,
+  ORIGIN,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   mintApp,
   newVault,
-  ORIGIN,
   outbox,
   refusalOf,
+  signInDevice,
   sql,
   storeKey,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 /** A vault with the keys `k` and `l`, and a device that may manage it. */
 async function managed(): Promise<{ vault: Vault; device: Caller; keys: string[] }> {
   const vault = await newVault();
   const keys = [(await storeKey(vault, "k")).id, (await storeKey(vault, "l")).id];
-  const code_hash = crypto.randomUUID();
-  const wish = { code_hash, name: "laptop", platform: "linux", policy: {}, reveal: "none", proof: null } as const;
-  await ask(vault.stub.approveDevice(vault.ada, wish));
-  const { token } = await ask(vault.stub.redeemDevice({ code_hash, proof: null }, ORIGIN));
-  const { hash, kind } = verifyToken(configOf(env).token_keys, token);
-  return { vault, device: { hash, kind, may: ["session", "device"], origin: ORIGIN }, keys };
+  return { vault, device: (await signInDevice(vault)).device, keys };
 }
 
 const change = ({ stub }: Vault, by: Caller, app: App, policy: PolicyChanges) =>

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { DIRECTORY_TABLES } from "../../src/vault/account/deletion.ts";
 import { held } from "../../src/vault/surface.ts";
@@ -8,28 +8,22 @@ import { cutFor, openLeash } from "../support/leash.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,
+  ORIGIN,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
   mintApp,
   newVault,
-  ORIGIN,
   refusalOf,
   runAlarmAfter,
   sql,
   storeKey,
   travel,
-  type Vault,
 } from "../support/vault.ts";
 
-beforeAll(createDirectory);
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
 });
 
 /** A vault with something of everything, in every store. */

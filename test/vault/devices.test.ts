@@ -1,45 +1,24 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/tokens/caller.ts";
-import type { RevealChoice } from "../../src/vault/tokens/devices.ts";
 import {
+  ORIGIN,
+  type Vault,
   askFor,
-  createDirectory,
   evict,
   keyNamed,
+  laptop,
   newVault,
-  ORIGIN,
   outbox,
   refusalOf,
+  signInDevice,
   storeKey,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
 
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
-
 const DAY_MS = 86_400_000;
-let codes = 0;
-
-type SignedIn = { device: Caller; app: App };
-
-/** A device that was approved for these keys; undefined means all of them. */
-async function signInDevice({ stub, ada }: Vault, keys?: string[], reveal: RevealChoice = "none"): Promise<SignedIn> {
-  const code_hash = `code-${++codes}`;
-  await ask(
-    stub.approveDevice(ada, { code_hash, name: "laptop", platform: "linux", policy: { keys }, reveal, proof: null }),
-  );
-  const { token, id } = await ask(stub.redeemDevice({ code_hash, proof: null }, ORIGIN));
-  const { hash, kind } = verifyToken(configOf(env).token_keys, token);
-  return { device: { hash, kind, may: ["session", "device"], origin: ORIGIN }, app: { token, id, hash } };
-}
 
 async function revealable({ stub, ada }: Vault, name: string): Promise<string> {
   return (await ask(stub.createKey(ada, keyNamed(name, { revealable: true }), { secret: `sk-${name}` }))).id;
@@ -48,14 +27,7 @@ async function revealable({ stub, ada }: Vault, name: string): Promise<string> {
 describe("a device", () => {
   it("gets its token once, for the code that was approved", async () => {
     const vault = await newVault();
-    const wish = {
-      code_hash: "c1",
-      name: "laptop",
-      platform: "linux",
-      policy: {},
-      reveal: "none",
-      proof: null,
-    } as const;
+    const wish = laptop("c1");
     expect(await refusalOf(ask(vault.stub.redeemDevice({ code_hash: "c1", proof: null }, ORIGIN)))).toBe(
       "invalid_grant",
     );
@@ -73,14 +45,7 @@ describe("a device", () => {
 
   it("is not given a token for an approval older than ten minutes", async () => {
     const vault = await newVault();
-    const wish = {
-      code_hash: "c2",
-      name: "laptop",
-      platform: "linux",
-      policy: {},
-      reveal: "none",
-      proof: null,
-    } as const;
+    const wish = laptop("c2");
     await ask(vault.stub.approveDevice(vault.ada, wish));
     travel(10 * 60_000 + 1);
     expect(await refusalOf(ask(vault.stub.redeemDevice({ code_hash: "c2", proof: null }, ORIGIN)))).toBe(
@@ -109,7 +74,7 @@ describe("a device", () => {
   it("stays alive by calling through the proxy alone", async () => {
     const vault = await newVault();
     const { id } = await storeKey(vault, "k");
-    const { app } = await signInDevice(vault, [id]);
+    const { app } = await signInDevice(vault, { policy: { keys: [id] } });
     for (let times = 0; times < 3; times++) {
       travel(80 * DAY_MS);
       expect(await refusalOf(ask(vault.stub.authorize(askFor(app, "k"), [])))).toBe("accepted");
@@ -120,7 +85,7 @@ describe("a device", () => {
     const vault = await newVault();
     const { id } = await storeKey(vault, "chosen");
     await storeKey(vault, "other");
-    const { device, app } = await signInDevice(vault, [id]);
+    const { device, app } = await signInDevice(vault, { policy: { keys: [id] } });
     const call = (key: string) => refusalOf(ask(vault.stub.authorize(askFor(app, key), [])));
     expect(await call("chosen")).toBe("accepted");
     expect(await call("other")).toBe("not_found keys");
@@ -136,7 +101,7 @@ describe("what a device mints", () => {
     const vault = await newVault();
     const { id } = await storeKey(vault, "chosen");
     await storeKey(vault, "other");
-    const { device } = await signInDevice(vault, [id]);
+    const { device } = await signInDevice(vault, { policy: { keys: [id] } });
     const mint = (policy: object) => ask(vault.stub.createToken(device, "app", policy));
     expect(await refusalOf(mint({ keys: ["other"] }))).toBe("insufficient_scope parent");
     const { row } = await mint({});
@@ -149,7 +114,7 @@ describe("what a device mints", () => {
   it("mints nothing where it may use nothing", async () => {
     const vault = await newVault();
     await storeKey(vault, "other");
-    const { device } = await signInDevice(vault, []);
+    const { device } = await signInDevice(vault, { policy: { keys: [] } });
     expect(await refusalOf(ask(vault.stub.createToken(device, "app", {})))).toBe("insufficient_scope parent");
   });
 
@@ -192,7 +157,7 @@ describe("a device and secrets", () => {
   it("is locked again at once by whoever manages it", async () => {
     const vault = await newVault();
     await revealable(vault, "open");
-    const { device, app } = await signInDevice(vault, undefined, "always");
+    const { device, app } = await signInDevice(vault, { reveal: "always" });
     expect(await refusalOf(ask(vault.stub.revealKeys(device, ["open"])))).toBe("accepted");
     await ask(vault.stub.lockDevice(vault.ada, app.id));
     expect(await refusalOf(ask(vault.stub.revealKeys(device, ["open"])))).toBe("insufficient_scope locked");
@@ -214,7 +179,7 @@ describe("a device and secrets", () => {
   it("gets nothing when it is locked while the secret is being opened", async () => {
     const vault = await newVault();
     await revealable(vault, "open");
-    const { device, app } = await signInDevice(vault, undefined, "8h");
+    const { device, app } = await signInDevice(vault, { reveal: "8h" });
     await evict(vault);
     const seen = ask(vault.stub.revealKeys(device, ["open"]));
     const locked = ask(vault.stub.lockDevice(vault.ada, app.id));

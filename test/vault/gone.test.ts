@@ -8,12 +8,12 @@ import type { Caller } from "../../src/vault/tokens/caller.ts";
 import { UserVault } from "../../src/vault/vault.ts";
 import {
   ADA,
+  ORIGIN,
   authorize,
   evict,
   keyNamed,
   mintApp,
   newVault,
-  ORIGIN,
   refusalOf,
   signIn,
   sql,

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { mintToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
@@ -8,24 +8,18 @@ import { CUT } from "../../src/vault/calls/leashes.ts";
 import { held } from "../../src/vault/surface.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
+  type App,
+  ORIGIN,
   authorize,
-  createDirectory,
   evict,
   grantTo,
   inside,
   newVault,
-  ORIGIN,
   outbox,
   refusalOf,
   storeKey,
   travel,
-  type App,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const callerOf = ({ hash }: App, ...may: Authority[]): Caller => ({ hash, kind: "oat", may, origin: ORIGIN });
 

@@ -1,11 +1,6 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Jobs, type JobName } from "../../src/vault/jobs.ts";
 import { inside, newVault, sql, travel } from "../support/vault.ts";
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 type Handlers = Parameters<Jobs["run"]>[0];
 

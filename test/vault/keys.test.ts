@@ -2,16 +2,21 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import {
+  type App,
+  ORIGIN,
+  type Vault,
   authorize,
   evict,
+  grantTo,
   inside,
   keyNamed,
   mintApp,
   newVault,
   refusalOf,
+  runAlarmAfter,
   sql,
   storeKey,
-  type Vault,
+  vaultWithKey,
 } from "../support/vault.ts";
 
 async function blobsOf({ id }: Vault): Promise<string[]> {
@@ -42,10 +47,32 @@ describe("names", () => {
       expect((await authorize(vault, app, ref)).secret).toEqual({ secret: "sk-old" });
     await ask(vault.stub.deleteKey(vault.ada, "openai@prod"));
     expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
-    expect(await blobsOf(vault)).toEqual([]);
+    await vi.waitFor(async () => expect(await blobsOf(vault)).toEqual([]));
     await storeKey(vault, "openai@prod", "sk-new");
     expect((await authorize(vault, app, "openai@prod")).secret).toEqual({ secret: "sk-new" });
     expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
+  });
+});
+
+describe("a rotation under an Idempotency-Key", () => {
+  it("is done once, also where the runtime goes while KV still forgets old versions", async () => {
+    const vault = await newVault();
+    const key = await storeKey(vault, "k");
+    const rotate = (to: number) => {
+      const caller = { ...vault.ada, repeatable: { key: `to-${to}`, digest: "d" } };
+      const next = { destination: keyNamed("k").destination, secret: { secret: `sk-${to}` }, overlap_ms: 0 };
+      return ask(vault.stub.rotateKey(caller, "k", next));
+    };
+    for (let to = 2; to <= 10; to++) await rotate(to);
+    vi.spyOn(env.BLOBS, "delete").mockReturnValue(new Promise(() => {}));
+    // Eleven versions are one too many: from here on something is to be forgotten.
+    void rotate(11).catch(() => {});
+    const versions = () => sql(vault, "SELECT max(version) AS newest FROM key_version WHERE key_id = ?", key.id);
+    await vi.waitFor(async () => expect(await versions()).toEqual([{ newest: 11 }]));
+    await evict(vault);
+    vi.restoreAllMocks();
+    expect((await rotate(11)).version).toBe(11);
+    expect(await versions()).toEqual([{ newest: 11 }]);
   });
 });
 
@@ -143,6 +170,91 @@ describe("what is at rest", () => {
     await sql(vault, "UPDATE key_version SET destination = replace(destination, 'api.example', 'evil.example')");
     await evict(vault);
     expect(await refusalOf(authorize(vault, await mintApp(vault), "a"))).toBe("unavailable");
+  });
+});
+
+describe("uses of a key's versions", () => {
+  afterEach(() => {});
+
+  const rotate = (vault: Vault, secret: string) =>
+    ask(
+      vault.stub.rotateKey(vault.ada, "k", {
+        destination: keyNamed("k").destination,
+        secret: { secret },
+        overlap_ms: 600_000,
+      }),
+    );
+  const usesOf = async (vault: Vault) => {
+    const { versions } = await ask(vault.stub.keyVersions(vault.ada, "k"));
+    return versions.map(({ version, uses, kept }) => [version, uses, kept !== undefined]);
+  };
+  const call = async (vault: Vault, app: App, more: { overlap?: boolean } = {}, outcome: "ok" | "refused" = "ok") => {
+    const { seq } = await authorize(vault, app, "k", more);
+    await ask(vault.stub.settle([{ seq, outcome }]));
+  };
+
+  it("are counted by the secret that was handed out, also while a rotation overlaps, and the same before and after shipping", async () => {
+    const { vault, app } = await vaultWithKey();
+    for (let i = 0; i < 3; i++) await call(vault, app);
+    await rotate(vault, "sk-2");
+    for (let i = 0; i < 2; i++) await call(vault, app);
+    await call(vault, app, { overlap: true });
+    await call(vault, app, {}, "refused");
+    const counted = [
+      [2, 2, true],
+      [1, 4, true],
+    ];
+    expect(await usesOf(vault)).toEqual(counted);
+    await runAlarmAfter(vault, 10_001);
+    expect(await sql(vault, "SELECT version, uses FROM version_use ORDER BY version")).toEqual([
+      { version: 1, uses: 4 },
+      { version: 2, uses: 2 },
+    ]);
+    expect(await usesOf(vault)).toEqual(counted);
+    await ask(vault.stub.rollBackKey(vault.ada, "k", 1));
+    await call(vault, app);
+    expect(await usesOf(vault)).toEqual([
+      [2, 2, true],
+      [1, 5, true],
+    ]);
+    const [key] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
+    expect(key?.uses).toBe(7);
+  });
+
+  it("follow a version that a new data key seals under another number, and outlive one that is kept no more", async () => {
+    const { vault, app } = await vaultWithKey();
+    await call(vault, app);
+    await runAlarmAfter(vault, 10_001);
+    await call(vault, app);
+    await ask(vault.stub.rotateDataKey());
+    await runAlarmAfter(vault, 10_001);
+    await call(vault, app);
+    expect(await usesOf(vault)).toEqual([[2, 3, true]]);
+    await ask(vault.stub.rotateDataKey());
+    await runAlarmAfter(vault, 61_000);
+    await runAlarmAfter(vault, 61_000);
+    expect(await usesOf(vault)).toEqual([[3, 3, true]]);
+    for (let n = 0; n < 11; n++) await rotate(vault, `sk-${n}`);
+    expect((await usesOf(vault)).at(-1)).toEqual([3, 3, false]);
+  });
+
+  it("of a key that was deleted meanwhile are not in the way of shipping, and come back with one that is brought back", async () => {
+    const { vault, app } = await vaultWithKey();
+    await call(vault, app);
+    await ask(vault.stub.deleteKey(vault.ada, "k"));
+    await runAlarmAfter(vault, 10_001);
+    expect(await sql(vault, "SELECT * FROM version_use")).toEqual([]);
+    expect(await sql(vault, "SELECT seq FROM audit")).toEqual([]);
+    const key = await storeKey(vault, "k");
+    await call(vault, app);
+    await runAlarmAfter(vault, 10_001);
+    const agent = await grantTo(vault, { scopes: ["vault:read", "vault:write"] });
+    const caller = { hash: agent.hash, kind: "oat", may: ["oauth:vault:write"], origin: ORIGIN } as const;
+    await ask(vault.stub.deleteKey(caller, "k"));
+    expect(await ask(vault.stub.deletedKeys(vault.ada))).toMatchObject([{ id: key.id, name: "k", provider: "custom" }]);
+    await ask(vault.stub.restoreKey(vault.ada, key.id));
+    expect(await usesOf(vault)).toEqual([[1, 1, true]]);
+    expect(await ask(vault.stub.deletedKeys(vault.ada))).toEqual([]);
   });
 });
 

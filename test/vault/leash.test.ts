@@ -1,10 +1,11 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { leaseHash } from "../../src/vault/calls/leashes.ts";
 import { cutFor, isHeld, openLeash, outcomeOf } from "../support/leash.ts";
 import {
+  type App,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
   mintApp,
@@ -12,14 +13,7 @@ import {
   storeKey,
   travel,
   vaultWithKey,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 describe("a lease", () => {
   it("opens one leash, and that one brings the lease of the next", async () => {

@@ -1,22 +1,8 @@
 import { evictDurableObject } from "cloudflare:test";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { cutFor, isHeld, openLeash, outcomeOf } from "../support/leash.ts";
-import {
-  authorize,
-  createDirectory,
-  evict,
-  mintApp,
-  outbox,
-  runAlarmAfter,
-  sql,
-  vaultWithKey,
-} from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
+import { authorize, evict, mintApp, outbox, runAlarmAfter, sql, vaultWithKey } from "../support/vault.ts";
 
 describe("a leash that is lost without a word", () => {
   it("may be asked for again with its next lease, and then holds and can be cut", async () => {

@@ -2,7 +2,7 @@ import { expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/gate.ts";
 import { cutFor, isHeld, openLeash, type HeldLeash } from "../support/leash.ts";
-import { authorize, evict, mintApp, newVault, sql, storeKey, type App, type Vault } from "../support/vault.ts";
+import { type App, type Vault, authorize, evict, mintApp, newVault, sql, storeKey } from "../support/vault.ts";
 
 const TOKENS = 5;
 const PER_TOKEN = 1_000;

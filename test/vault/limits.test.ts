@@ -1,37 +1,22 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/gate.ts";
-import type { Policy } from "../../src/vault/policy/policy.ts";
 import { openLeash } from "../support/leash.ts";
 import {
+  type App,
+  type Vault,
   authorize,
   calls,
-  createDirectory,
   evict,
   mintApp,
-  newVault,
   refusalOf,
   runAlarm,
   sql,
-  storeKey,
   travel,
-  type App,
-  type Vault,
+  vaultWithKey,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-async function limited(policy: Policy): Promise<{ vault: Vault; app: App }> {
-  const vault = await newVault();
-  await storeKey(vault, "k");
-  return { vault, app: await mintApp(vault, policy) };
-}
 
 /** Many calls at once: those that were let through, and how the others were refused. */
 async function burst(vault: Vault, app: App, n: number): Promise<{ through: Dispatch[]; refused: Problem[] }> {
@@ -49,7 +34,7 @@ const rulesOf = (refused: Problem[]) => new Set(refused.map(({ code, extras }) =
 
 describe("max_uses", () => {
   it("lets exactly so many calls through, however many ask at once and whatever the object forgets", async () => {
-    const { vault, app } = await limited({ max_uses: 7 });
+    const { vault, app } = await vaultWithKey({ max_uses: 7 });
     const first = await burst(vault, app, 5);
     expect(first.through).toHaveLength(5);
     await evict(vault);
@@ -64,7 +49,7 @@ describe("max_uses", () => {
   });
 
   it("is not spent by a refusal, nor by a call whose secret never left", async () => {
-    const { vault, app } = await limited({ max_uses: 1, methods: ["GET"] });
+    const { vault, app } = await vaultWithKey({ max_uses: 1, methods: ["GET"] });
     expect(await refusalOf(authorize(vault, app, "k", { method: "POST" }))).toBe("policy_denied methods");
     await sql(vault, "UPDATE key_version SET sealed = NULL");
     await evict(vault);
@@ -79,7 +64,7 @@ describe("max_uses", () => {
 describe("rate", () => {
   it("is exact in every window, and Retry-After is when the next call is let through, to the second", async () => {
     vi.setSystemTime(1_800_000_000_000);
-    const { vault, app } = await limited({ rate: { per_minute: 3 } });
+    const { vault, app } = await vaultWithKey({ rate: { per_minute: 3 } });
     expect((await burst(vault, app, 1)).through).toHaveLength(1);
     travel(20_000);
     const { through, refused } = await burst(vault, app, 10);
@@ -98,7 +83,7 @@ describe("rate", () => {
 
   it("per second and per minute hold together", async () => {
     vi.setSystemTime(1_800_000_000_000);
-    const { vault, app } = await limited({ rate: { per_second: 2, per_minute: 3 } });
+    const { vault, app } = await vaultWithKey({ rate: { per_second: 2, per_minute: 3 } });
     const first = await burst(vault, app, 5);
     expect(first.through).toHaveLength(2);
     expect(first.refused[0]?.extras.retry_after_s).toBe(1);
@@ -110,7 +95,7 @@ describe("rate", () => {
 
   it("remembers more uses than one row holds, and forgets those that no window needs", async () => {
     vi.setSystemTime(1_800_000_000_000);
-    const { vault, app } = await limited({ rate: { per_minute: 100 } });
+    const { vault, app } = await vaultWithKey({ rate: { per_minute: 100 } });
     for (let round = 0; round < 3; round++) {
       expect((await burst(vault, app, 105)).through, `round ${round}`).toHaveLength(100);
       await evict(vault);
@@ -125,7 +110,7 @@ describe("rate", () => {
 describe("daily_quota", () => {
   it("begins anew with the UTC day, and Retry-After leads there", async () => {
     vi.setSystemTime(Date.UTC(2027, 0, 5, 23, 59, 30));
-    const { vault, app } = await limited({ daily_quota: 4 });
+    const { vault, app } = await vaultWithKey({ daily_quota: 4 });
     const { through, refused } = await burst(vault, app, 6);
     expect(through).toHaveLength(4);
     expect(refused.map(({ code, extras }) => [code, extras.rule, extras.retry_after_s])).toEqual([
@@ -142,7 +127,7 @@ describe("daily_quota", () => {
 
 describe("max_concurrent", () => {
   it("is never exceeded; a place is free as soon as a call has ended, also after an eviction", async () => {
-    const { vault, app } = await limited({ max_concurrent: 3 });
+    const { vault, app } = await vaultWithKey({ max_concurrent: 3 });
     const { through, refused } = await burst(vault, app, 10);
     expect(through).toHaveLength(3);
     expect(rulesOf(refused)).toEqual(new Set(["rate_limited max_concurrent"]));
@@ -157,7 +142,7 @@ describe("max_concurrent", () => {
   });
 
   it("a holder that is lost frees its place in 15 s, one that holds its leash keeps it", async () => {
-    const { vault, app } = await limited({ max_concurrent: 2 });
+    const { vault, app } = await vaultWithKey({ max_concurrent: 2 });
     const { through } = await burst(vault, app, 2);
     const [lost, held] = through as [Dispatch, Dispatch];
     await (
@@ -176,7 +161,7 @@ describe("max_concurrent", () => {
   });
 
   it("a leash that went with the object's end counts as lost from the moment the object is back", async () => {
-    const { vault, app } = await limited({ max_concurrent: 1 });
+    const { vault, app } = await vaultWithKey({ max_concurrent: 1 });
     const { seq } = await authorize(vault, app, "k");
     // As a crash leaves it: held by a leash of which nothing is left.
     await sql(vault, "UPDATE audit SET unclaimed_at = NULL WHERE seq = ?", seq);
@@ -190,14 +175,14 @@ describe("max_concurrent", () => {
 
 it("of several limits that are reached, the one that lasts longest is named", async () => {
   vi.setSystemTime(Date.UTC(2027, 0, 5, 12));
-  const { vault, app } = await limited({ daily_quota: 1, rate: { per_second: 1 }, max_concurrent: 1 });
+  const { vault, app } = await vaultWithKey({ daily_quota: 1, rate: { per_second: 1 }, max_concurrent: 1 });
   await authorize(vault, app, "k");
   const [refusal] = (await burst(vault, app, 1)).refused;
   expect(refusal?.extras).toMatchObject({ rule: "daily_quota", retry_after_s: 12 * 3_600 });
 });
 
 it("a token whose policy does not count writes nothing of the kind, one that counts writes one row a call", async () => {
-  const { vault, app } = await limited({ methods: ["GET"] });
+  const { vault, app } = await vaultWithKey({ methods: ["GET"] });
   await burst(vault, app, 3);
   expect(await sql(vault, "SELECT * FROM meter")).toEqual([]);
   const counted = await mintApp(vault, {

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import { tagOf } from "../../src/vault/calls/leashes.ts";
@@ -6,27 +6,20 @@ import { Live, listenRequest } from "../../src/vault/alerts/live.ts";
 import { cut, type Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
 import {
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
   mintApp,
+  newVault,
   runAlarm,
   signIn,
   sql,
   storeKey,
   travel,
   vaultWithKey,
-  newVault,
-  type Vault,
 } from "../support/vault.ts";
 import { openLeash, isHeld } from "../support/leash.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 type Told = { type: string; row?: { seq: number; outcome: string; action: string; key?: string } };
 

@@ -1,9 +1,6 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { addClient, findClient, noteClientUse, type RegisteredClient } from "../../src/directory/clients.ts";
-import { createDirectory } from "../support/vault.ts";
-
-beforeAll(createDirectory);
 
 const DAY_MS = 86_400_000;
 const BORN = Date.UTC(2026, 0, 1);

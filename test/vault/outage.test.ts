@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { cutFor, openLeash, outcomeOf } from "../support/leash.ts";
-import { authorize, evict, inside, refusalOf, runAlarm, vaultWithKey, type App, type Vault } from "../support/vault.ts";
+import { type App, type Vault, authorize, evict, inside, refusalOf, runAlarm, vaultWithKey } from "../support/vault.ts";
 
 const DOWN = () => Promise.reject(new Error("down"));
 
@@ -32,9 +32,6 @@ const STOPS: Record<string, [string, (vault: Vault, app: App) => Promise<unknown
 
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
-});
-afterEach(() => {
-  vi.restoreAllMocks();
 });
 
 describe.each(Object.keys(OUTAGES))("while %s cannot be reached", (which) => {

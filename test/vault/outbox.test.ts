@@ -1,11 +1,12 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import {
+  type App,
+  type Vault,
   archive,
   authorize,
-  createDirectory,
   evict,
   inside,
   mintApp,
@@ -18,19 +19,12 @@ import {
   travel,
   vaultWithKey,
   wholeLog,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
 
 const BATCH = 100;
 
-beforeAll(createDirectory);
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
 });
 
 /** Calls that end at once. */

@@ -1,11 +1,11 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { Settlement } from "../../src/vault/calls/gate.ts";
 import {
+  type Vault,
   askFor,
   authorize,
   calls,
-  createDirectory,
   evict,
   mintApp,
   outbox,
@@ -13,13 +13,7 @@ import {
   runAlarmAfter,
   travel,
   vaultWithKey,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 function settle({ stub }: Vault, ...settlements: Settlement[]): Promise<void> {
   return ask(stub.settle(settlements));

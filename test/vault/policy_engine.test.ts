@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import type { Problem } from "../../src/problem.ts";
@@ -8,23 +8,17 @@ import { ask } from "../../src/vault/answer.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Policy, Terms } from "../../src/vault/policy/policy.ts";
 import {
+  type App,
+  ORIGIN,
+  type Vault,
   authorize,
   calls,
-  createDirectory,
   evict,
   mintApp,
   newVault,
-  ORIGIN,
   storeKey,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 // The reference: what the rules say, in the plainest way there is. It shares no code with the engine: every count is a walk over
 // all that happened, every path an expression, every range a prefix.

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { readSecret, secretOf } from "../../src/crypto/lineage.ts";
 import { configOf } from "../../src/config.ts";
 import { mintToken, verifyToken } from "../../src/crypto/token.ts";
@@ -15,9 +15,9 @@ import {
   type Held,
 } from "../support/refresh.ts";
 import {
+  type Vault,
   authorize,
   calls,
-  createDirectory,
   evict,
   inside,
   newVault,
@@ -25,13 +25,7 @@ import {
   sql,
   storeKey,
   travel,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

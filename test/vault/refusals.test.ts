@@ -1,12 +1,14 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { mintToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import {
+  type App,
+  type Row,
+  type Vault,
   authorize,
   calls,
-  createDirectory,
   evict,
   mintApp,
   outbox,
@@ -15,15 +17,7 @@ import {
   storeKey,
   travel,
   vaultWithKey,
-  type App,
-  type Row,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 async function shipped({ id }: Vault): Promise<Pick<Row, "decision">[]> {
   const { results } = await env.DB.prepare(

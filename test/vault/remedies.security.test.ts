@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { configOf, parseKeyRing, type Config } from "../../src/config.ts";
 import { ask } from "../../src/vault/answer.ts";
 import { held } from "../../src/vault/surface.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   inside,
   keyNamed,
@@ -17,10 +17,7 @@ import {
   sql,
   storeKey,
   travel,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
 
 type Writable = { -readonly [K in keyof Config]: Config[K] };
 let restore = () => {};
@@ -45,8 +42,6 @@ async function roots(vault: Vault, text: string): Promise<void> {
 afterEach(() => {
   restore();
   restore = () => {};
-  vi.useRealTimers();
-  vi.restoreAllMocks();
 });
 
 const rootsOf = async (vault: Vault) =>

@@ -1,17 +1,17 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,
+  ORIGIN,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   mintApp,
   newVault,
-  ORIGIN,
   outbox,
   refusalOf,
   runAlarm,
@@ -21,16 +21,10 @@ import {
   storeKey,
   travel,
   wholeLog,
-  type Vault,
 } from "../support/vault.ts";
 
-beforeAll(createDirectory);
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
 });
 
 const HOUR_MS = 3_600_000;

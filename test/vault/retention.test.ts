@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { archivedRows } from "../../src/directory/audit.ts";
 import { filterSql, passes, type ActivityFilter } from "../../src/vault/audit/activity_filter.ts";
 import { ask } from "../../src/vault/answer.ts";
@@ -9,9 +9,9 @@ import { checkChain } from "../../src/vault/audit/chain.ts";
 import { checkpointOf, retain } from "../../src/vault/audit/retention.ts";
 import { advance, BEGINNING, pack, unpack } from "../../src/vault/audit/segments.ts";
 import {
+  type Vault,
   archive,
   authorize,
-  createDirectory,
   inside,
   mintApp,
   newVault,
@@ -21,15 +21,9 @@ import {
   storeKey,
   travel,
   wholeLog,
-  type Vault,
 } from "../support/vault.ts";
 
 const DAY_MS = 86_400_000;
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 /** A vault with `calls` settled calls, all of them in D1. */
 async function busyVault(calls: number): Promise<Vault> {

@@ -4,27 +4,10 @@
  */
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { afterEach, beforeAll, expect, inject, it, vi } from "vitest";
+import { expect, inject, it, vi } from "vitest";
 import type { Origin } from "../../src/vault/audit/audit.ts";
 import { accessOf, newRotating, refreshWith, type Held } from "../support/refresh.ts";
-import {
-  authorize,
-  createDirectory,
-  evict,
-  inside,
-  newVault,
-  refusalOf,
-  sql,
-  storeKey,
-  travel,
-  type Vault,
-} from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { type Vault, authorize, evict, inside, newVault, refusalOf, sql, storeKey, travel } from "../support/vault.ts";
 
 const RUNS = inject("consistency_runs");
 const MINUTE = 60_000;

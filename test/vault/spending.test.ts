@@ -1,11 +1,12 @@
 import fc from "fast-check";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/gate.ts";
 import type { Estimate } from "../../src/vault/calls/spending.ts";
 import {
+  type App,
+  type Vault,
   authorize,
-  createDirectory,
   evict,
   keyNamed,
   mintApp,
@@ -15,12 +16,7 @@ import {
   runAlarmAfter,
   sql,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => void vi.useRealTimers());
 
 const DESTINATION = {
   provider: "openai",

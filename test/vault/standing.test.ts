@@ -1,9 +1,11 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 import {
+  type App,
+  type Vault,
   askFor,
   authorize,
   evict,
@@ -15,14 +17,7 @@ import {
   sql,
   storeKey,
   travel,
-  type App,
-  type Vault,
 } from "../support/vault.ts";
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 type Change = (vault: UserVault, ada: Vault["ada"], app: App, key_id: string) => Promise<unknown>;
 

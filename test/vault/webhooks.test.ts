@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Webhook as Verifier } from "standardwebhooks";
 import { ask } from "../../src/vault/answer.ts";
 import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
@@ -7,7 +7,7 @@ import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
 import type { WebhookEvent } from "../../src/vault/alerts/webhooks.ts";
 import {
-  createDirectory,
+  type Vault,
   evict,
   inside,
   mintApp,
@@ -18,15 +18,11 @@ import {
   sql,
   storeKey,
   travel,
-  type Vault,
 } from "../support/vault.ts";
 
-beforeAll(createDirectory);
 afterEach(async () => {
-  vi.useRealTimers();
   // What a vault of this test still wants to send must not reach the next one's receivers.
   for (const vault of vaults.splice(0)) await sql(vault, "DELETE FROM webhook");
-  vi.restoreAllMocks();
 });
 
 const vaults: Vault[] = [];

@@ -13,6 +13,7 @@ export const AuditRow = z.object({
   rule: z.string().optional(),
   would_refuse: z.string().optional().meta({ description: "The rule on trial that would have refused this call" }),
   key: z.string().optional(),
+  key_version: z.int().optional().meta({ description: "Whose secret was handed out" }),
   key_name: z.string().optional(),
   provider: z.string().optional(),
   method: z.string().optional(),
@@ -55,6 +56,10 @@ export const Stats = z.object({
 
 const filter = {
   key: text(100).optional(),
+  key_version: z
+    .string()
+    .regex(/^\d{1,9}$/, "must be a version's number")
+    .optional(),
   token: text(100).optional(),
   grant: text(100).optional(),
   device: text(100).optional(),

@@ -111,6 +111,25 @@ export const KeyDetails = Key.extend({
   oauth: Connection.optional(),
 });
 
+export const KeyVersion = z.object({
+  version: z.int(),
+  state: z
+    .enum(["current", "in_reserve", "kept", "gone"])
+    .meta({ description: "In reserve: tried while a rotation overlaps. Kept: may be rolled back to" }),
+  uses: z.int(),
+  last_used_at: time.optional(),
+  base_url: z.string().optional(),
+  created_at: time.optional(),
+});
+
+export const DeletedKey = z.object({
+  id: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  deleted_at: time,
+  until: time.meta({ description: "When it can be brought back no more" }),
+});
+
 export const Revealed = z.object({
   id: z.string(),
   name: z.string(),
@@ -158,6 +177,14 @@ export const KEY_OPERATIONS = {
     summary: "Get a key, without its secret",
     may: PEOPLE,
     answer: KeyDetails,
+    status: 200,
+  },
+  listKeyVersions: {
+    method: "get",
+    path: "/keys/{key}/versions",
+    summary: "A key's versions, newest first, and how often each one's secret was used",
+    may: PEOPLE,
+    answer: z.object({ items: z.array(KeyVersion) }),
     status: 200,
   },
   changeKey: {
@@ -251,6 +278,14 @@ export const KEY_OPERATIONS = {
     summary: "Resume a key",
     may: PEOPLE,
     answer: Key,
+    status: 200,
+  },
+  listDeletedKeys: {
+    method: "get",
+    path: "/deleted-keys",
+    summary: "Keys that a client deleted within the last seven days, and that may be brought back",
+    may: ["session"],
+    answer: z.object({ items: z.array(DeletedKey) }),
     status: 200,
   },
   restoreKey: {

@@ -12,7 +12,13 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20_000;
 
 /** What changes with every call, and what changes slowly or is dear to ask for. */
-const BY_CALL = new Set(["GET /activity", "GET /tokens/{id}", "GET /alerts", "GET /approvals"]);
+const BY_CALL = new Set([
+  "GET /activity",
+  "GET /tokens/{id}",
+  "GET /keys/{key}/versions",
+  "GET /alerts",
+  "GET /approvals",
+]);
 
 const listeners = new Set<() => void>();
 const due = new Map<string, ReturnType<typeof setTimeout>>();

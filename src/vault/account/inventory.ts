@@ -16,7 +16,7 @@ import type { LinkedIdentity } from "./identities.ts";
 import type { ApiKey } from "../keys/keys.ts";
 import { listDevices } from "../tokens/manage_devices.ts";
 import type { Parts } from "../parts.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 import type { Trust } from "../tokens/trusts.ts";
 
 /** All that a vault holds, without a secret. */

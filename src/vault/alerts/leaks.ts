@@ -7,7 +7,7 @@ import { cutTokens } from "../tokens/ending.ts";
 import { endGrant } from "../tokens/manage_grants.ts";
 import type { Parts } from "../parts.ts";
 import { raiseAlert } from "./raise.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 
 /** A token that somebody has found, once its signature was verified: `secret` as it is spelled. */
 export type Leaked = { kind: TokenKind; hash: string; secret: string };

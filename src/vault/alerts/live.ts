@@ -9,7 +9,8 @@ import type { Caller } from "../tokens/caller.ts";
 import type { Jobs } from "../jobs.ts";
 import { CUT, tagOf, type Connections } from "../calls/leashes.ts";
 import { judgeToken } from "../policy/judge.ts";
-import type { Token, Tokens } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
+import type { Tokens } from "../tokens/tokens.ts";
 
 /** What a listener is told. `activity` comes at the decision and again with the outcome, under the same `id`. */
 export type LiveEvent =

@@ -3,6 +3,7 @@ import type { AuditRow, Decision, Settled } from "./audit.ts";
 /** What activity is narrowed by (CONTRACT §5); all of it must hold. Times are RFC 3339 in UTC. */
 export type ActivityFilter = {
   key?: string | undefined;
+  key_version?: string | undefined;
   token?: string | undefined;
   grant?: string | undefined;
   device?: string | undefined;
@@ -42,6 +43,10 @@ const CONDITIONS: Record<keyof ActivityFilter, Condition> = {
   key: {
     sql: "(decision ->> '$.key' = ? OR decision ->> '$.key_name' = ?)",
     holds: ({ decision }, value) => decision.key === value || decision.key_name === value,
+  },
+  key_version: {
+    sql: "decision ->> '$.key_version' = CAST(? AS INTEGER)",
+    holds: ({ decision }, value) => decision.key_version === Number(value),
   },
   token: {
     sql: `(${WHO.sql} OR decision ->> '$.token' = ?)`,

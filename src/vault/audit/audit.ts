@@ -26,6 +26,8 @@ export type Event = {
   /** What a rule on trial would have refused. */
   would_refuse?: string | undefined;
   key?: string | undefined;
+  /** Whose secret was handed out. */
+  key_version?: number | undefined;
   key_name?: string | undefined;
   provider?: string | undefined;
   method?: string | undefined;

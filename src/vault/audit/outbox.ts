@@ -2,6 +2,7 @@ import type { Audit, AuditRow, Decision, Settled } from "./audit.ts";
 import type { Grants } from "../tokens/grants.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Tokens } from "../tokens/tokens.ts";
+import type { Versions } from "../keys/versions.ts";
 
 /** How many rows go to D1 at once, and how long one may wait for company (DESIGN D2). */
 export const BATCH_ROWS = 100;
@@ -18,7 +19,14 @@ const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHER
     AND a.hash = ours.value ->> 'hash' AND a.outcome_hash IS ours.value ->> 'outcome_hash')`;
 
 /** Whose uses are counted. */
-type Counted = { tokens: Tokens; grants: Grants; keys: Keys };
+type Counted = { tokens: Tokens; grants: Grants; keys: Keys; versions: Versions };
+
+/** How often something was used or refused; of a key also which of its versions was. */
+export type Use = { uses: number; refused: number; last_used_at: number | null; versions: Map<number, VersionUse> };
+
+export type VersionUse = { uses: number; last_used_at: number };
+
+const OUTBOX_SCAN = 10_000;
 
 /** D1 has rows under our numbers that are not ours. */
 export class OtherRows extends Error {}
@@ -50,18 +58,21 @@ async function assertArrived(db: D1Database, vault_id: string, rows: readonly Au
   throw new OtherRows(`D1 holds other audit rows under seq ${results.map(({ seq }) => seq).join(", ")}`);
 }
 
-/** What rows say about the use of tokens and keys, one write per token and key. */
-export function usesOf(
-  rows: readonly AuditRow[],
-): Map<string, { uses: number; refused: number; last_used_at: number | null }> {
-  const uses = new Map<string, { uses: number; refused: number; last_used_at: number | null }>();
-  const add = (id: string, used: number, refused: number, at: number | null) => {
-    const sum = uses.get(id) ?? { uses: 0, refused: 0, last_used_at: null };
-    uses.set(id, {
-      uses: sum.uses + used,
-      refused: sum.refused + refused,
-      last_used_at: at === null ? sum.last_used_at : Math.max(sum.last_used_at ?? 0, at),
-    });
+/** What is not counted yet, since it is still in the outbox. */
+export function recentUses(audit: Audit): Map<string, Use> {
+  return usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+}
+
+/** What rows say about the use of tokens and keys, one write per token, key and version. */
+function usesOf(rows: readonly AuditRow[]): Map<string, Use> {
+  const uses = new Map<string, Use>();
+  const add = (id: string, used: number, refused: number, at: number | null): Use => {
+    const sum = uses.get(id) ?? { uses: 0, refused: 0, last_used_at: null, versions: new Map() };
+    sum.uses += used;
+    sum.refused += refused;
+    if (at !== null) sum.last_used_at = Math.max(sum.last_used_at ?? 0, at);
+    uses.set(id, sum);
+    return sum;
   };
   for (const row of rows) {
     const decision = decisionOf(row);
@@ -73,16 +84,25 @@ export function usesOf(
     else {
       const at = Date.parse(decision.at);
       add(decision.actor.id, 1, 0, at);
-      if (decision.key !== undefined) add(decision.key, 1, 0, at);
+      if (decision.key === undefined) continue;
+      const { versions } = add(decision.key, 1, 0, at);
+      if (decision.key_version === undefined) continue;
+      const before = versions.get(decision.key_version) ?? { uses: 0, last_used_at: 0 };
+      versions.set(decision.key_version, {
+        uses: before.uses + 1,
+        last_used_at: Math.max(before.last_used_at, at),
+      });
     }
   }
   return uses;
 }
 
-function countUses(rows: readonly AuditRow[], { tokens, grants, keys }: Counted): void {
-  for (const [id, { uses, refused, last_used_at }] of usesOf(rows)) {
-    if (id.startsWith("key_")) keys.addUse(id, uses, last_used_at ?? 0);
-    else if (id.startsWith("grt_")) grants.addUse(id, uses, refused, last_used_at);
+function countUses(rows: readonly AuditRow[], { tokens, grants, keys, versions: counted }: Counted): void {
+  for (const [id, { uses, refused, last_used_at, versions }] of usesOf(rows)) {
+    if (id.startsWith("key_")) {
+      keys.addUse(id, uses, last_used_at ?? 0);
+      for (const [version, use] of versions) counted.addUse(id, version, use);
+    } else if (id.startsWith("grt_")) grants.addUse(id, uses, refused, last_used_at);
     else tokens.addUse(id, uses, refused, last_used_at);
   }
 }

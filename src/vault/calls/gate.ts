@@ -15,7 +15,8 @@ import type { Quota } from "../quota.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
 import type { Estimate, Metered, Spending } from "./spending.ts";
-import type { Token, Tokens } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
+import type { Tokens } from "../tokens/tokens.ts";
 import type { Versions } from "../keys/versions.ts";
 
 /** What the router asks before it carries a call. `key` is null in direct mode; `path` is the upstream path as it came. */
@@ -356,6 +357,7 @@ function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "hash">, 
     action,
     rule: ask.overlap === true ? "overlap" : ask.stale === undefined ? undefined : "renewal",
     key: key?.id,
+    key_version: key?.version,
     key_name: key?.name,
     provider: key?.destination.provider,
     method: ask.method,

@@ -4,7 +4,7 @@ import { recognise, type Caller } from "../tokens/caller.ts";
 import { tagOf } from "./leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import { Problem } from "../../problem.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 
 /** A question as it is told. `waiting`: the client is still there. */
 export type ToldQuestion = {

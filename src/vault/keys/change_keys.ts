@@ -7,7 +7,7 @@ import type { ApiKey, Destination, KeyChanges } from "./keys.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Secret } from "./sealer.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 import type { Version } from "./versions.ts";
 
 /**
@@ -66,8 +66,8 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
     throw refused;
   }
   const key = keys.must(id);
-  const pruned = versions.prune(key);
-  await Promise.allSettled(pruned.map((old) => sealer.deleteBlob(id, old)));
+  // Not waited for: what is answered under an Idempotency-Key is stored in the step that made the version.
+  for (const old of versions.prune(key)) void sealer.deleteBlob(id, old);
   return key;
 }
 
@@ -92,8 +92,7 @@ export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: 
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
   const key = keys.must(ref);
-  const kept = versions.list(key.id).map((one) => one.version);
-  const to = version ?? kept[kept.indexOf(key.version) + 1];
+  const to = version ?? versions.list(key.id).find((one) => one.version < key.version)?.version;
   if (to === undefined) throw new Problem("conflict", "This key has no earlier version.");
   if (versions.at(key, to).sealed_destination !== key.sealed_destination) {
     assertSession(by, "Rolling back to another destination");

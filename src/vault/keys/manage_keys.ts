@@ -70,7 +70,8 @@ export async function deleteKey(parts: Parts, caller: Caller, ref: string): Prom
   record(parts, by, caller, "key.delete", { key: id, key_name: name });
   const ended = await cutKey(parts, id, "key_deleted");
   void farewell;
-  // Without its key row nothing names the blob any more; one that is left behind by a fault is unreachable, not usable.
-  if (!regrettable) await Promise.allSettled(versions.map((version) => sealer.deleteBlob(id, version)));
+  // Not waited for, so that a store that hangs delays no receipt. Without its key row nothing names the blob any more; one that
+  // is left behind by a fault is unreachable, not usable.
+  if (!regrettable) for (const version of versions) void sealer.deleteBlob(id, version);
   return { id, revoked_at: now, last_used_at, ...ended };
 }

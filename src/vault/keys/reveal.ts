@@ -5,7 +5,7 @@ import { record, type Parts } from "../parts.ts";
 import { Problem } from "../../problem.ts";
 import type { Denial } from "../policy/judge.ts";
 import type { Secret } from "./sealer.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 
 /**
  * The secrets of keys: for a person at the dashboard, or for a device that a person has unlocked there, and then only of keys

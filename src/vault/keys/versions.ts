@@ -1,6 +1,7 @@
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import type { ApiKey, Destination } from "./keys.ts";
+import type { VersionUse } from "../audit/outbox.ts";
 
 /** A version of a key: immutable, with the destination that its secret was sealed for. */
 export type Version = { version: number; destination: Destination; created_at: number };
@@ -10,7 +11,7 @@ type Row = { version: number; destination: string; created_at: number };
 /** How many versions of a key are kept to roll back to. */
 const KEPT = 10;
 
-/** Table `key_version`, and what `api_key` says about versions. */
+/** Tables `key_version` and `version_use`, and what `api_key` says about versions. */
 export class Versions {
   readonly #sql: SqlStorage;
 
@@ -28,11 +29,11 @@ export class Versions {
       .one().last;
   }
 
-  /** Newest first. A number says nothing about age: a new data key gives each version another. */
+  /** Newest first. */
   list(key_id: string): Version[] {
     return this.#sql
       .exec<Row>(
-        "SELECT version, destination, created_at FROM key_version WHERE key_id = ? ORDER BY created_at DESC, version DESC",
+        "SELECT version, destination, created_at FROM key_version WHERE key_id = ? ORDER BY version DESC",
         key_id,
       )
       .toArray()
@@ -119,7 +120,37 @@ export class Versions {
       this.#sql.exec(`UPDATE ${table} SET ${column} = ?3 WHERE ${id} = ?1 AND ${column} = ?2`, key_id, from, to);
     }
     this.#sql.exec("DELETE FROM key_version WHERE key_id = ? AND version = ?", key_id, from);
+    this.#sql.exec("UPDATE version_use SET became = ?3 WHERE key_id = ?1 AND became = ?2", key_id, from, to);
+    this.#sql.exec(
+      `INSERT INTO version_use (key_id, version, became) VALUES (?1, ?2, ?3)
+       ON CONFLICT DO UPDATE SET became = excluded.became`,
+      key_id,
+      from,
+      to,
+    );
     return true;
+  }
+
+  /** Adds what rows that leave for D1 say about a version's use. Its key may be gone meanwhile. */
+  addUse(key_id: string, version: number, { uses, last_used_at }: VersionUse): void {
+    this.#sql.exec(
+      `INSERT INTO version_use (key_id, version, uses, last_used_at) SELECT id, ?2, ?3, ?4 FROM api_key WHERE id = ?1
+       ON CONFLICT DO UPDATE SET uses = uses + excluded.uses, last_used_at = max(coalesce(last_used_at, 0), excluded.last_used_at)`,
+      key_id,
+      version,
+      uses,
+      last_used_at,
+    );
+  }
+
+  /** What was counted, by the number that a version had then, and the one that it has now if it was sealed anew. */
+  uses(key_id: string): { version: number; became: number | null; uses: number; last_used_at: number | null }[] {
+    return this.#sql
+      .exec<{ version: number; became: number | null; uses: number; last_used_at: number | null }>(
+        "SELECT version, became, uses, last_used_at FROM version_use WHERE key_id = ?",
+        key_id,
+      )
+      .toArray();
   }
 
   /** Makes an earlier version current again. */

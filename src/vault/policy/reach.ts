@@ -1,7 +1,7 @@
 import type { ActivityFilter } from "../audit/activity_filter.ts";
 import { actorOf } from "../tokens/actor.ts";
 import type { Parts } from "../parts.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 
 /** The keys that a caller was given, of all that there are; null where they were given all, later ones too. */
 export type Reach = ReadonlySet<string> | null;

@@ -1,7 +1,7 @@
 import { Problem } from "../../problem.ts";
 import { lifeEnd } from "../tokens/caller.ts";
 import type { Policy } from "./policy.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 
 /** What a new token may do, and until when. */
 type Terms = { policy: Policy; expires_at: number | null };

@@ -20,7 +20,7 @@ import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../keys/sealer.ts";
 import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../account/sign_in.ts";
 import { bury, change, forCaller, live, held, read } from "../surface.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 import { TrustSurface } from "./trusts.ts";
 
 /** Whose vault it is, and as whom the caller is signed in. */

@@ -20,7 +20,7 @@ import {
 import { endToken } from "../tokens/manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, forCaller, live, read, stop } from "../surface.ts";
-import type { Token } from "../tokens/tokens.ts";
+import type { Token } from "../tokens/token.ts";
 import { GrantSurface } from "./grants.ts";
 
 /** Devices: approved and unlocked by a person in the browser, listed, renamed, revoked. */

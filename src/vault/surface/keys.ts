@@ -10,11 +10,13 @@ import {
 } from "../keys/change_keys.ts";
 import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../keys/page_links.ts";
 import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys/keys.ts";
+import { versionUses, withUses, type UsedVersion } from "../keys/key_uses.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../keys/manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
 import { revealKeys } from "../keys/reveal.ts";
 import type { Secret } from "../keys/sealer.ts";
 import { restoreKey } from "../keys/restore_key.ts";
+import { thrown, type Thrown } from "../keys/trash.ts";
 import { change, forCaller, read, stop, Surface } from "../surface.ts";
 
 /** Keys: stored, changed, rotated, shown to their owner, deleted. */
@@ -24,11 +26,15 @@ export abstract class KeySurface extends Surface {
   }
 
   listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Answer<ApiKey[]> {
-    return this[read](caller, ({ keys }) => keys.list(before, limit, filter));
+    return this[read](caller, (parts) => withUses(parts, parts.keys.list(before, limit, filter)));
   }
 
   getKey(caller: Caller, ref: string): Answer<KeyDetails> {
-    return this[read](caller, (parts) => keyDetails(parts, ref));
+    return this[read](caller, (parts) => withUses(parts, [keyDetails(parts, ref)])[0] as KeyDetails);
+  }
+
+  keyVersions(caller: Caller, ref: string): Answer<{ key: ApiKey; versions: UsedVersion[] }> {
+    return this[read](caller, (parts) => versionUses(parts, ref));
   }
 
   pauseKey(caller: Caller, ref: string): Promise<Answer<ApiKey>> {
@@ -68,6 +74,10 @@ export abstract class KeySurface extends Surface {
 
   usePageLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<Done>> {
     return answerAsync(() => usePageLink(this[forCaller](caller), caller, handle, secret));
+  }
+
+  deletedKeys(caller: Caller): Answer<Thrown[]> {
+    return this[read](caller, ({ sql }) => thrown(sql, Date.now()));
   }
 
   /** Brings back what a client deleted within the last seven days. */

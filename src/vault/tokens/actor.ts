@@ -1,5 +1,5 @@
 import type { Actor } from "../audit/audit.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 
 /** The token as it is named in audit rows. Access tokens come and go by the hour: what acts is their grant. */
 export function actorOf({ kind, id, parent_id, name }: Token): Actor {

@@ -10,7 +10,7 @@ import { endGrant } from "./manage_grants.ts";
 import { record, type Parts } from "../parts.ts";
 import { resolveKeys } from "../policy/resolve_policy.ts";
 import type { Scope } from "../policy/scopes.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 
 /** An authorization request whose client, redirect URI and parameters were checked. It waits here, not in the browser. */
 export type AuthorizationRequest = {

@@ -5,7 +5,8 @@ import type { Effect } from "../account/frozen.ts";
 import type { Repeatable } from "../idempotency.ts";
 import { judgeToken, judgeUse } from "../policy/judge.ts";
 import { grantsScope, type Scope } from "../policy/scopes.ts";
-import type { Token, Tokens } from "./tokens.ts";
+import type { Token } from "./token.ts";
+import type { Tokens } from "./tokens.ts";
 
 /**
 /**

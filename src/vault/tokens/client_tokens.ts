@@ -11,7 +11,7 @@ import { cut, type Parts } from "../parts.ts";
 import { judgeToken } from "../policy/judge.ts";
 import { refresh, type PresentedRefresh } from "./refresh.ts";
 import type { Effect } from "../account/frozen.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 
 /** An access or refresh token that a client shows about itself. The client has proven who it is. */
 export type Shown = { kind: TokenKind; hash: string; secret: string; client_id: string };

@@ -1,5 +1,5 @@
 import type { Policy } from "../policy/policy.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 
 /** How long a device may be shown secrets, as a person chooses it in the browser (SECURITY S4). */
 export const REVEAL_CHOICES = ["none", "15m", "8h", "always"] as const;

@@ -23,11 +23,13 @@ import {
 } from "../../crypto/lineage.ts";
 import { hashOf, mintToken } from "../../crypto/token.ts";
 import type { Origin } from "../audit/audit.ts";
-import { networkOf } from "../policy/network.ts";
-import { PARALLEL_MS, SHARED_RUN, type Cadence, type Presented } from "./rotation.ts";
+import { Generations, KEPT_GENERATIONS, repeatsInMinute, type Generation } from "./generations.ts";
+import { isSamePlace, Places } from "./places.ts";
+import { SHARED_RUN, type Cadence, type Presented } from "./rotation.ts";
 import type { Scope } from "../policy/scopes.ts";
 import type { Sealer } from "../keys/sealer.ts";
-import type { Token, Tokens } from "./tokens.ts";
+import type { Token } from "./token.ts";
+import type { Tokens } from "./tokens.ts";
 
 /** On what terms a family is refreshed. */
 export type Terms = {
@@ -48,33 +50,16 @@ export type PreparedFamily = { number: number; key: Uint8Array; sealed: Uint8Arr
 /** What a refresh answers. */
 export type Issued = { token_id: string; token: string; expires_at: number; refresh_token: string };
 
-/** A generation as its owner sees it. */
-export type Generation = {
-  n: number;
-  issued_at: number;
-  superseded_at: number | null;
-  ip: string;
-  country: string;
-  user_agent: string;
-  /** How often it was given again, and how often of these because several share it. */
-  repeats: number;
-  shared: number;
-};
-
-type StoredGeneration = Generation & { hash: string; minute: number; repeats_in_minute: number };
 type StoredFamily = Omit<Family, never> & { sealed: ArrayBuffer };
 
 const SLOT_MS = 5 * 60_000;
-const MINUTE_MS = 60_000;
-const KEPT_GENERATIONS = 100;
-const PROOF_EVERY = 256;
-const PLACE_MS = 24 * 60 * 60_000;
-const PLACES = 32;
 const OPENED = 1_000;
 
-/** Tables `family`, `generation` and `family_place`. No secret is stored: a successor is derived from what is presented. */
+/** Table `family`, with its generations and places. No secret is stored: a successor is derived from what is presented. */
 export class Families {
   readonly #sql: SqlStorage;
+  readonly #generations: Generations;
+  readonly #places: Places;
   readonly #tokens: Tokens;
   readonly #sealer: Sealer;
   readonly #token_keys: KeyRing;
@@ -84,6 +69,8 @@ export class Families {
 
   constructor(sql: SqlStorage, tokens: Tokens, sealer: Sealer, token_keys: KeyRing, vault_id: string) {
     this.#sql = sql;
+    this.#generations = new Generations(sql);
+    this.#places = new Places(sql);
     this.#tokens = tokens;
     this.#sealer = sealer;
     this.#token_keys = token_keys;
@@ -116,7 +103,7 @@ export class Families {
     );
     const family = this.#must(number);
     const first = firstOf(number);
-    this.#addGeneration(family, first, origin, now);
+    this.#generations.add(family, first, origin, now);
     return this.issue(family, key, first, { origin }, now);
   }
 
@@ -174,41 +161,23 @@ export class Families {
    * most 256 steps.
    */
   descends({ number, refresh_kind }: Family, key: Uint8Array, presented: Descendant): boolean {
-    const [proof] = this.#sql
-      .exec<{ n: number; hash: string }>(
-        "SELECT n, hash FROM generation WHERE family = ? AND n >= ? ORDER BY n LIMIT 1",
-        number,
-        presented.generation,
-      )
-      .toArray();
+    const proof = this.#generations.proofOf(number, presented.generation);
     if (proof === undefined) return false;
     const derived = descendant(key, presented, proof.n);
     return hashOf(refresh_kind, spelledSecret(derived)) === proof.hash;
   }
 
   /** What the family knows of a presented token, for the judgement. */
-  standing(
-    family: Family,
-    generation: number,
-    { ip, user_agent }: Origin,
-    now: number,
-  ): Omit<Presented, "right_client"> {
-    const head = this.#generation(family, family.head);
-    const seen = this.#sql.exec(
-      "SELECT 1 FROM family_place WHERE family = ? AND network = ? AND user_agent = ? AND seen_at >= ?",
-      family.number,
-      networkOf(ip),
-      user_agent,
-      now - PLACE_MS,
-    );
-    const at_head = networkOf(head.ip) === networkOf(ip) && head.user_agent === user_agent;
+  standing(family: Family, generation: number, origin: Origin, now: number): Omit<Presented, "right_client"> {
+    const { number, token_id } = family;
+    const head = this.#generations.must(number, family.head);
     return {
       generation,
       head: family.head,
-      superseded_at: this.#find(family, generation)?.superseded_at ?? null,
-      head_used: this.#tokens.wasUsed(family.token_id, family.head),
-      known_place: at_head || seen.toArray().length > 0,
-      repeats_in_minute: head.minute === minuteOf(head, now) ? head.repeats_in_minute : 0,
+      superseded_at: this.#generations.find(number, generation)?.superseded_at ?? null,
+      head_used: this.#tokens.wasUsed(token_id, family.head),
+      known_place: isSamePlace(head, origin) || this.#places.isKnown(number, origin, now),
+      repeats_in_minute: repeatsInMinute(head, now),
       now,
     };
   }
@@ -223,20 +192,10 @@ export class Families {
   ): { next: Family; given: Descendant; dead: number } {
     const given = successorOf(key, head);
     const n = given.generation;
-    this.#sql.exec(
-      "UPDATE generation SET superseded_at = ? WHERE family = ? AND n = ?",
-      now,
-      family.number,
-      family.head,
-    );
     this.#sql.exec("UPDATE family SET head = ? WHERE number = ?", n, family.number);
-    this.#addGeneration(family, given, origin, now);
-    this.#sql.exec(
-      `DELETE FROM generation WHERE family = ? AND n < ? AND n % ${PROOF_EVERY} <> 0 AND superseded_at < ?`,
-      family.number,
-      n - KEPT_GENERATIONS,
-      now - PARALLEL_MS,
-    );
+    this.#generations.supersede(family.number, family.head, now);
+    this.#generations.add(family, given, origin, now);
+    this.#generations.forget(family.number, n - KEPT_GENERATIONS, now);
     this.#tokens.supersede(family.token_id, n - 2, n - KEPT_GENERATIONS);
     return { next: { ...family, head: n }, given, dead: n - 2 };
   }
@@ -249,17 +208,8 @@ export class Families {
     shared: boolean,
     now: number,
   ): { given: Descendant; habit: boolean } {
-    const head = this.#generation(family, family.head);
-    const minute = minuteOf(head, now);
-    this.#sql.exec(
-      "UPDATE generation SET repeats = repeats + 1, shared = shared + ?, minute = ?, repeats_in_minute = ? WHERE family = ? AND n = ?",
-      shared ? 1 : 0,
-      minute,
-      (head.minute === minute ? head.repeats_in_minute : 0) + 1,
-      family.number,
-      family.head,
-    );
-    const habit = shared && head.shared === 0 && this.#sharedRun(family) >= SHARED_RUN;
+    const first = this.#generations.countRepeat(family.number, family.head, shared, now);
+    const habit = first && this.#generations.sharedRun(family.number, family.head) >= SHARED_RUN;
     return { given: descendant(key, presented, family.head), habit };
   }
 
@@ -274,7 +224,7 @@ export class Families {
     const { number, token_id, refresh_kind, access_ms } = family;
     const { kind, expires_at } = this.#tokens.find(token_id) as Token;
     // Counted from the generation's birth: fifty that race for one rotation never straddle two slots.
-    const slot = Math.max(0, Math.floor((now - this.#generation(family, head.generation).issued_at) / SLOT_MS));
+    const slot = Math.max(0, Math.floor((now - this.#generations.must(number, head.generation).issued_at) / SLOT_MS));
     const access = mintToken(this.#token_keys, kind, this.#vault_id, accessSecret(key, head, slot, scopes?.join(" ")));
     const until = Math.min(now + access_ms, expires_at ?? Infinity);
     const expiry = this.#tokens.addAccess(token_id, {
@@ -284,74 +234,14 @@ export class Families {
       scopes,
     });
     this.#sql.exec("UPDATE family SET answered_at = ? WHERE number = ?", now, number);
-    this.#seeAt(number, origin, now);
+    this.#places.see(number, origin, now);
     const refresh = mintToken(this.#token_keys, refresh_kind, this.#vault_id, secretOf(head));
     return { token_id, token: access.token, expires_at: expiry, refresh_token: refresh.token };
   }
 
   /** What is remembered of a family's generations, newest first. */
   history({ number }: Family): Generation[] {
-    return this.#sql
-      .exec<Generation>(
-        `SELECT n, issued_at, superseded_at, ip, country, user_agent, repeats, shared FROM generation
-         WHERE family = ? ORDER BY n DESC LIMIT ${KEPT_GENERATIONS}`,
-        number,
-      )
-      .toArray();
-  }
-
-  #addGeneration({ number, refresh_kind }: Family, given: Descendant, origin: Origin, now: number): void {
-    this.#sql.exec(
-      "INSERT INTO generation (family, n, hash, issued_at, ip, country, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      number,
-      given.generation,
-      hashOf(refresh_kind, spelledSecret(given)),
-      now,
-      origin.ip,
-      origin.country,
-      origin.user_agent,
-    );
-  }
-
-  #seeAt(number: number, { ip, user_agent }: Origin, now: number): void {
-    this.#sql.exec(
-      `INSERT INTO family_place (family, network, user_agent, seen_at) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at`,
-      number,
-      networkOf(ip),
-      user_agent,
-      now,
-    );
-    this.#sql.exec(
-      `DELETE FROM family_place WHERE family = ?1 AND (seen_at < ?2 OR (network, user_agent) NOT IN (
-         SELECT network, user_agent FROM family_place WHERE family = ?1 ORDER BY seen_at DESC LIMIT ${PLACES}))`,
-      number,
-      now - PLACE_MS,
-    );
-  }
-
-  /** How many generations, up to the head, were each given again for sharing. */
-  #sharedRun({ number, head }: Family): number {
-    const rows = this.#sql.exec<{ shared: number }>(
-      "SELECT shared FROM generation WHERE family = ? AND n > ? ORDER BY n DESC",
-      number,
-      head - SHARED_RUN,
-    );
-    const newest = rows.toArray();
-    const end = newest.findIndex(({ shared }) => shared === 0);
-    return end < 0 ? newest.length : end;
-  }
-
-  #find({ number }: Family, n: number): StoredGeneration | undefined {
-    return this.#sql
-      .exec<StoredGeneration>("SELECT * FROM generation WHERE family = ? AND n = ?", number, n)
-      .toArray()[0];
-  }
-
-  #generation(family: Family, n: number): StoredGeneration {
-    const generation = this.#find(family, n);
-    if (generation === undefined) throw new Error(`family ${family.number} has no generation ${n}`);
-    return generation;
+    return this.#generations.newest(number);
   }
 
   #must(number: number): Family {
@@ -370,9 +260,4 @@ function descendant(key: Uint8Array, from: Descendant, generation: number): Desc
   let link = from;
   while (link.generation < generation) link = successorOf(key, link);
   return link;
-}
-
-/** Which minute of its life a generation is in. */
-function minuteOf({ issued_at }: Generation, now: number): number {
-  return Math.max(0, Math.floor((now - issued_at) / MINUTE_MS));
 }

@@ -2,7 +2,7 @@ import { Problem } from "../../problem.ts";
 import { lifeEnd, recognise, type Caller } from "./caller.ts";
 import { appToken } from "./manage_tokens.ts";
 import { record, type Parts } from "../parts.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 
 /**
  * A device keeps a token alive that it minted for a command while the command runs. It could mint another for as long, so this

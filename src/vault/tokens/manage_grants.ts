@@ -3,13 +3,11 @@ import { recognise, type Caller } from "./caller.ts";
 import { cutTokens, judgeAgain } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
 import { tagOf } from "../calls/leashes.ts";
-import { usesOf } from "../audit/outbox.ts";
+import { recentUses } from "../audit/outbox.ts";
 import { record, type Parts } from "../parts.ts";
 import { isWithin } from "../policy/reach.ts";
 import type { Receipt } from "../receipt.ts";
 import { resolveKeys } from "../policy/resolve_policy.ts";
-
-const OUTBOX_SCAN = 10_000;
 
 /** A grant with what is going on under it: how often its tokens were renewed, and how many MCP sessions are open. */
 export type GrantDetails = Grant & { rotations: number; live_sessions: number };
@@ -71,7 +69,7 @@ export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
 
 /** Counts of uses as stored, plus those still in the outbox. */
 function detailed({ audit, families, mcp_sessions }: Parts, grants: readonly Grant[]): GrantDetails[] {
-  const recent = usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+  const recent = recentUses(audit);
   const rotations = families.rotations("oat");
   const sessions = mcp_sessions.counts();
   return grants.map((grant) => {

@@ -4,16 +4,17 @@ import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { accountIdOf } from "../account/account.ts";
 import { cutTokens } from "./ending.ts";
-import type { Family, Generation } from "./families.ts";
+import type { Family } from "./families.ts";
+import type { Generation } from "./generations.ts";
 import type { Effect } from "../account/frozen.ts";
-import { usesOf } from "../audit/outbox.ts";
+import { recentUses } from "../audit/outbox.ts";
 import { record, type Parts } from "../parts.ts";
 import { isWithin } from "../policy/reach.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Receipt } from "../receipt.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
 import { CADENCES_MS, type Cadence } from "./rotation.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 import { withinDevice } from "../policy/within.ts";
 
 /** A new app token: its row, and its texts, which are answered once and not kept. `expires_at` is the access token's. */
@@ -27,8 +28,6 @@ type Under = { id: string; policy: Policy; expires_at: number | null };
 /** An app token, and how it rotates if it does: `refresh_by` is when it ends without a refresh. */
 export type AppToken = Token & { rotation?: (Family & { refresh_by: number }) | undefined };
 export type AppTokenDetails = AppToken & { generations?: Generation[] | undefined };
-
-const OUTBOX_SCAN = 10_000;
 
 /** A new app token. */
 export async function createToken(
@@ -152,7 +151,7 @@ export async function endSessions(parts: Parts, caller: Caller): Promise<Receipt
 
 /** Counts of uses as stored, plus those still in the outbox. */
 export function withUses({ audit }: Parts, tokens: Token[]): Token[] {
-  const recent = usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+  const recent = recentUses(audit);
   return tokens.map((token) => {
     const more = recent.get(token.id);
     if (more === undefined) return token;

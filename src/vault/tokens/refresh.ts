@@ -10,7 +10,7 @@ import { tagOf } from "../calls/leashes.ts";
 import { cut, type Parts } from "../parts.ts";
 import { judgeRefresh } from "./rotation.ts";
 import { grantsScope, type Scope } from "../policy/scopes.ts";
-import type { Token } from "./tokens.ts";
+import type { Token } from "./token.ts";
 
 /** A refresh token whose signature was verified, who shows it, and from where. */
 export type PresentedRefresh = {

@@ -7,75 +7,31 @@ import type { Holder } from "../policy/judge.ts";
 import type { AllowedCall, Policy } from "../policy/policy.ts";
 import { addressOf, readPolicy, type Rules } from "../policy/rules.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
-import type { Scope } from "../policy/scopes.ts";
-
-/** A token of this vault. Times are epoch milliseconds. */
-export type Token = {
-  id: string;
-  kind: TokenKind;
-  hash: string;
-  /** The token, device or grant that minted it; null for what a person made. */
-  parent_id: string | null;
-  name: string;
-  policy: Policy;
-  created_at: number;
-  /** When the person behind a session proved who they are. */
-  signed_in_at: number | null;
-  expires_at: number | null;
-  seen_at: number | null;
-  paused_at: number | null;
-  revoked_at: number | null;
-  /** The freeze that lies over all tokens of its vault. */
-  frozen: Freeze | null;
-  uses: number;
-  refused: number;
-  last_used_at: number | null;
-  /** Of a token that rotates: the generation that the caller's access token belongs to, whose expiry `expires_at` then is. */
-  generation?: number | undefined;
-  /** That access token is older than the generation before the newest: it is dead (SECURITY S7). */
-  superseded?: boolean | undefined;
-};
-
-/** What a new token starts with. One that rotates has no hash of its own: it is known by its access tokens. */
-export type NewToken = Pick<Token, "kind" | "name" | "policy" | "expires_at" | "signed_in_at"> & {
-  hash: string | null;
-  parent_id?: string | undefined;
-};
-
-/** An access token of a token that rotates. */
-export type Access = {
-  hash: string;
-  generation: number;
-  expires_at: number;
-  /** Where an OAuth client asked for fewer than its grant has. */
-  scopes?: readonly Scope[] | undefined;
-};
+import { Accesses, type Access, type StoredAccess } from "./accesses.ts";
+import { Remembered } from "./remembered.ts";
+import type { NewToken, Token } from "./token.ts";
 
 const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
 const TOKENS_LIMIT = 1_000;
 const SESSIONS_LIMIT = 50;
 const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
-const REMEMBERED = 2_000;
 /** So many tokens may stand between a token and the one that a person made. */
 export const DEPTH_LIMIT = 5;
 const ALLOWED_ADDRESSES = 100;
 
 type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
-type AccessRow = Omit<Access, "scopes"> & { scopes: string | null; token_id: string; used: number; superseded: number };
 
 /**
- * Tables `token` and `access`, and the freeze that lies over all of it. Only hashes are stored; what is remembered in memory is
- * dropped with every write to its row.
+ * Table `token` with the access tokens of its rows, and the freeze that lies over all of it. Only hashes are stored; what is
+ * remembered in memory is dropped with every write to its row.
  * A token that rotates keeps its row, its id and its policy: what changes is the hashes by which it is known.
  */
 export class Tokens {
   readonly #sql: SqlStorage;
   readonly #grants: Grants;
-  readonly #by_hash = new Map<string, Token>();
-  /** Hashes that are remembered, by token. */
-  readonly #remembered = new Map<string, string[]>();
-  readonly #parents = new Map<string, Token>();
+  readonly #accesses: Accesses;
+  readonly #remembered = new Remembered();
   /** A policy is read once, as long as its token is remembered. */
   readonly #rules = new WeakMap<Policy, Rules>();
   #frozen: Freeze | null;
@@ -83,6 +39,7 @@ export class Tokens {
   constructor(sql: SqlStorage, grants: Grants) {
     this.#sql = sql;
     this.#grants = grants;
+    this.#accesses = new Accesses(sql);
     const { at, by } = sql
       .exec<{ at: number | null; by: string | null }>("SELECT frozen_at AS at, frozen_by AS by FROM vault")
       .one();
@@ -102,9 +59,7 @@ export class Tokens {
   freeze(frozen: Freeze | null): void {
     this.#sql.exec("UPDATE vault SET frozen_at = ?, frozen_by = ?", frozen?.at ?? null, frozen?.by ?? null);
     this.#frozen = frozen;
-    this.#by_hash.clear();
-    this.#parents.clear();
-    this.#remembered.clear();
+    this.#remembered.forgetAll();
   }
 
   /** Ids of live sessions; with a freeze, of those that are not of a sign-in after it. */
@@ -118,22 +73,17 @@ export class Tokens {
    * use: its answer has arrived.
    */
   byHash(hash: string): Token | undefined {
-    const known = this.#by_hash.get(hash);
+    const known = this.#remembered.byHash(hash);
     if (known !== undefined) return this.#standing(known);
-    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash, "use");
+    const token = this.#byOwnHash(hash) ?? this.#byAccess(hash, "use");
     if (token === undefined) return undefined;
-    if (this.#by_hash.size >= REMEMBERED) {
-      this.#by_hash.clear();
-      this.#remembered.clear();
-    }
-    this.#by_hash.set(hash, token);
-    this.#remembered.set(token.id, [...(this.#remembered.get(token.id) ?? []), hash]);
+    this.#remembered.keepHash(hash, token);
     return this.#standing(token);
   }
 
   /** As {@link byHash}, but looking is no use. */
   look(hash: string): Token | undefined {
-    const token = this.#select("hash = ? AND hash <> id", hash)[0] ?? this.#byAccess(hash, "look");
+    const token = this.#byOwnHash(hash) ?? this.#byAccess(hash, "look");
     return token && this.#standing(token);
   }
 
@@ -145,52 +95,31 @@ export class Tokens {
   /** The token as it is now for whoever came with an access token of that generation. */
   at(id: string, generation: number | undefined): Token | undefined {
     if (generation === undefined) return this.find(id);
-    const [access] = this.#sql
-      .exec<AccessRow>(
-        "SELECT * FROM access WHERE token_id = ? AND generation = ? ORDER BY expires_at DESC LIMIT 1",
-        id,
-        generation,
-      )
-      .toArray();
+    const access = this.#accesses.newest(id, generation);
     return access && this.#standing(this.#through(access));
   }
 
   /** Makes a rotating token known by one more hash. In one slot of time it is the same one, and goes on expiring when it did. */
-  addAccess(id: string, { hash, generation, expires_at, scopes }: Access): number {
-    this.#sql.exec(
-      "INSERT INTO access (hash, token_id, generation, expires_at, scopes) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-      hash,
-      id,
-      generation,
-      expires_at,
-      scopes === undefined ? null : JSON.stringify(scopes),
-    );
-    return this.#sql.exec<{ expires_at: number }>("SELECT expires_at FROM access WHERE hash = ?", hash).one()
-      .expires_at;
+  addAccess(id: string, access: Access): number {
+    return this.#accesses.add(id, access);
   }
 
   /** Ends the access tokens of generations up to `last`, and forgets those of generations below `kept`. */
   supersede(id: string, last: number, kept: number): void {
-    this.#sql.exec(
-      "UPDATE access SET superseded = 1 WHERE token_id = ? AND generation <= ? AND superseded = 0",
-      id,
-      last,
-    );
-    this.#sql.exec("DELETE FROM access WHERE token_id = ? AND generation < ?", id, kept);
-    this.#forget(id);
+    this.#accesses.supersede(id, last, kept);
+    this.#remembered.forget(id);
   }
 
   /** Ends one access token: of a token that rotates only this one, else the token itself. */
   endAccess({ id, generation }: Token, hash: string, now: number): void {
     if (generation === undefined) return void this.revoke(id, now);
-    this.#sql.exec("UPDATE access SET superseded = 1 WHERE hash = ?", hash);
-    this.#forget(id);
+    this.#accesses.end(hash);
+    this.#remembered.forget(id);
   }
 
   /** Has anybody come with an access token of that generation? */
   wasUsed(id: string, generation: number): boolean {
-    const used = "SELECT 1 FROM access WHERE token_id = ? AND generation = ? AND used = 1";
-    return this.#sql.exec(used, id, generation).toArray().length > 0;
+    return this.#accesses.wasUsed(id, generation);
   }
 
   /**
@@ -200,10 +129,9 @@ export class Tokens {
   lineage(token: Token): (Holder & { token: Token })[] {
     const holders = [this.#holder(token)];
     for (let child = token; child.parent_id?.startsWith("tok_") === true && holders.length <= DEPTH_LIMIT;) {
-      const parent = this.#parents.get(child.parent_id) ?? this.#must(child.parent_id);
-      if (this.#parents.size >= REMEMBERED) this.#parents.clear();
+      const parent = this.#remembered.byId(child.parent_id) ?? this.#must(child.parent_id);
       // What a grant makes of a token is looked up each time.
-      if (!isUnderGrant(parent)) this.#parents.set(parent.id, parent);
+      if (!isUnderGrant(parent)) this.#remembered.keepId(parent);
       holders.push(this.#holder(parent));
       child = parent;
     }
@@ -235,7 +163,7 @@ export class Tokens {
       .flatMap(({ id }) => [...this.descendants(id), id]);
     for (const id of dead) {
       this.#sql.exec("DELETE FROM token WHERE id = ?", id);
-      this.#forget(id);
+      this.#remembered.forget(id);
     }
     return dead;
   }
@@ -366,31 +294,28 @@ export class Tokens {
 
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
     this.#sql.exec(`UPDATE token SET ${set} WHERE id = ?`, ...values, id);
-    this.#forget(id);
+    this.#remembered.forget(id);
   }
 
-  #forget(id: string): void {
-    for (const hash of this.#remembered.get(id) ?? []) this.#by_hash.delete(hash);
-    this.#remembered.delete(id);
-    this.#parents.delete(id);
+  #byOwnHash(hash: string): Token | undefined {
+    return this.#select("hash = ? AND hash <> id", hash)[0];
   }
 
   #byAccess(hash: string, purpose: "use" | "look"): Token | undefined {
-    const [access] = this.#sql.exec<AccessRow>("SELECT * FROM access WHERE hash = ?", hash).toArray();
-    if (access === undefined) return undefined;
-    if (purpose === "use" && access.used === 0) this.#sql.exec("UPDATE access SET used = 1 WHERE hash = ?", hash);
-    return this.#through(access);
+    const access = this.#accesses.byHash(hash);
+    if (access !== undefined && purpose === "use") this.#accesses.use(hash);
+    return access && this.#through(access);
   }
 
-  #through({ token_id, hash, generation, expires_at, scopes, superseded }: AccessRow): Token {
+  #through({ token_id, hash, generation, expires_at, scopes, superseded }: StoredAccess): Token {
     const token = this.#select("id = ?", token_id)[0] as Token;
     return {
       ...token,
       hash,
       generation,
-      policy: scopes === null ? token.policy : { ...token.policy, scopes: JSON.parse(scopes) as Scope[] },
+      policy: scopes === undefined ? token.policy : { ...token.policy, scopes },
       expires_at: earlier(expires_at, token.expires_at),
-      superseded: superseded === 1,
+      superseded,
     };
   }
 

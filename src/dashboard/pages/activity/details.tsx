@@ -36,6 +36,7 @@ function Body({ of }: { of: Row }): ReactNode {
               {of.key_name ?? of.key}
             </Link>,
           ],
+          of.key_version !== undefined && ["Its version", of.key_version],
           of.provider !== undefined && ["Provider", of.provider],
           of.host !== undefined && ["Host", of.host],
           of.subject !== undefined && ["About", of.subject],

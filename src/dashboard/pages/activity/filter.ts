@@ -2,6 +2,7 @@
 export const FILTERS = [
   "q",
   "key",
+  "key_version",
   "token",
   "grant",
   "device",

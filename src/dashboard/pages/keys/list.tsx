@@ -13,6 +13,7 @@ import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
+import { DeletedKeys } from "./deleted.tsx";
 import { KeyMenu } from "./menu.tsx";
 
 type Key = Answer<"GET /keys">["items"][number];
@@ -127,6 +128,7 @@ export function Keys(): ReactNode {
           }
         />
       </Card>
+      <DeletedKeys />
     </Page>
   );
 }

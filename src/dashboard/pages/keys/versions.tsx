@@ -1,42 +1,53 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
-import { useAct } from "../../data/queries.ts";
+import { Link } from "wouter";
+import type { Answer } from "../../data/api.ts";
+import { useAct, useAnswer } from "../../data/queries.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Card } from "../../ui/page.tsx";
+import { Answered } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import type { KeyDetails } from "./key.tsx";
 
-/** The key's secrets, newest first; an earlier one can be made current again. */
+type Version = Answer<"GET /keys/{key}/versions">["items"][number];
+
+/** The key's secrets, newest first, and how often each was used; an earlier one can be made current again. */
 export function Versions({ of }: { of: KeyDetails }): ReactNode {
-  const [back, setBack] = useState<KeyDetails["versions"][number]>();
+  const [back, setBack] = useState<Version>();
+  const versions = useAnswer("GET /keys/{key}/versions", { params: { key: of.id } });
   const rollBack = useAct("POST /keys/{key}/rollback");
-  const newest = of.versions.toSorted((a, b) => b.version - a.version);
   return (
     <Card title="Versions">
-      {of.overlap_until === undefined ? null : (
+      {of.overlap_until === undefined || Date.parse(of.overlap_until) <= Date.now() ? null : (
         <p className="note ice">The secret before this one is still tried until {exact(of.overlap_until)}.</p>
       )}
-      <ul className="lines">
-        {newest.map((version) => (
-          <li key={version.version}>
-            <span className="line-main">
-              <strong>Version {version.version}</strong>
-              <small>
-                <When at={version.created_at} />
-                {version.base_url === of.base_url ? null : ` · ${version.base_url}`}
-              </small>
-            </span>
-            {version.current ? (
-              <Status tone="good">Current</Status>
-            ) : (
-              <Button size="sm" onClick={() => setBack(version)}>
-                Roll back
-              </Button>
-            )}
-          </li>
-        ))}
-      </ul>
+      <Answered of={versions} lines={2}>
+        {({ items }) => (
+          <ul className="lines" aria-label="Versions">
+            {items.map((version) => (
+              <li key={version.version}>
+                <span className="line-main">
+                  <strong>Version {version.version}</strong>
+                  <small>
+                    <Uses of={version} of_key={of.id} />
+                    {version.created_at === undefined ? null : (
+                      <>
+                        {" · made "}
+                        <When at={version.created_at} />
+                      </>
+                    )}
+                    {version.base_url === undefined || version.base_url === of.base_url
+                      ? null
+                      : ` · ${version.base_url}`}
+                  </small>
+                </span>
+                <Standing of={version} onBack={() => setBack(version)} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </Answered>
       <Confirm
         title={`Roll back to version ${back?.version ?? ""}`}
         lead={
@@ -54,4 +65,37 @@ export function Versions({ of }: { of: KeyDetails }): ReactNode {
       />
     </Card>
   );
+}
+
+/** How often it was used, and the way to those calls. */
+function Uses({ of: { version, uses, last_used_at }, of_key }: { of: Version; of_key: string }): ReactNode {
+  if (uses === 0) return "not used";
+  return (
+    <>
+      <Link href={`/activity?key=${of_key}&key_version=${version}`} className="link">
+        {uses === 1 ? "1 use" : `${uses.toLocaleString()} uses`}
+      </Link>
+      {", last "}
+      <When at={last_used_at} />
+    </>
+  );
+}
+
+function Standing({ of: { state }, onBack }: { of: Version; onBack: () => void }): ReactNode {
+  switch (state) {
+    case "current":
+      return <Status tone="good">Current</Status>;
+    case "gone":
+      return <Status tone="quiet">Kept no more</Status>;
+    case "in_reserve":
+    case "kept":
+      return (
+        <span className="row">
+          {state === "in_reserve" ? <Status tone="ice">In reserve</Status> : null}
+          <Button size="sm" onClick={onBack}>
+            Roll back
+          </Button>
+        </span>
+      );
+  }
 }
