@@ -5,6 +5,7 @@ import { usage } from "./failure.ts";
 import { fieldsIn } from "./fields.ts";
 import { askText, mayAsk, readSecret } from "./prompts.ts";
 import { note, paint, plain, sayJson } from "./terminal.ts";
+import { moment } from "./times.ts";
 
 export type AddOptions = Common & {
   provider?: string;
@@ -101,15 +102,4 @@ function fieldsOf(placement: Placement): string[] {
   if (placement.in !== "headers") return ["secret"];
   const templates = Object.values(placement.headers).join(" ");
   return [...new Set([...templates.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field ?? ""))];
-}
-
-const DAY_MS = 86_400_000;
-
-/** `30d`, or a date, as the API wants it. */
-export function moment(text: string): string {
-  const days = /^(\d{1,5})d$/.exec(text)?.[1];
-  const at = days === undefined ? Date.parse(text) : Date.now() + Number(days) * DAY_MS;
-  if (Number.isNaN(at))
-    throw usage(`${JSON.stringify(text)} is no time.`, "Say 30d, 2027-01-31 or 2027-01-31T12:00:00Z.");
-  return new Date(at).toISOString();
 }

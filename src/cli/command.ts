@@ -1,14 +1,15 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { locker, type Locker } from "./client.ts";
 import { sayJson } from "./terminal.ts";
+import { secondsIn } from "./times.ts";
 
 /** Options that every command has. */
 export type Common = { json?: boolean; profile?: string };
 
-/** A command of ours: its name and arguments, what it does, and the two options that all have. */
-export function command(parent: Command, name: string, description: string): Command {
+/** A command of ours: its name and arguments, what it does, and the two options that all have. `isDefault`: its group alone means it. */
+export function command(parent: Command, name: string, description: string, { isDefault = false } = {}): Command {
   return parent
-    .command(name)
+    .command(name, { isDefault })
     .description(description)
     .option("--json", "print JSON")
     .option("--profile <name>", "sign-in to use, when there are several");
@@ -38,6 +39,13 @@ export function count(text: string): number {
   return number;
 }
 
+/** An amount of money: any number above nothing. */
+export function amount(text: string): number {
+  const number = Number(text);
+  if (!Number.isFinite(number) || number <= 0) throw new InvalidArgumentError("It must be a number above 0.");
+  return number;
+}
+
 /** `a,b` and repeated options both make lists. */
 export function list(text: string, before: string[] = []): string[] {
   return [
@@ -54,13 +62,11 @@ export function several(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
-const UNITS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
-
 /** `90s`, `15m`, `12h`, `30d`, `2w` in seconds. */
 export function duration(text: string): number {
-  const [, number, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
-  if (number === undefined || unit === undefined) throw new InvalidArgumentError("Say 90s, 15m, 12h, 30d or 2w.");
-  return Number(number) * (UNITS[unit] ?? 1);
+  const seconds = secondsIn(text);
+  if (seconds === undefined) throw new InvalidArgumentError("Say 90s, 15m, 12h, 30d or 2w.");
+  return seconds;
 }
 
 /** One of a few words. */

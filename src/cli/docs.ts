@@ -2,7 +2,7 @@ import type { Argument, Command, Option } from "commander";
 
 /** docs/cli.md: every command with what it takes, from the commands themselves. */
 export function docsOf(program: Command): string {
-  const commands = below(program, []);
+  const commands = placesIn(program);
   return `# The command line
 
 <!-- Written from src/cli by test/cli/docs.test.ts: \`UPDATE_DOCS=1 npx vitest run --project node test/cli/docs.test.ts\`. -->
@@ -17,13 +17,14 @@ ${commands.map(sectionOf).join("\n\n")}
 
 type Place = { words: string[]; command: Command };
 
-function below(parent: Command, words: string[]): Place[] {
+/** Every command that does something, with the words that lead to it. */
+export function placesIn(parent: Command, words: string[] = []): Place[] {
   return parent.commands
     .filter((command) => !command.name().startsWith("_"))
     .flatMap((command) => {
       const here = [...words, command.name()];
       const group = command.commands.length > 0 && command.options.length === 0;
-      return [...(group ? [] : [{ words: here, command }]), ...below(command, here)];
+      return [...(group ? [] : [{ words: here, command }]), ...placesIn(command, here)];
     });
 }
 

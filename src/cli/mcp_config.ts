@@ -41,7 +41,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
     remote: { where: "Settings → Connectors → Add custom connector", write: ({ url }: Remote) => url },
   },
   claude: {
-    name: "Claude on the web",
+    name: "Claude (web, mobile)",
     bridge: "It runs no programs; connect it with --remote.",
     remote: { where: "Settings → Connectors → Add custom connector", write: ({ url }: Remote) => url },
   },
@@ -89,13 +89,12 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   codex: {
     name: "Codex",
     bridge: {
-      where: "~/.codex/config.toml",
-      write: ({ command, args }: Bridge) =>
-        `[mcp_servers.apilocker]\ncommand = ${JSON.stringify(command)}\nargs = ${JSON.stringify(args)}`,
+      where: "Run this in a terminal",
+      write: ({ command, args }: Bridge) => ["codex mcp add apilocker --", command, ...args].join(" "),
     },
     remote: {
-      where: "~/.codex/config.toml, then: codex mcp login apilocker",
-      write: ({ url }: Remote) => `[mcp_servers.apilocker]\nurl = ${JSON.stringify(url)}`,
+      where: "Run this in a terminal, then: codex mcp login apilocker",
+      write: ({ url }: Remote) => `codex mcp add apilocker --url ${url}`,
     },
   },
   continue: {
@@ -123,7 +122,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
     },
   },
   "mcp-remote": {
-    name: "mcp-remote, for clients that only run programs",
+    name: "a client that runs programs only",
     bridge: "It is a bridge itself; use generic for ours.",
     remote: {
       where: "the client's configuration",
@@ -141,13 +140,18 @@ const CLIENTS: Readonly<Record<string, Client>> = {
       write: ({ url }: Remote) => `npx @modelcontextprotocol/inspector --transport http --server-url ${url}`,
     },
   },
-  generic: usual("any other client", "the client's configuration", ({ url }) => ({ type: "http", url })),
+  generic: usual("any other", "the client's configuration", ({ url }) => ({ type: "http", url })),
 };
 
 const CONTINUE = "name: API Locker\nversion: 0.0.1\nschema: v1\nmcpServers:\n  - name: API Locker\n";
 const GOOSE = "extensions:\n  apilocker:\n    name: API Locker\n    enabled: true\n    timeout: 300\n";
 
 export const CLIENT_NAMES = Object.keys(CLIENTS);
+
+/** What a client is called by those who use it. */
+export function nameOfClient(client: string): string | undefined {
+  return CLIENTS[client]?.name;
+}
 
 /** What to write for a client, or why that way is not its. */
 export function recipeFor(client: string, way: Way): Recipe | { no: string } {

@@ -1,5 +1,6 @@
 import { Argument, Command } from "commander";
 import { accountCommands } from "./commands/account.ts";
+import { approvalCommands } from "./commands/approvals.ts";
 import { clientCommands } from "./commands/clients.ts";
 import { keyCommands } from "./commands/keys.ts";
 import { mcpCommands } from "./commands/mcp.ts";
@@ -26,6 +27,7 @@ export function programOf(): Command {
   useCommands(program);
   tokenCommands(program);
   clientCommands(program);
+  approvalCommands(program);
   watchCommands(program);
   vaultCommands(program);
   syncCommands(program);

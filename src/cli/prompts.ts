@@ -1,6 +1,8 @@
-import * as clack from "@clack/prompts";
 import { Failure, usage } from "./failure.ts";
 import { note } from "./terminal.ts";
+
+/** Loaded where somebody is asked: most commands ask nothing. */
+const clack = () => import("@clack/prompts");
 
 /** Questions and waiting are shown on stderr: stdout is for data. */
 const SHOWN = { output: process.stderr };
@@ -12,8 +14,9 @@ export function mayAsk(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }
 
+/** Clack's word for Ctrl-C is a symbol. */
 function answered<T>(given: T): Exclude<T, symbol> {
-  if (clack.isCancel(given)) throw new Failure("Canceled.", { exit_code: INTERRUPTED, code: "canceled" });
+  if (typeof given === "symbol") throw new Failure("Canceled.", { exit_code: INTERRUPTED, code: "canceled" });
   return given as Exclude<T, symbol>;
 }
 
@@ -22,7 +25,7 @@ export async function askText(
   more: { initialValue?: string; placeholder?: string } = {},
 ): Promise<string> {
   if (!mayAsk()) throw usage(`${message} It was not said, and there is no terminal to ask on.`);
-  return answered(await clack.text({ message, ...SHOWN, ...more }));
+  return answered(await (await clack()).text({ message, ...SHOWN, ...more }));
 }
 
 export async function askChoice(
@@ -30,7 +33,7 @@ export async function askChoice(
   options: { value: string; label: string; hint?: string }[],
 ): Promise<string> {
   if (!mayAsk()) throw usage(`${message} It was not said, and there is no terminal to ask on.`);
-  return answered(await clack.select<string>({ message, options, ...SHOWN }));
+  return answered(await (await clack()).select<string>({ message, options, ...SHOWN }));
 }
 
 export async function askSeveral(
@@ -39,20 +42,22 @@ export async function askSeveral(
   initialValues: string[],
 ): Promise<string[]> {
   if (!mayAsk()) throw usage(`${message} It was not said, and there is no terminal to ask on.`);
-  return answered(await clack.multiselect<string>({ message, options, initialValues, required: false, ...SHOWN }));
+  return answered(
+    await (await clack()).multiselect<string>({ message, options, initialValues, required: false, ...SHOWN }),
+  );
 }
 
 /** Asks before something that cannot be undone. Where nobody can be asked, it must have been said already. */
 export async function confirm(message: string, yes: boolean): Promise<void> {
   if (yes) return;
   if (!mayAsk()) throw usage(`${message} Say --yes to confirm: there is no terminal to ask on.`);
-  if (!answered(await clack.confirm({ message, initialValue: false, ...SHOWN })))
+  if (!answered(await (await clack()).confirm({ message, initialValue: false, ...SHOWN })))
     throw new Failure("Nothing was changed.", { code: "declined" });
 }
 
 /** A secret, typed without being shown, or piped in. Never an argument: those are in histories and process lists. */
 export async function readSecret(message: string): Promise<string> {
-  const secret = mayAsk() ? answered(await clack.password({ message, ...SHOWN })) : await readPipe(message);
+  const secret = mayAsk() ? answered(await (await clack()).password({ message, ...SHOWN })) : await readPipe(message);
   const text = secret.replace(/\r?\n$/, "");
   if (text === "") throw usage("The secret is empty.", "Type it when asked, or pipe it in.");
   return text;
@@ -71,7 +76,7 @@ export async function waiting<T>(message: string, work: Promise<T>): Promise<T> 
     note(message);
     return work;
   }
-  const spinner = clack.spinner({ ...SHOWN });
+  const spinner = (await clack()).spinner({ ...SHOWN });
   spinner.start(message);
   try {
     const done = await work;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { send } from "./client.ts";
 import { Failure } from "./failure.ts";
@@ -44,6 +44,7 @@ export async function discover(url: string): Promise<Server8414> {
 export async function signInHere(server: Server8414, asking: Asking, show: (url: string) => void): Promise<Tokens> {
   const verifier = randomBytes(32).toString("base64url");
   const state = randomBytes(16).toString("base64url");
+  const { createServer } = await import("node:http");
   const listener = createServer();
   await new Promise<void>((resolve, reject) => listener.once("error", reject).listen(0, "127.0.0.1", resolve));
   try {

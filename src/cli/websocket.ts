@@ -1,6 +1,4 @@
 import { createHash, randomBytes } from "node:crypto";
-import { request as plainRequest } from "node:http";
-import { request as tlsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { failureOf, unreachable } from "./client.ts";
 import { USER_AGENT } from "./version.ts";
@@ -18,9 +16,9 @@ const OPCODE = { continuation: 0, text: 1, close: 8, ping: 9, pong: 10 } as cons
  * Opens a WebSocket with a token in a header and hears it out; answers the code that it was closed with (RFC 6455). Node 20 has no
  * client of its own, and those of browsers send no headers.
  */
-export function openSocket(url: URL, token: string, ears: Ears): Promise<number> {
+export async function openSocket(url: URL, token: string, ears: Ears): Promise<number> {
   const key = randomBytes(16).toString("base64");
-  const request = url.protocol === "https:" ? tlsRequest : plainRequest;
+  const { request } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   return new Promise((resolve, reject) => {
     const asked = request(url.href, {
       headers: {
@@ -66,10 +64,9 @@ async function hear(socket: Duplex, head: Buffer, { onText }: Ears): Promise<num
   }, PING_MS);
   socket.on("error", () => {});
   try {
-    let bytes = head;
+    let bytes: Buffer = Buffer.alloc(0);
     let message: Buffer[] = [];
     if (head.length > 0) socket.unshift(head);
-    bytes = Buffer.alloc(0);
     for await (const chunk of socket) {
       heard = true;
       bytes = Buffer.concat([bytes, chunk as Buffer]);

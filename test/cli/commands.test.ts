@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Person } from "../../src/local/person.ts";
-import { bundle, Computer, ended, said } from "../support/cli.ts";
-import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { Computer } from "../support/cli.ts";
+import { newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream(), bundle()]);
+  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
 });
 afterAll(() => Promise.all([locker.stop(), upstream.stop()]));
 
@@ -30,10 +30,10 @@ describe("keys", () => {
       input: "sk-first-0123456789\n",
     });
     expect(added).toMatchObject({ name: "mine", provider: "custom", tags: ["a"] });
-    const listed = await computer.run(["list"]);
+    const listed = await computer.here(["list"]);
     expect(listed.stdout).toMatch(/NAME\s+PROVIDER[\s\S]*mine\s+custom\s+live\s+a/);
     expect(await computer.json(["list", "--tag", "none"])).toEqual({ items: [] });
-    expect((await computer.run(["keys", "show", "mine"])).stdout).toContain(upstream.origin);
+    expect((await computer.here(["keys", "show", "mine"])).stdout).toContain(upstream.origin);
     await computer.json(["rename", "mine", "ours"]);
     await computer.json(["pause", "mine"]);
     expect((await computer.json(["keys", "show", "ours"])).paused).toBe(true);
@@ -41,15 +41,88 @@ describe("keys", () => {
     expect(await computer.json(["rotate", "ours"], { input: "sk-second-0123456789" })).toMatchObject({ version: 2 });
     expect(await computer.json(["keys", "test", "ours", "--path", "/ping"])).toMatchObject({ ok: true, status: 200 });
     expect(upstream.seen.at(-1)?.headers.authorization).toBe("Bearer sk-second-0123456789");
-    expect(await computer.run(["delete", "ours"])).toMatchObject({ code: 2, stderr: expect.stringContaining("--yes") });
+    expect(await computer.here(["delete", "ours"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--yes"),
+    });
     expect(await computer.json(["delete", "ours", "--yes"])).toHaveProperty("streams_cut", 0);
     expect((await ada.api<Items<object>>("GET", "/v1/keys")).items).toEqual([]);
   });
 
+  it("are found by provider, kind, tag and a piece of their name, under keys and at the top", async () => {
+    const { ada, computer } = await signedIn();
+    await storeKey(ada, "one", upstream.origin, { tags: ["x"] });
+    await storeKey(ada, "two", upstream.origin, { provider: "openai" });
+    const names = async (args: string[]) =>
+      (await computer.json<Items<{ name: string }>>(args)).items.map(({ name }) => name).sort();
+    expect(await names(["keys", "list"])).toEqual(["one", "two"]);
+    expect(await names(["keys", "list", "--provider", "openai"])).toEqual(["two"]);
+    expect(await names(["list", "--category", "llm"])).toEqual(["two"]);
+    expect(await names(["list", "--search", "on"])).toEqual(["one"]);
+    expect(await names(["list", "--limit", "1"])).toHaveLength(1);
+    expect((await computer.here(["providers"])).stdout).toMatch(/^ID\s+NAME[\s\S]*openai\s+OpenAI\s+llm/);
+  });
+
+  it("take everything that can be said of them, and keys does what the same word at the top does", async () => {
+    const { ada, computer } = await signedIn({ reveal: "8h" });
+    const words =
+      "store own --provider custom --header x-api-key --note mine --expires 12h --revealable --scrub --base-url".split(
+        " ",
+      );
+    const stored = await computer.json([...words, upstream.origin], { input: "sk-first-0123456789" });
+    expect(stored).toMatchObject({ note: "mine", revealable: true, scrub: true, placement: { in: "header" } });
+    expect(Date.parse(String(stored.expires_at)) - Date.now()).toBeLessThanOrEqual(43_200_000);
+    const asked = await computer.json(["store", "asked", "--base-url", upstream.origin, "--query", "token"], {
+      input: "sk-query-0123456789",
+    });
+    expect(asked).toMatchObject({ placement: { in: "query", name: "token" } });
+    const overlapping = ["keys", "rotate", "own", "--overlap", "10m"];
+    expect(await computer.json(overlapping, { input: "sk-second-0123456789" })).toMatchObject({ version: 2 });
+    expect(await computer.here(["keys", "get", "own"])).toMatchObject({ code: 0, stdout: "sk-second-0123456789" });
+    await computer.json(["keys", "rename", "own", "ours"]);
+    await computer.json(["keys", "pause", "ours"]);
+    await computer.json(["keys", "resume", "ours"]);
+    await storeKey(ada, "pair", upstream.origin, {
+      provider: "twilio",
+      secret: undefined,
+      fields: { username: "AC1", password: "old-0123456789" },
+      revealable: true,
+    });
+    expect((await computer.here(["get", "pair", "--field", "password"])).stdout).toBe("old-0123456789");
+    expect(JSON.parse((await computer.here(["get", "pair"])).stdout)).toHaveProperty("username", "AC1");
+    expect(await computer.here(["get", "pair", "--field", "other"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("username, password"),
+    });
+    await computer.json(["keys", "delete", "ours", "--yes"]);
+  });
+
+  it("that a provider grants are connected in the browser, and a page takes the next secret", async () => {
+    const { ada, computer } = await signedIn();
+    const placement = {
+      in: "oauth",
+      authorize_url: `${upstream.origin}/auth`,
+      token_url: `${upstream.origin}/token`,
+      scopes: "read",
+    };
+    const fields = { client_id: "us", client_secret: "ours-0123456789" };
+    await storeKey(ada, "account", upstream.origin, { secret: undefined, placement, fields });
+    const { stderr, code } = await computer.here(["keys", "connect", "account", "--no-browser"]);
+    expect(code).toBe(0);
+    const [, url = ""] = /Connect it at (\S+)/.exec(stderr) ?? [];
+    expect(await (await ada.fetch(url)).text()).toContain(new URL(upstream.origin).host);
+    const rotating = ["rotate", "account", "--field", "client_secret"];
+    expect(await computer.json(rotating, { input: "new-0123456789" })).toMatchObject({ version: 2 });
+    await storeKey(ada, "plain", upstream.origin);
+    expect(await computer.here(["keys", "connect", "plain"])).toMatchObject({ code: 1 });
+    const page = (await computer.here(["keys", "entry-link", "plain"])).stdout.trim();
+    expect(await (await ada.fetch(page)).text()).toContain(new URL(upstream.origin).host);
+  });
+
   it("take no secret as an argument, and none that is empty", async () => {
     const { computer } = await signedIn();
-    expect((await computer.run(["store", "openai", "--key", "sk-x"])).code).toBe(2);
-    expect((await computer.run(["store", "openai", "sk-x"])).code).toBe(2);
+    expect((await computer.here(["store", "openai", "--key", "sk-x"])).code).toBe(2);
+    expect((await computer.here(["store", "openai", "sk-x"])).code).toBe(2);
     expect(await computer.run(["store", "openai"], { input: "\n" })).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("empty"),
@@ -79,7 +152,7 @@ describe("import", () => {
     const file = join(computer.cwd, ".env");
     const text = "OPENAI_API_KEY=sk-imported-0123456789\nGROQ_API_KEY=gsk_new\nDATABASE_URL=postgres://x\nEMPTY=\n";
     writeFileSync(file, text);
-    const dry = await computer.run(["import", "--dry-run"]);
+    const dry = await computer.here(["import", "--dry-run"]);
     expect(dry.stderr).toMatch(/OPENAI_API_KEY\s+openai\s+new/);
     expect(dry.stderr).toMatch(/GROQ_API_KEY\s+groq\s+is there already/);
     expect(dry.stderr + dry.stdout).not.toContain("sk-imported");
@@ -96,95 +169,13 @@ describe("import", () => {
       "GROQ_API_KEY custom 1",
       "OPENAI_API_KEY openai 1",
     ]);
-    await computer.json(["import", "--yes", "--overwrite", "--only", "GROQ_API_KEY"]);
+    await computer.json(["keys", "import", "--yes", "--overwrite", "--only", "GROQ_API_KEY"]);
     const rotated = await ada.api<{ version: number; id: string }>("GET", "/v1/keys/GROQ_API_KEY");
     expect(rotated.version).toBe(2);
-    expect((await computer.run(["import"])).code).toBe(1);
-  });
-});
-
-describe("tokens, clients and devices", () => {
-  it("are listed, found by name and by a piece of their id, and revoked", async () => {
-    const { ada, computer } = await signedIn();
-    await storeKey(ada, "k", upstream.origin);
-    const made = await computer.run([
-      "tokens",
-      "create",
-      "my app",
-      "--keys",
-      "k",
-      "--method",
-      "get",
-      "--path",
-      "/v1/**",
-      "--expires",
-      "30d",
-    ]);
-    expect(made.stdout).toMatch(/^alk_app_\w+\n$/);
-    expect(made.stderr).toContain(`${locker.proxyOrigin}/v1/proxy`);
-    const { items } = await computer.json<Items<{ id: string; policy: object }>>(["tokens", "list"]);
-    expect(items[0]?.policy).toMatchObject({ methods: ["GET"], paths: ["/v1/**"] });
-    expect((await computer.run(["tokens", "list"])).stdout).toMatch(/my app\s+1\s+ends in (29|30) d/);
-    await computer.json(["tokens", "pause", "my app"]);
-    await computer.json(["tokens", "resume", items[0]!.id.slice(-8)]);
-    expect((await computer.run(["tokens", "revoke", "nothing", "--yes"])).code).toBe(1);
-    await computer.json(["tokens", "revoke", "my app", "--yes"]);
-    expect(await computer.json(["tokens", "list"])).toEqual({ items: [] });
-    expect((await computer.run(["clients", "list"])).stderr).toContain("No client is connected");
-    const other = new Computer();
-    await other.signIn(locker, ada, { name: "other" });
-    const devices = await computer.run(["devices", "list"]);
-    expect(devices.stdout).toMatch(/laptop[\s\S]*this one|this one[\s\S]*laptop/);
-    await computer.json(["devices", "rename", "other", "gone soon"]);
-    await computer.json(["devices", "revoke", "gone soon", "--yes"]);
-    expect((await other.run(["list"])).code).toBe(3);
-  });
-});
-
-describe("what happened", () => {
-  it("is shown as a table and, as it happens, line by line", async () => {
-    const { ada, computer } = await signedIn();
-    const past = await computer.run(["activity", "--action", "session.create"]);
-    expect(past.stdout).toMatch(/^WHEN\s+WHO\s+WHAT/);
-    const child = await computer.start(["activity", "-f", "--action", "key.create", "--json"], { input: "" });
-    const heard = said(child, /"key_name":"fresh"/, "stdout");
-    await eventually(async () => (await ada.api<Items<object>>("GET", "/v1/activity?limit=1")).items.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    await storeKey(ada, "other", upstream.origin);
-    await storeKey(ada, "fresh", upstream.origin);
-    expect((await heard)[0]).toBeDefined();
-    child.kill("SIGTERM");
-  });
-
-  it("goes on being heard until the device is revoked", async () => {
-    const { ada, computer } = await signedIn();
-    const child = await computer.start(["activity", "-f"], { input: "" });
-    const done = ended(child);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    const { items } = await ada.api<Items<{ id: string }>>("GET", "/v1/devices");
-    await ada.api("DELETE", `/v1/devices/${items[0]?.id}`);
-    expect(await done).toMatchObject({ code: 3, stderr: expect.stringContaining("apilocker login") });
-  });
-
-  it("doctor ends with 1 where something needs the owner", async () => {
-    const { ada, computer } = await signedIn();
-    expect(await computer.run(["doctor"])).toMatchObject({ code: 0, stdout: expect.stringContaining("All is well") });
-    await storeKey(ada, "old", upstream.origin, { expires_at: new Date(Date.now() + 86_400_000).toISOString() });
-    const { code, stdout } = await computer.run(["doctor", "--json"]);
-    expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ items: [{ code: "key_expiring" }] });
-  });
-
-  it("a frozen vault says how to go on", async () => {
-    const { ada, computer } = await signedIn();
-    await storeKey(ada, "k", upstream.origin);
-    expect((await computer.run(["freeze"])).code).toBe(2);
-    expect(await computer.json(["freeze", "--yes"])).toHaveProperty("streams_cut", 0);
-    expect(await computer.run(["pause", "k"])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining("apilocker unfreeze"),
-    });
-    expect((await computer.run(["alerts"])).code).toBeLessThan(2);
+    expect((await computer.here(["import"])).code).toBe(1);
+    writeFileSync(join(computer.cwd, "more"), "GITHUB_TOKEN=ghp_0123456789");
+    await computer.json(["import", "more", "--yes", "--tag", "ci", "--revealable"]);
+    expect(await ada.api("GET", "/v1/keys/GITHUB_TOKEN")).toMatchObject({ tags: ["ci"], revealable: true });
   });
 });
 
@@ -212,10 +203,18 @@ describe("sync", () => {
     const { ada, computer } = await signedIn({ reveal: "8h" });
     await storeKey(ada, "openai", upstream.origin, { revealable: true, secret: "sk-$(touch pwned)-`id`" });
     const calls = fake(computer, "wrangler", 'hello\n[{"name":"OPENAI","type":"secret_text"}]');
-    const dry = await computer.run(["sync", "wrangler", "--keys", "openai", "--worker", "w; touch pwned", "--dry-run"]);
+    const dry = await computer.here([
+      "sync",
+      "wrangler",
+      "--keys",
+      "openai",
+      "--worker",
+      "w; touch pwned",
+      "--dry-run",
+    ]);
     expect(dry).toMatchObject({ code: 0, stdout: "", stderr: expect.stringMatching(/OPENAI\s+~ written over/) });
     expect(calls().map(({ args }) => args)).toEqual([["secret", "list", "--format=json", "--name=w; touch pwned"]]);
-    expect((await computer.run(["sync", "wrangler", "--keys", "openai"])).code).toBe(2);
+    expect((await computer.here(["sync", "wrangler", "--keys", "openai"])).code).toBe(2);
     expect(await computer.json(["sync", "wrangler", "--keys", "openai", "--yes"])).toMatchObject({ written: true });
     const last = calls().at(-1)!;
     expect(last.args).toEqual(["secret", "bulk"]);
@@ -229,9 +228,9 @@ describe("sync", () => {
       input: "sk-$(touch pwned)-`id`",
     });
     const vercel = fake(computer, "vercel", " name  value  environments\n OTHER   Encrypted   Production\n");
-    await computer.json(["sync", "vercel", "--keys", "openai", "--yes"]);
+    await computer.json(["sync", "vercel", "--keys", "openai", "--env", "preview", "--yes"]);
     expect(vercel().at(-1)).toEqual({
-      args: ["env", "add", "OPENAI", "production", "--force"],
+      args: ["env", "add", "OPENAI", "preview", "--force"],
       input: "sk-$(touch pwned)-`id`",
     });
   });
@@ -246,6 +245,8 @@ describe("sync", () => {
     expect(readFileSync(file, "utf8")).toBe("# mine\nOPENAI=sk-test-openai-0123456789abcdef\nOTHER=1\n");
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(await computer.json(["sync", "dotenv"])).toMatchObject({ written: false, items: [{ change: "same" }] });
+    await computer.json(["sync", "dotenv", "--file", ".env.test", "--yes"]);
+    expect(readFileSync(join(computer.cwd, ".env.test"), "utf8")).toBe("OPENAI=sk-test-openai-0123456789abcdef\n");
   });
 });
 
@@ -253,19 +254,20 @@ describe("for a project", () => {
   it("init writes which keys it needs, and env prints them for a shell", async () => {
     const { ada, computer } = await signedIn({ reveal: "8h" });
     await storeKey(ada, "openai", upstream.origin, { revealable: true, secret: "it's a secret" });
-    await computer.run(["init", "--keys", "openai"]);
-    expect((await computer.run(["init", "--keys", "openai"])).code).toBe(1);
-    const { stdout } = await computer.run(["env", "--format", "sh"]);
+    await computer.here(["init", "--keys", "openai"]);
+    expect((await computer.here(["init", "--keys", "openai"])).code).toBe(1);
+    expect((await computer.here(["init", "--keys", "openai", "--force"])).code).toBe(0);
+    const { stdout } = await computer.here(["env", "--format", "sh"]);
     expect(stdout).toBe("export OPENAI='it'\\''s a secret'\n");
-    expect((await computer.run(["env", "--format", "fish"])).stdout).toBe("set -gx OPENAI 'it\\'s a secret'\n");
-    expect((await computer.run(["env", "--format", "powershell"])).stdout).toBe("$env:OPENAI = 'it''s a secret'\n");
-    expect(await computer.json(["env"])).toEqual({ OPENAI: "it's a secret" });
+    expect((await computer.here(["env", "--format", "fish"])).stdout).toBe("set -gx OPENAI 'it\\'s a secret'\n");
+    expect((await computer.here(["env", "--format", "powershell"])).stdout).toBe("$env:OPENAI = 'it''s a secret'\n");
+    expect(await computer.json(["env", "--keys", "openai"])).toEqual({ OPENAI: "it's a secret" });
   });
 });
 
 describe("shells", () => {
   it("bash completes commands and options", async () => {
-    const { stdout } = await new Computer().run(["completion", "bash"]);
+    const { stdout } = await new Computer().here(["completion", "bash"]);
     const complete = (line: string) => {
       const words = line.split(" ");
       const script = `${stdout}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _apilocker; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -278,7 +280,7 @@ describe("shells", () => {
   });
 
   it.each(["zsh", "fish"])("%s is given a script that it takes", async (shell) => {
-    const { code, stdout } = await new Computer().run(["completion", shell]);
+    const { code, stdout } = await new Computer().here(["completion", shell]);
     expect(code).toBe(0);
     const { error, status } = spawnSync(shell, ["-n"], { input: stdout });
     if (error === undefined) expect(status).toBe(0);
@@ -286,7 +288,7 @@ describe("shells", () => {
   });
 
   it("colours are for terminals", async () => {
-    const { stdout } = await new Computer().run(["--help"], { env: { FORCE_COLOR: "" } });
+    const { stdout } = await new Computer().here(["--help"], { env: { FORCE_COLOR: "" } });
     expect(stdout).not.toContain("\u001b[");
   });
 });

@@ -22,7 +22,7 @@ const status = (token: string) =>
   );
 
 describe("login", () => {
-  it("without a browser shows a code, waits, and says whose account it joined", async () => {
+  it("without a browser shows a code, waits, says whose account it joined, and keeps the token where only its owner can read it", async () => {
     const [ada, computer] = [await newPerson(locker), new Computer()];
     const { code, stdout, stderr } = await computer.login(locker, ada, { name: "ada's server" });
     expect(code).toBe(0);
@@ -32,6 +32,8 @@ describe("login", () => {
     const { token, device_id } = configOf(computer).profiles.default!;
     expect(token).toMatch(/^alk_dev_/);
     expect(stderr).not.toContain(token);
+    expect(statSync(computer.config).mode & 0o777).toBe(0o600);
+    expect(statSync(`${computer.home}/.apilocker`).mode & 0o777).toBe(0o700);
     const me = await computer.json<{ account: string; device: { name: string; id: string } }>(["whoami"]);
     expect(me).toMatchObject({
       account: expect.stringContaining("ada-"),
@@ -41,7 +43,9 @@ describe("login", () => {
 
   it("with a browser hears the answer on a port of its own", async () => {
     const [ada, computer] = [await newPerson(locker), new Computer()];
-    const child = await computer.start(["login", "--url", locker.publicOrigin, "--name", "desk"], { input: "" });
+    const child = await computer.start(["login", "--url", locker.publicOrigin, "--name", "desk", "--no-browser"], {
+      input: "",
+    });
     const done = ended(child);
     const [, url = ""] = await said(child, /Opening (\S+)/);
     const [approve] = formsIn(await (await ada.fetch(url)).text());
@@ -72,14 +76,7 @@ describe("login", () => {
     const second = await begin();
     await fetch((await submit(ada, second.deny)).headers.get("location") ?? "");
     expect(await second.done).toMatchObject({ code: 1, stderr: expect.stringContaining("denied") });
-    expect((await computer.run(["whoami"])).code).toBe(3);
-  });
-
-  it("keeps the token where only its owner can read it", async () => {
-    const [ada, computer] = [await newPerson(locker), new Computer()];
-    expect((await computer.login(locker, ada)).code).toBe(0);
-    expect(statSync(computer.config).mode & 0o777).toBe(0o600);
-    expect(statSync(`${computer.home}/.apilocker`).mode & 0o777).toBe(0o700);
+    expect((await computer.here(["whoami"])).code).toBe(3);
   });
 
   it("keeps sign-ins apart by profile, and never sends one's token to another's address", async () => {
@@ -90,11 +87,12 @@ describe("login", () => {
       (await computer.json<{ account: string }>(["whoami", ...more], { env })).account;
     expect(await account(["--profile", "work"])).toContain("ada-");
     expect(await account([], { APILOCKER_PROFILE: "home" })).toContain("eve-");
-    const elsewhere = await computer.run(["whoami", "--profile", "work"], {
+    const elsewhere = await computer.here(["whoami", "--profile", "work"], {
       env: { APILOCKER_URL: "http://localhost:9" },
     });
     expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining("belongs to") });
-    const plain = await new Computer().run(["login", "--url", "http://locker.example"]);
+    expect((await computer.here(["profiles"])).stdout).toMatch(/^ {2}work\s.*\n\* home\s/);
+    const plain = await new Computer().here(["login", "--url", "http://locker.example"]);
     expect(plain).toMatchObject({ code: 2, stderr: expect.stringContaining("not encrypted") });
   });
 
@@ -102,10 +100,13 @@ describe("login", () => {
     const [ada, computer] = [await newPerson(locker), new Computer()];
     await computer.signIn(locker, ada);
     const old = configOf(computer).profiles.default!.token;
-    expect(await computer.run(["login", "--headless", "--url", locker.publicOrigin])).toMatchObject({
+    expect(await computer.here(["login", "--headless", "--url", locker.publicOrigin])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("--force"),
     });
+    // A new sign-in that fails costs the old one nothing.
+    expect((await computer.here(["login", "--force", "--url", "http://127.0.0.1:9"])).code).toBe(4);
+    expect(await status(old)).toBe(200);
     expect((await computer.login(locker, ada, {}, ["--force"])).code).toBe(0);
     expect(await status(old)).toBe(401);
     expect(await status(configOf(computer).profiles.default!.token)).toBe(200);
@@ -118,7 +119,11 @@ describe("login", () => {
     const other = new Computer();
     const env = { APILOCKER_TOKEN: token, APILOCKER_URL: locker.publicOrigin };
     expect((await other.run(["whoami"], { env })).code).toBe(0);
-    expect((await other.run(["whoami"], { env: { APILOCKER_TOKEN: token } })).code).toBe(2);
+    expect((await other.here(["whoami"], { env: { APILOCKER_TOKEN: token } })).code).toBe(2);
+    expect(await other.here(["logout"], { env })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("APILOCKER_TOKEN"),
+    });
   });
 });
 
@@ -130,16 +135,23 @@ describe("logout", () => {
     expect((await computer.run(["logout"])).code).toBe(0);
     expect(await status(token)).toBe(401);
     expect(configOf(computer).profiles).toEqual({});
-    expect(await computer.run(["list"])).toMatchObject({ code: 3, stderr: expect.stringContaining("apilocker login") });
+    expect(await computer.here(["list"])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("apilocker login"),
+    });
   });
 
-  it("works for a device that was revoked elsewhere", async () => {
+  it("works for a device that was revoked elsewhere, and here alone where it is told so", async () => {
     const [ada, computer] = [await newPerson(locker), new Computer()];
     await computer.signIn(locker, ada);
     await ada.api("DELETE", `/v1/devices/${configOf(computer).profiles.default!.device_id}`);
-    expect((await computer.run(["list"])).code).toBe(3);
-    expect((await computer.run(["logout"])).code).toBe(0);
+    expect((await computer.here(["list"])).code).toBe(3);
+    expect((await computer.here(["logout"])).code).toBe(0);
     expect(configOf(computer).profiles).toEqual({});
+    const { token } = await computer.signIn(locker, ada);
+    expect((await computer.here(["logout", "--local"])).code).toBe(0);
+    expect(configOf(computer).profiles).toEqual({});
+    expect(await status(token)).toBe(200);
   });
 });
 
@@ -148,17 +160,17 @@ describe("unlock", () => {
     const [ada, computer] = [await newPerson(locker), new Computer()];
     await storeKey(ada, "open", "https://api.example.com", { revealable: true });
     await computer.signIn(locker, ada);
-    const locked = await computer.run(["get", "open"]);
+    const locked = await computer.here(["get", "open"]);
     expect(locked).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("apilocker unlock") });
-    const child = await computer.start(["unlock"], { input: "" });
+    const child = await computer.start(["unlock", "--no-browser"], { input: "" });
     const done = ended(child);
     const [, url = ""] = await said(child, /Opening (\S+)/);
     const [approve] = formsIn(await (await ada.fetch(url)).text());
     await submit(ada, approve!);
     expect((await done).code).toBe(0);
-    expect(await computer.run(["get", "open"])).toMatchObject({ code: 0, stdout: "sk-test-open-0123456789abcdef" });
-    expect((await computer.run(["lock"])).code).toBe(0);
-    expect((await computer.run(["get", "open"])).code).toBe(1);
+    expect(await computer.here(["get", "open"])).toMatchObject({ code: 0, stdout: "sk-test-open-0123456789abcdef" });
+    expect((await computer.here(["lock"])).code).toBe(0);
+    expect((await computer.here(["get", "open"])).code).toBe(1);
   });
 
   it("ends when the person says no", async () => {
@@ -186,7 +198,7 @@ it("several at once write one configuration without losing each other's sign-ins
 
 it("a locker that cannot be reached is told apart from a refusal", async () => {
   const env = { APILOCKER_URL: "http://127.0.0.1:9", APILOCKER_TOKEN: "alk_dev_x" };
-  const { code, stderr } = await new Computer().run(["list", "--json"], { env });
+  const { code, stderr } = await new Computer().here(["list", "--json"], { env });
   expect(code).toBe(4);
   expect(JSON.parse(stderr)).toMatchObject({ error: { code: "unreachable" } });
 });

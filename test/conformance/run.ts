@@ -2,6 +2,7 @@
 import { basename, join } from "node:path";
 import { startLocker } from "../support/locker.ts";
 import { authorizationConformance } from "./authorization.ts";
+import { bridgeConformance } from "./client.ts";
 import { REVISIONS, serverConformance } from "./server.ts";
 
 let failed = 0;
@@ -35,5 +36,10 @@ try {
   }
 } finally {
   await asDeployed.stop();
+}
+
+for (const revision of REVISIONS) {
+  const { passed, total, output } = await bridgeConformance(revision);
+  tell(`${revision} apilocker mcp, as a client ${passed}/${total}`, passed === total && total > 0, output);
 }
 process.exitCode = failed === 0 ? 0 : 1;

@@ -65,7 +65,7 @@ async function bearerDoor({ publicOrigin }: LocalLocker, token: string) {
   return { url: `http://${own}/v1/mcp`, close };
 }
 
-function runSuite(args: readonly string[]): Promise<{ code: number; output: string }> {
+export function runSuite(args: readonly string[]): Promise<{ code: number; output: string }> {
   const home = dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json"));
   const child = spawn(process.execPath, [join(home, "dist", "index.js"), ...args], {
     stdio: ["ignore", "pipe", "pipe"],

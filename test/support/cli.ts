@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { choose, formsIn, signInDevice, submit, typeCode, type Choices, type SignedIn } from "./device.ts";
@@ -85,9 +85,36 @@ export class Computer {
     return ended(await this.start(args, { input: "", ...wishes }));
   }
 
-  /** Runs it to an end that must be a good one, and reads what it said as JSON. */
+  /** Runs it in this very process, one at a time: for what a process of its own would add nothing to. It cannot be typed to. */
+  async here(args: readonly string[], { env = {}, cwd = this.cwd }: Omit<Wishes, "input"> = {}): Promise<Ran> {
+    const { cli } = await import("../../src/cli/cli.ts");
+    const said = { stdout: "", stderr: "" };
+    const hear = (name: "stdout" | "stderr") =>
+      vi.spyOn(process[name], "write").mockImplementation((text) => {
+        said[name] += String(text);
+        return true;
+      });
+    const before = { env: { ...process.env }, cwd: process.cwd() };
+    const spies = [hear("stdout"), hear("stderr")];
+    become({ PATH: before.env.PATH, HOME: this.home, APILOCKER_NO_BROWSER: "1", ...env });
+    process.chdir(cwd);
+    try {
+      await cli(args);
+      return { code: Number(process.exitCode ?? 0), ...said };
+    } finally {
+      process.exitCode = undefined;
+      process.chdir(before.cwd);
+      become(before.env);
+      for (const spy of spies) spy.mockRestore();
+    }
+  }
+
+  /** Runs it to an end that must be a good one, and reads what it said as JSON; in a process of its own where something is piped in. */
   async json<T = Record<string, unknown>>(args: readonly string[], wishes: Wishes = {}): Promise<T> {
-    const { code, stdout, stderr } = await this.run([...args, "--json"], wishes);
+    const all = [...args, "--json"];
+    const { code, stdout, stderr } = await (wishes.input === undefined
+      ? this.here(all, wishes)
+      : this.run(all, wishes));
     if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
     return JSON.parse(stdout) as T;
   }
@@ -128,6 +155,12 @@ export class Computer {
     await submit(person, choose(approve, choices));
     return done;
   }
+}
+
+/** Takes on an environment, whole: `homedir` and children see it too. */
+function become(env: Record<string, string | undefined>): void {
+  for (const name of Object.keys(process.env)) if (env[name] === undefined) delete process.env[name];
+  for (const [name, value] of Object.entries(env)) if (value !== undefined) process.env[name] = value;
 }
 
 /** Waits for a line of stderr, or stdout. */

@@ -1,13 +1,18 @@
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { eventsIn } from "./events.ts";
-import { errorFor, isMessage, isRequest, versionOf, type Id, type Message } from "./message.ts";
+import { eventsIn, firstIn, isStream } from "./events.ts";
+import { errorFor, isMessage, isRequest, messagesIn, versionOf, type Id, type Message } from "./message.ts";
+import { Tools } from "./tools.ts";
 import { Refused, Upstream } from "./upstream.ts";
 
 const PARSE_ERROR = -32_700;
 const DRAIN_MS = 10_000;
 const STREAM_AGAIN_MS = 1_000;
 const STREAM_AGAIN_AT_MOST_MS = 30_000;
+/** How often a stream that broke is taken up again without anything new in it. */
+const RESUMED_AT_MOST = 5;
+const UNKNOWN_END =
+  "The connection broke before the answer came. Whether it was done is not known; look before you ask again.";
 const NO_SESSION = "This session is over, and a new one could not be begun.";
 
 /** Asked twice these do nothing twice: they are asked again when the connection breaks. */
@@ -24,6 +29,9 @@ const REPEATABLE = new Set([
   "completion/complete",
   "subscriptions/listen",
 ]);
+
+/** How far an answer was handed on; where it broke off, what the server knows that place by. */
+type Handed = { answered: boolean; last?: string | undefined; retry_ms?: number | undefined };
 
 /**
  * Carries JSON-RPC between a client's stdio and a server's Streamable HTTP, for both eras of MCP: a message that names its
@@ -43,11 +51,13 @@ export class Bridge {
   #hello: Message | undefined;
   #reviving: Promise<boolean> | undefined;
   #stream: AbortController | undefined;
+  readonly #tools: Tools;
 
   constructor(upstream: Upstream, out: Writable, log: (line: string) => void) {
     this.#upstream = upstream;
     this.#out = out;
     this.#log = log;
+    this.#tools = new Tools(log);
   }
 
   /** Until the client has closed its end; what it still waits for is answered first. */
@@ -107,7 +117,7 @@ export class Bridge {
   async #carry(message: Message, signal: AbortSignal): Promise<void> {
     for (let acknowledged = false; ;) {
       const session = this.#upstream.session;
-      const response = await this.#upstream.post(message, signal);
+      const response = await this.#upstream.post(message, signal, this.#tools.headersOf(message));
       if (
         response.status === 404 &&
         session !== undefined &&
@@ -120,43 +130,64 @@ export class Bridge {
       }
       await this.#upstream.assertAnswer(response, isRequest(message));
       if (message.method === "initialize") this.#upstream.begin(response);
-      const answered = await this.#hand(message, response, acknowledged, signal);
-      if (answered || !isRequest(message) || signal.aborted) return;
-      if (!REPEATABLE.has(message.method))
-        throw new Refused(
-          "The connection broke before the answer came. Whether it was done is not known; look before you ask again.",
-        );
+      const handed = await this.#hand(message, response, acknowledged, signal);
+      if (handed.answered || !isRequest(message) || signal.aborted || (await this.#resume(message, handed, signal)))
+        return;
+      if (!REPEATABLE.has(message.method)) throw new Refused(UNKNOWN_END);
       this.#log(`the connection broke; ${message.method} is asked again`);
       acknowledged = true;
       await this.#upstream.pause(signal);
     }
   }
 
-  /** Hands on what an answer says, to the request's own answer. False where the connection broke before that. */
-  async #hand(message: Message, response: Response, acknowledged: boolean, signal: AbortSignal): Promise<boolean> {
-    if (response.body === null || response.status === 202 || response.status === 204) return true;
-    if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")) {
-      for (const one of messagesIn(await response.text())) this.#pass(one, message);
-      return true;
+  /** Takes up a session's stream where it broke off, if its server keeps what comes after (2025-11-25, Resumability). */
+  async #resume(message: Message, from: Handed, signal: AbortSignal): Promise<boolean> {
+    let { last, retry_ms } = from;
+    for (let tries = 0; last !== undefined && versionOf(message) === undefined && tries < RESUMED_AT_MOST; tries++) {
+      await this.#upstream.pause(signal, retry_ms ?? STREAM_AGAIN_MS);
+      const response = await this.#upstream.listen(last, signal);
+      if (!response.ok) {
+        await response.body?.cancel();
+        return false;
+      }
+      const handed = await this.#hand(message, response, false, signal);
+      if (handed.answered || signal.aborted) return true;
+      if (handed.last !== undefined && handed.last !== last) tries = 0;
+      last = handed.last ?? last;
+      retry_ms = handed.retry_ms ?? retry_ms;
     }
+    return false;
+  }
+
+  /** Hands on what an answer says, to the request's own answer. */
+  async #hand(message: Message, response: Response, acknowledged: boolean, signal: AbortSignal): Promise<Handed> {
+    if (response.body === null || response.status === 202 || response.status === 204) return { answered: true };
+    if (!isStream(response)) {
+      for (const one of messagesIn(await response.text())) this.#pass(one, message);
+      return { answered: true };
+    }
+    let last: string | undefined;
+    let retry_ms: number | undefined;
     try {
-      for await (const { data } of eventsIn(response.body)) {
-        for (const one of messagesIn(data)) {
+      for await (const event of eventsIn(response.body)) {
+        last = event.id ?? last;
+        retry_ms = event.retry_ms ?? retry_ms;
+        for (const one of messagesIn(event.data)) {
           // A subscription that was renewed behind the client's back is not news to it.
           if (acknowledged && one.method === "notifications/subscriptions/acknowledged") continue;
           this.#pass(one, message);
-          if (isRequest(message) && one.method === undefined && one.id === message.id) return true;
+          if (isRequest(message) && one.method === undefined && one.id === message.id) return { answered: true };
         }
       }
     } catch (fault) {
       if (!signal.aborted) this.#log(`a stream broke: ${nameOf(fault)}`);
     }
-    return !isRequest(message);
+    return { answered: !isRequest(message), last, retry_ms };
   }
 
   #pass(one: Message, asked: Message): void {
     if (asked.method === "initialize" && one.id === asked.id) this.#upstream.agree(one);
-    this.#write(one);
+    this.#write(one.id === asked.id ? this.#tools.listed(asked, one) : one);
   }
 
   /** Begins a new session in place of one that the server has lost; the client need not know. One at a time. */
@@ -198,9 +229,9 @@ export class Bridge {
         const response = await this.#upstream.listen(last, signal);
         if ([400, 401, 403, 404, 405, 501].includes(response.status) || response.body === null) return;
         if (response.ok)
-          for await (const { id, data } of eventsIn(response.body)) {
+          for await (const { id, data, retry_ms } of eventsIn(response.body)) {
             last = id ?? last;
-            wait_ms = STREAM_AGAIN_MS;
+            wait_ms = retry_ms ?? STREAM_AGAIN_MS;
             for (const one of messagesIn(data)) this.#write(one);
           }
       } catch (fault) {
@@ -227,27 +258,6 @@ function parse(line: string): Message | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whatever is no JSON-RPC does not reach the client. */
-function messagesIn(text: string): Message[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    return (Array.isArray(value) ? value : [value]).filter(isMessage);
-  } catch {
-    return [];
-  }
-}
-
-async function firstIn(response: Response): Promise<Message | undefined> {
-  if (response.body === null) return undefined;
-  if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? ""))
-    return messagesIn(await response.text())[0];
-  for await (const { data } of eventsIn(response.body)) {
-    const [message] = messagesIn(data);
-    if (message !== undefined) return message;
-  }
-  return undefined;
 }
 
 function nameOf(fault: unknown): string {

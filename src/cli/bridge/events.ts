@@ -1,5 +1,7 @@
+import { messagesIn, type Message } from "./message.ts";
+
 /** One event of a stream (the part of Server-Sent Events that MCP uses). */
-export type Event = { id: string | undefined; data: string };
+export type Event = { id: string | undefined; data: string; retry_ms: number | undefined };
 
 /** Reads events as they come. Comments, which only keep the line alive, are no events. */
 export async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<Event> {
@@ -22,12 +24,29 @@ export async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerato
 
 function eventIn(block: string): Event | undefined {
   let id: string | undefined;
+  let retry_ms: number | undefined;
   const data: string[] = [];
   for (const line of block.split(/\r\n|\n|\r/)) {
     const [, field = "", value = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
     if (field === "data") data.push(value);
     if (field === "id") id = value;
+    if (field === "retry" && /^\d{1,7}$/.test(value)) retry_ms = Number(value);
   }
-  if (data.length === 0 && id === undefined) return undefined;
-  return { id, data: data.join("\n") };
+  if (data.length === 0 && id === undefined && retry_ms === undefined) return undefined;
+  return { id, data: data.join("\n"), retry_ms };
+}
+
+export function isStream({ headers }: Response): boolean {
+  return /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
+}
+
+/** The first message of an answer, streamed or not. */
+export async function firstIn(response: Response): Promise<Message | undefined> {
+  if (response.body === null) return undefined;
+  if (!isStream(response)) return messagesIn(await response.text())[0];
+  for await (const { data } of eventsIn(response.body)) {
+    const [message] = messagesIn(data);
+    if (message !== undefined) return message;
+  }
+  return undefined;
 }

@@ -24,6 +24,16 @@ export function isMessage(value: unknown): value is Message {
   return typeof value === "object" && value !== null && (value as Message).jsonrpc === "2.0";
 }
 
+/** The messages of a text. Whatever is no JSON-RPC does not reach the client. */
+export function messagesIn(text: string): Message[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return (Array.isArray(value) ? value : [value]).filter(isMessage);
+  } catch {
+    return [];
+  }
+}
+
 export function isRequest(message: Message): message is Request {
   return typeof message.method === "string" && (typeof message.id === "string" || typeof message.id === "number");
 }
@@ -48,7 +58,7 @@ export function mirroredHeaders(message: Message): Record<string, string> {
 }
 
 /** A value that no header can hold, or that looks as if it were encoded, is encoded. */
-function headerValue(text: string): string {
+export function headerValue(text: string): string {
   if (/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !/^=\?base64\?.*\?=$/.test(text)) return text;
   return `=?base64?${Buffer.from(text).toString("base64")}?=`;
 }

@@ -56,13 +56,14 @@ export class Upstream {
     this.#version = undefined;
   }
 
-  post(message: Message, signal: AbortSignal): Promise<Response> {
+  post(message: Message, signal: AbortSignal, repeated: Record<string, string> = {}): Promise<Response> {
     const fresh = message.method === "initialize";
     const headers = {
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
       ...(fresh ? {} : this.#ofSession()),
       ...mirroredHeaders(message),
+      ...repeated,
     };
     return this.#send({ method: "POST", headers, body: JSON.stringify(message), signal });
   }

@@ -92,8 +92,8 @@ function shared(parent: Command): void {
     .option("--field <field>", "which field, of a secret that has several")
     .action(getSecret);
 
-  command(parent, "rotate <key>", "give a key a new secret, asked for or piped in")
-    .option("--field <field>", "which field, of a secret that has several")
+  command(parent, "rotate <key>", "give a key a new secret, asked for or piped in; several fields as JSON")
+    .option("--field <field>", "only this field of an OAuth credential: client_secret, refresh_token")
     .option(
       "--overlap <duration>",
       "how long the old one goes on working where the new one is refused: 10m, 1d",

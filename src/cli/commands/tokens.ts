@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import type { Answer } from "../client.ts";
 import { locker } from "../client.ts";
-import { moment } from "../add_key.ts";
-import { answer, choice, command, count, group, list, several, type Common } from "../command.ts";
+import { amount, answer, choice, command, count, group, list, several, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
 import { findOne, shortId } from "../find.ts";
 import { confirm } from "../prompts.ts";
-import { ago, note, plain, say, sayJson, table } from "../terminal.ts";
+import { ago, note, paint, plain, say, sayJson, table } from "../terminal.ts";
+import { moment } from "../times.ts";
 
 const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
 
@@ -21,6 +21,11 @@ type Create = Common & {
   atOnce?: number;
   ip?: string[];
   country?: string[];
+  ask?: boolean;
+  askMethod?: string[];
+  askPath?: string[];
+  usdPerDay?: number;
+  usdPerMonth?: number;
   rotation?: (typeof ROTATIONS)[number];
 };
 
@@ -38,6 +43,11 @@ export function tokenCommands(program: Command): void {
     .option("--at-once <n>", "at most so many calls under way", count)
     .option("--ip <range>", "only from this address or range, may be repeated", several)
     .option("--country <code>", "only from this country, may be repeated", several)
+    .option("--usd-per-day <amount>", "what calls to models may cost a day", amount)
+    .option("--usd-per-month <amount>", "what calls to models may cost a month", amount)
+    .option("--ask", "every call needs your yes first: apilocker approvals")
+    .option("--ask-method <method>", "calls of this method need your yes, may be repeated", several)
+    .option("--ask-path <glob>", "calls of paths like this need your yes, may be repeated", several)
     .addOption(choice("--rotation <cadence>", "how long an access token lives", ROTATIONS))
     .action(create);
 
@@ -55,11 +65,7 @@ export function tokenCommands(program: Command): void {
     );
 
   command(tokens, "show <token>", "show what a token may do").action((ref: string, options: Common) =>
-    answer(
-      options,
-      async (locker) => findOne(await locker.list("GET /tokens"), ref, "token"),
-      (token) => sayJson(token),
-    ),
+    answer(options, async (locker) => findOne(await locker.list("GET /tokens"), ref, "token"), showToken),
   );
 
   for (const [name, description, said] of [
@@ -91,7 +97,7 @@ export function tokenCommands(program: Command): void {
 }
 
 async function create(name: string, { keys, method, path, expires, ...options }: Create): Promise<void> {
-  const { rate, daily, maxUses, atOnce, ip, country, rotation } = options;
+  const { rate, daily, maxUses, atOnce, ip, country, usdPerDay, usdPerMonth, rotation } = options;
   if (keys.length === 0) throw usage("Say which keys it may use: --keys openai,stripe");
   const policy = {
     keys,
@@ -104,6 +110,10 @@ async function create(name: string, { keys, method, path, expires, ...options }:
     ...(atOnce === undefined ? {} : { max_concurrent: atOnce }),
     ...(ip === undefined ? {} : { ip_allow: ip }),
     ...(country === undefined ? {} : { countries: country }),
+    ...((usdPerDay ?? usdPerMonth) === undefined
+      ? {}
+      : { spend: { usd_per_day: usdPerDay, usd_per_month: usdPerMonth } }),
+    ...askIn(options),
   };
   const at = await locker(options);
   const made = await at.call("POST /tokens", {
@@ -117,6 +127,12 @@ async function create(name: string, { keys, method, path, expires, ...options }:
     `${made.refresh_token === undefined ? "It is" : "The access token and its refresh token are"} shown this once. Send it where the provider's key would go, to ${proxy_origin}/v1/proxy/KEY`,
   );
   if (made.expires_at !== undefined) note(`It ends ${ago(made.expires_at)}.`);
+}
+
+/** Methods and paths narrow what is asked about; without either it is every call. */
+function askIn({ ask = false, askMethod, askPath }: Pick<Create, "ask" | "askMethod" | "askPath">) {
+  if (!ask && askMethod === undefined && askPath === undefined) return {};
+  return { ask: { methods: askMethod?.map((one) => one.toUpperCase()), paths: askPath } };
 }
 
 type Token = Answer<"GET /tokens">["items"][number];
@@ -136,6 +152,37 @@ function showTokens(tokens: readonly Token[]): void {
     ago(token.last_used_at),
   ]);
   say(table(["ID", "NAME", "KEYS", "STATE", "USES", "LAST USED"], rows));
+}
+
+function showToken(token: Token): void {
+  const { id, name, policy, rotation, created_at, last_used_at, uses, refused } = token;
+  const { rate, spend, ask } = policy;
+  const facts: [string, string | undefined][] = [
+    ["Name", name],
+    ["Id", id],
+    ["State", stateOf(token)],
+    ["Rotation", rotation],
+    ["Keys", policy.keys?.join(", ") ?? "every key"],
+    ["Methods", policy.methods?.join(", ")],
+    ["Paths", policy.paths?.join(", ")],
+    ["Addresses", policy.ip_allow?.join(", ")],
+    ["Countries", policy.countries?.join(", ")],
+    ["Not before", policy.not_before],
+    ["Ends", token.expires_at ?? policy.expires_at],
+    ["Rate", limits([rate?.per_second, "a second"], [rate?.per_minute, "a minute"])],
+    ["Calls", limits([policy.daily_quota, "a day"], [policy.max_uses, "at all"], [policy.max_concurrent, "at once"])],
+    ["Dollars", limits([spend?.usd_per_day, "a day"], [spend?.usd_per_month, "a month"])],
+    ["Asks first", ask && ([...(ask.methods ?? []), ...(ask.paths ?? [])].join(", ") || "every call")],
+    ["On trial", policy.warn && Object.keys(policy.warn).join(", ")],
+    ["Created", ago(created_at)],
+    ["Used", `${uses} times, last ${ago(last_used_at)}; refused ${refused} times`],
+  ];
+  for (const [what, value = ""] of facts) if (value !== "") say(`${paint(what.padEnd(11), "dim")} ${plain(value)}`);
+}
+
+/** The limits that there are, each with what it is by. */
+function limits(...given: [number | undefined, string][]): string {
+  return given.flatMap(([most, by]) => (most === undefined ? [] : [`at most ${most} ${by}`])).join(", ");
 }
 
 function stateOf(token: Token): string {

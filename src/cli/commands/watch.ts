@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { locker, type Answer, type Locker } from "../client.ts";
 import { answer, command, count, type Common } from "../command.ts";
+import { usage } from "../failure.ts";
 import { findOne } from "../find.ts";
-import { follow } from "../follow.ts";
+import { follow, once } from "../follow.ts";
 import { note, paint, plain, say, sayJson, table } from "../terminal.ts";
+import { past } from "../times.ts";
 
 type Row = Answer<"GET /activity">["items"][number];
 type Filter = Common & {
@@ -22,11 +24,11 @@ type Filter = Common & {
 export function watchCommands(program: Command): void {
   command(program, "activity", "what happened, newest first")
     .option("--key <key>", "only about this key")
-    .option("--token <id>", "only by this token")
-    .option("--device <id>", "only by this device")
+    .option("--token <token>", "only by this token")
+    .option("--device <device>", "only by this device")
     .option("--action <action>", "only this: proxy.call, key.create, …")
     .option("--outcome <outcome>", "only with this end: ok, refused, failed, cut")
-    .option("--since <time>", "only since then")
+    .option("--since <time>", "only since then: 2h, 7d, or a date")
     .option("--search <text>", "only with this text")
     .option("-n, --limit <n>", "at most so many", count, 20)
     .option("-f, --follow", "go on, as it happens")
@@ -85,34 +87,51 @@ async function explain(ref: string, { key, method, path, ip, country, ...options
   const told = await at.call("POST /explain", { body: { token_id, key, method, path, ip, country } });
   if (told.decision === "deny") process.exitCode = 1;
   if (options.json === true) return sayJson(told);
-  say(
-    told.decision === "allow"
-      ? paint("It would be let through.", "green")
-      : `${paint("It would be refused", "red")} by ${told.rule ?? ""}: ${plain(told.detail ?? "")}`,
-  );
+  say(verdictOf(told));
   if (told.would_refuse !== undefined)
     say(`On trial, ${told.would_refuse.rule} would refuse it: ${plain(told.would_refuse.detail)}`);
   for (const { rule, passed } of told.checks) say(`  ${passed ? paint("✓", "green") : paint("✗", "red")} ${rule}`);
 }
 
+function verdictOf({ decision, rule = "", detail = "" }: Answer<"POST /explain">): string {
+  if (decision === "allow") return paint("It would be let through.", "green");
+  if (decision === "ask") return paint("It would wait for your yes.", "yellow");
+  return `${paint("It would be refused", "red")} by ${rule}: ${plain(detail)}`;
+}
+
 async function activity({ follow: following = false, ...options }: Filter): Promise<void> {
-  const { key, token, device, action, outcome, search: q, limit } = options;
+  const { key, action, outcome, search: q, limit } = options;
+  if (following && q !== undefined) throw usage("--search looks through what happened; it does not go with --follow.");
+  const since = options.since === undefined ? undefined : past(options.since);
   const at = await locker(options);
-  const since = options.since === undefined ? undefined : new Date(options.since).toISOString();
-  const rows = await at.list("GET /activity", { key, token, device, action, outcome, since, q }, limit);
+  const [token, device] = await Promise.all([idIn(at, "tokens", options.token), idIn(at, "devices", options.device)]);
+  const rows = () => at.list("GET /activity", { key, token, device, action, outcome, since, q }, limit);
   if (!following) {
-    if (options.json === true) return sayJson({ items: rows });
-    return rows.length === 0 ? note("Nothing happened yet.") : say(table(HEADINGS, rows.map(cells)));
+    const items = await rows();
+    if (options.json === true) return sayJson({ items });
+    return items.length === 0 ? note("Nothing happened yet.") : say(table(HEADINGS, items.map(cells)));
   }
-  // Oldest first, so that what comes is below what was.
-  for (const row of rows.toReversed()) sayRow(row, options.json === true);
   const wanted = { key: key === undefined ? undefined : await keyId(at, key), token, device, action, outcome };
-  await follow(at, (event) => {
-    if (event.type === "skipped") note("apilocker: more happened than fits here; apilocker activity shows all of it");
-    // A row comes at the decision and again with its end; the end says it all.
-    if (event.type === "activity" && event.row.outcome !== "pending" && fits(event.row, wanted))
-      sayRow(event.row, options.json === true);
-  });
+  const tell = once<Row>(
+    (row) => `${row.id} ${row.outcome}`,
+    (row) => sayRow(row, options.json === true),
+  );
+  await follow(
+    at,
+    (event) => {
+      if (event.type === "skipped") note("apilocker: more happened than fits here; apilocker activity shows all of it");
+      // A row comes at the decision and again with its end; the end says it all.
+      if (event.type === "activity" && event.row.outcome !== "pending" && fits(event.row, wanted)) tell(event.row);
+    },
+    // Oldest first, so that what comes is below what was.
+    async () => (await rows()).toReversed().forEach(tell),
+  );
+}
+
+/** An id, a name or the end of an id, as everywhere. */
+async function idIn(at: Locker, what: "tokens" | "devices", ref: string | undefined): Promise<string | undefined> {
+  if (ref === undefined || /^[a-z]{3}_[0-9A-Z]{26}$/.test(ref)) return ref;
+  return findOne(await at.list(`GET /${what}`), ref, what.slice(0, -1)).id;
 }
 
 async function keyId(at: Locker, key: string): Promise<string> {
