@@ -11,8 +11,8 @@ export const grantHandlers: Handlers<typeof GRANT_OPERATIONS> = {
   },
   getGrant: async ({ vault, who, param }) => wireGrant(await ask(vault.getGrant(who.caller, param("id")))),
   narrowGrant: async ({ vault, who, param, body }) => {
-    const { scopes, keys, expires_at } = body;
-    const to = { scopes, keys, expires_at: expires_at === undefined ? undefined : Date.parse(expires_at) };
+    const { scopes, keys, ask: asking, expires_at } = body;
+    const to = { scopes, keys, ask: asking, expires_at: expires_at === undefined ? undefined : Date.parse(expires_at) };
     return wireGrant(await ask(vault.narrowGrant(who.caller, param("id"), to)));
   },
   revokeGrant: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeGrant(who.caller, param("id")))),

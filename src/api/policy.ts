@@ -2,8 +2,9 @@
 import type * as z from "zod";
 import type { PolicyChanges } from "../vault/tokens/change_token.ts";
 import type { PolicyInput } from "../vault/policy/resolve_policy.ts";
+import type { AskRule } from "../vault/policy/policy.ts";
 import type { Token as StoredToken } from "../vault/tokens/token.ts";
-import type { Policy, PolicyPatch, StoredPolicy } from "./schema.ts";
+import type { Policy, PolicyPatch, StoredAsk, StoredPolicy } from "./schema.ts";
 
 type Times = { not_before?: string | undefined; expires_at?: string | undefined };
 
@@ -35,6 +36,12 @@ export function wirePolicy({
   return { ...mutable(told), warn: warn && mutable(warn) };
 }
 
+export function wireAsk(rule: AskRule | undefined): z.output<typeof StoredAsk> | undefined {
+  if (rule === undefined) return undefined;
+  const { methods, paths, allowed } = rule;
+  return { methods: methods && [...methods], paths: paths && [...paths], allowed: allowed && [...allowed] };
+}
+
 function timesIn({ not_before, expires_at }: Times) {
   return {
     not_before: not_before === undefined ? undefined : Date.parse(not_before),
@@ -56,11 +63,7 @@ function mutable({ keys, methods, paths, ip_allow, countries, not_before, expire
     daily_quota: rest.daily_quota,
     max_concurrent: rest.max_concurrent,
     spend: rest.spend,
-    ask: rest.ask && {
-      methods: rest.ask.methods && [...rest.ask.methods],
-      paths: rest.ask.paths && [...rest.ask.paths],
-      allowed: rest.ask.allowed && [...rest.ask.allowed],
-    },
+    ask: wireAsk(rest.ask),
     allow_credential_endpoints: rest.allow_credential_endpoints,
   };
 }

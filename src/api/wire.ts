@@ -14,7 +14,7 @@ import type { ApiKey } from "../vault/keys/keys.ts";
 import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/tokens/manage_tokens.ts";
 import type { Token as StoredToken } from "../vault/tokens/token.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
-import { wirePolicy } from "./policy.ts";
+import { wireAsk, wirePolicy } from "./policy.ts";
 import type {
   AuditRow,
   CreatedToken as Created,
@@ -177,6 +177,7 @@ export function wireGrant(grant: GrantDetails): z.output<typeof Grant> {
     redirect_hosts: [...new Set(client.redirect_uris.map((uri) => new URL(uri).host))],
     scopes: [...scopes],
     keys: keys === null ? undefined : [...keys],
+    ask: wireAsk(grant.ask ?? undefined),
     paused: grant.paused_at !== null,
     authorized_at: wireTime(grant.created_at),
     expires_at: optional(grant.expires_at),

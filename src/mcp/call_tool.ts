@@ -96,14 +96,16 @@ function shown(done: object): Shown<object> {
 /** A refusal is told to the model as the outcome of its call, in our words, with what would help. */
 function refused(problem: Problem): CallToolResult {
   const { code, message, extras } = problem;
-  const { rule, errors, retry_after_s, request_id } = extras;
+  const { rule, errors, retry_after_s, request_id, approval } = extras;
   const hint = HINTS[code];
-  const told = { code, detail: message, rule, errors, hint, retry_after_s, request_id };
+  const told = { code, detail: message, rule, errors, hint, retry_after_s, request_id, approval_url: approval?.url };
   return { isError: true, content: [{ type: "text", text: JSON.stringify({ error: told }) }] };
 }
 
 const HINTS: Partial<Record<string, string>> = {
   not_found: "list_keys, list_tokens, list_devices and list_clients tell what there is for you.",
+  approval_required:
+    "Give the owner the link in approval_url. Once they have answered there, call again with the same arguments.",
   paused: "Its owner can resume it.",
   frozen: "The owner has frozen the vault; only they can unfreeze it.",
   rate_limited: "Wait before trying again.",

@@ -18,7 +18,7 @@ export const HandedOver = z.object({
 export async function handOver({ vault, caller, config, person }: Asked, message: string, wish: Wish, next: string) {
   const handed = await person.show(message, async () => {
     const { handle, expires_at } = await ask(vault.createPageLink(caller, wish));
-    return { handle, url: `${config.public_origin}/entry/${handle}`, expires_at: new Date(expires_at).toISOString() };
+    return { url: `${config.public_origin}/entry/${handle}`, expires_at: new Date(expires_at).toISOString() };
   });
   return { ...handed, next };
 }

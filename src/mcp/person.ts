@@ -21,10 +21,15 @@ export type Person = {
   confirm: (question: string, name: string, named: string | undefined) => Promise<void>;
   /** Hands them a page of ours: the client opens it, or the model passes the link on. */
   show: (message: string, make: () => Promise<Page>) => Promise<Handed>;
+  /**
+   * Makes a call that may need their yes. It is given on a page of ours and nowhere else: what a client brings back says only that
+   * the page was opened, since the client is the model's as much as the person's (SECURITY S21).
+   */
+  approve: <T>(call: (hold: "for the answer" | "not at all") => Promise<T>) => Promise<T>;
 };
 
 /** A one-time page of ours. */
-type Page = { url: string; handle: string; expires_at: string };
+type Page = { url: string; expires_at: string };
 /** How a page was handed over; `url` only where the model has to pass it on. */
 type Handed = {
   status: "opened" | "declined" | "link";
@@ -56,14 +61,15 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
     if (response === undefined || typeof sealed !== "string") return undefined;
     return { response, state: openState(config, visit, sealed, tool, given) };
   };
+  /** An answer counts once: played again, it would carry out a second time what was allowed once. */
+  const spend = ({ nonce, expires_at }: RequestState) =>
+    ask(env.USER_VAULT.getByName(visit.vault_id).spend(visit.caller, nonce, expires_at));
   return {
     confirm: async (question, name, named) => {
       if (!modes.form) return assertNamed(question, name, named);
       const answer = answered("confirm");
       if (answer === undefined) throw askFor({ confirm: confirmation(question) }, newState(tool, given));
-      const { nonce, expires_at } = answer.state;
-      // An answer counts once: played again, it would carry out a second time what was allowed once.
-      await ask(env.USER_VAULT.getByName(visit.vault_id).spend(visit.caller, nonce, expires_at));
+      await spend(answer.state);
       if (answer.response.action === "accept" && answer.response.content?.confirm === true) return;
       throw new Problem("policy_denied", "The owner did not confirm this.", { rule: "confirm" });
     },
@@ -74,10 +80,39 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
       }
       const answer = answered("page");
       if (answer !== undefined) return { status: answer.response.action === "accept" ? "opened" : "declined" };
-      const { url, handle } = await make();
-      throw askFor({ page: inputRequired.elicitUrl({ message, url }) }, newState(tool, given, handle));
+      const { url } = await make();
+      throw askFor({ page: inputRequired.elicitUrl({ message, url }) }, newState(tool, given));
+    },
+    approve: async (call) => {
+      if (!modes.url && !modes.form) return call("for the answer");
+      const answer = answered("approval");
+      if (answer !== undefined) {
+        await spend(answer.state);
+        if (answer.response.action === "accept") return call("for the answer");
+        throw new Problem("policy_denied", "The owner did not look at what this call asks of them.", { rule: "ask" });
+      }
+      try {
+        return await call("not at all");
+      } catch (thrown) {
+        if (!(thrown instanceof Problem) || thrown.extras.approval === undefined) throw thrown;
+        const { url } = thrown.extras.approval;
+        const approval = modes.url ? inputRequired.elicitUrl({ message: ASKED, url }) : lookThere(config);
+        throw askFor({ approval }, newState(tool, given, QUESTION_MS));
+      }
     },
   };
+}
+
+/** As long as a question stands: whoever comes back with it late finds the answer. */
+const QUESTION_MS = 10 * 60_000;
+const ASKED = "A call with one of your keys waits for your yes. Open the page to see what it is, and answer there.";
+
+/** For a client that can show a form but open no page: nothing that is typed into it is an answer. */
+function lookThere({ public_origin }: Config) {
+  const { host } = new URL(public_origin);
+  const message = `A call with one of your keys waits for your yes. Answer it in API Locker (${host}, Approvals), then go on here.`;
+  const answered = { type: "boolean", title: "I have answered it there" } as const;
+  return inputRequired.elicit({ message, requestedSchema: { type: "object", properties: { answered } } });
 }
 
 /** A client that says nothing of modes can show forms: there was nothing else when it was written. */

@@ -11,15 +11,14 @@ export type RequestState = {
   digest: string;
   nonce: string;
   expires_at: number;
-  handle?: string | undefined;
 };
 
 const LIFE_MS = 5 * 60_000;
 
 /** State for a call's next round. It goes through the client, so it is sealed, and bound to who asked, to the tool and to its arguments. */
-export function newState(tool: string, given: unknown, handle?: string): RequestState {
+export function newState(tool: string, given: unknown, life_ms = LIFE_MS): RequestState {
   const nonce = randomBytes(16).toString("base64url");
-  return { tool, digest: digestOf(given), nonce, expires_at: Date.now() + LIFE_MS, handle };
+  return { tool, digest: digestOf(given), nonce, expires_at: Date.now() + life_ms };
 }
 
 export function sealState({ root_keys }: Config, visit: Visit, state: RequestState): string {

@@ -12,6 +12,18 @@ const MEANING: Record<Scope, string> = {
   "vault:reveal": "Ask to see a secret itself. You confirm each one on a page of ours.",
 };
 
+/** Whether they want to say yes to calls one by one (DESIGN D14). */
+const whenAsked = html`<p>
+  <label
+    >Before it calls a service
+    <select name="ask">
+      <option value="never" selected>it need not ask me</option>
+      <option value="changes">ask me first, unless it only reads</option>
+      <option value="every">ask me first, every time</option>
+    </select></label
+  >
+</p>`;
+
 /**
  * What a person is asked before a client is let in: who asks, where the answer goes, for what, with which keys and how long. Plain
  * HTML without script. Everything that the client says of itself is escaped and is said to be unverified where it is.
@@ -65,6 +77,7 @@ export async function consentPage(request: AuthorizationRequest, shown: ConsentP
           ${shown.keys.length === 0 ? html`<p class="choice">You have no keys yet.</p>` : ""}
           ${shown.more_keys ? html`<p class="choice">Only your newest keys are listed here.</p>` : ""}
         </fieldset>
+        ${scopes.includes("vault:proxy") ? whenAsked : ""}
         <p>
           <label
             >For

@@ -2,8 +2,14 @@ import { createHash, randomUUID } from "node:crypto";
 import { logFault, Problem } from "../problem.ts";
 import type { Dispatch } from "../vault/calls/gate.ts";
 
-/** How long a client is kept waiting for a person; then it gets the link, and may come again. */
-const HOLD_MS = 120_000;
+/** A question that a person must answer first, and where. */
+type Approval = { id: string; url: string };
+
+/** How long a client is kept waiting for a person before it gets the link, and who hears what is waited for. */
+export type Patience = { hold_ms: number; waiting?: ((approval: Approval) => void) | undefined };
+
+/** A program's own call: whoever wrote it expects an answer, and may come again. */
+export const PATIENCE: Patience = { hold_ms: 120_000 };
 const PING_MS = 20_000;
 const AGAIN_MS = 2_000;
 
@@ -16,15 +22,19 @@ export async function askFirst(
   authorize: () => Promise<Dispatch>,
   vault: () => DurableObjectStub,
   gone: AbortSignal,
+  { hold_ms, waiting }: Patience = PATIENCE,
 ): Promise<Dispatch> {
-  const deadline = Date.now() + HOLD_MS;
+  const deadline = Date.now() + hold_ms;
   for (;;) {
     try {
       return await authorize();
     } catch (thrown) {
       if (!(thrown instanceof Problem) || thrown.extras.approval === undefined) throw thrown;
       const left_ms = deadline - Date.now();
-      if (left_ms > 0 && !gone.aborted) await answered(vault(), thrown.extras.approval.id, left_ms, gone);
+      if (left_ms > 0 && !gone.aborted) {
+        waiting?.(thrown.extras.approval);
+        await answered(vault(), thrown.extras.approval.id, left_ms, gone);
+      }
       if (Date.now() >= deadline || gone.aborted) throw thrown;
     }
   }

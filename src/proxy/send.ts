@@ -11,7 +11,7 @@ import { ProxyCall } from "./call.ts";
 import { takeToken } from "./find_token.ts";
 import { guard, overridesMethod, refuseBrowsers, upstreamHeaders } from "./headers.ts";
 import { handBack } from "./hand_back.ts";
-import { askFirst, contentDigest } from "./hold.ts";
+import { askFirst, contentDigest, PATIENCE, type Patience } from "./hold.ts";
 import { inject } from "./inject.ts";
 import { RefusedTokens } from "./refused_tokens.ts";
 import { Scrubber } from "./scrub.ts";
@@ -45,6 +45,8 @@ type Errand = {
   body: ReadableStream<Uint8Array> | ArrayBuffer | null;
   /** Every body is searched for the credential, whatever the key says. */
   scrubbed?: boolean;
+  /** For a person whose yes it needs. */
+  patience: Patience;
 };
 
 /** A call that has been sent, and what the upstream answered. */
@@ -96,25 +98,57 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   const overridden = overridesMethod(headers, query);
   const upgrade = isUpgrade(request);
   const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, upgrade, ...origin };
-  return carry({ config, env, ctx, request, asked, headers, query, vault_id, mac, question, body: request.body });
+  return carry({
+    config,
+    env,
+    ctx,
+    request,
+    asked,
+    headers,
+    query,
+    vault_id,
+    mac,
+    question,
+    body: request.body,
+    patience: PATIENCE,
+  });
 }
 
-/** A call of somebody whose token was verified before, and of whom no token is at hand: a tool's. `hash` is what the vault knows it by. */
+/**
+ * A call of somebody whose token was verified before, and of whom no token is at hand: a tool's. `hash` is what the vault knows it
+ * by. Its body is at hand whole, so that the same call is the same question when it comes again.
+ */
 export async function callFor(
   { vault_id, hash, origin }: { vault_id: string; hash: string; origin: Origin },
   request: Request,
   asked: ProxyPath,
   env: Env,
   ctx: Waiting,
+  patience: Patience,
 ): Promise<Response> {
   const config = configOf(env);
   assertServable(request);
-  const { method, headers, body } = request;
+  const { method, headers } = request;
+  const body = request.body && (await request.arrayBuffer());
   const { query, key, path } = asked;
   const question = { hash, key, method, path, overridden: overridesMethod(headers, query), ...origin };
   // What is read to a model is searched whole: it would go on to wherever the model's words go.
   const scrubbed = true;
-  return carry({ config, env, ctx, request, asked, headers, query, vault_id, mac: hash, question, body, scrubbed });
+  return carry({
+    config,
+    env,
+    ctx,
+    request,
+    asked,
+    headers,
+    query,
+    vault_id,
+    mac: hash,
+    question,
+    body,
+    scrubbed,
+    patience,
+  });
 }
 
 async function carry(errand: Errand): Promise<Response> {
@@ -240,6 +274,7 @@ async function authorizeOrAsk(errand: Errand): Promise<Dispatch> {
     () => authorized(errand),
     () => env.USER_VAULT.getByName(vault_id),
     request.signal,
+    errand.patience,
   );
 }
 

@@ -27,7 +27,11 @@ export async function inVault<T = Record<string, unknown>>(
 export async function letIn(
   locker: LocalLocker,
   person: Person,
-  { scopes = ["vault:read", "vault:proxy", "vault:write"], keys }: { scopes?: string[]; keys?: string[] } = {},
+  {
+    scopes = ["vault:read", "vault:proxy", "vault:write"],
+    keys,
+    ask,
+  }: { scopes?: string[]; keys?: string[]; ask?: object } = {},
 ): Promise<Client> {
   const grant_id = `grt_${randomUUID().replaceAll("-", "").slice(0, 26).toUpperCase()}`;
   const snapshot = {
@@ -41,11 +45,12 @@ export async function letIn(
   await inVault(
     locker,
     person,
-    `INSERT INTO "grant" (id, client_id, client, scopes, keys, created_at) VALUES (?, 'agent', ?, ?, ?, ?)`,
+    `INSERT INTO "grant" (id, client_id, client, scopes, keys, ask, created_at) VALUES (?, 'agent', ?, ?, ?, ?, ?)`,
     grant_id,
     JSON.stringify(snapshot),
     JSON.stringify(scopes),
     keys === undefined ? null : JSON.stringify(keys),
+    ask === undefined ? null : JSON.stringify(ask),
     now,
   );
   return { token: await anotherToken(locker, person, grant_id), grant_id, url: `${locker.publicOrigin}/v1/mcp` };
@@ -193,6 +198,7 @@ type ToolError = {
   detail: string;
   rule?: string;
   hint?: string;
+  approval_url?: string;
   errors?: { field: string; rule: string }[];
 };
 

@@ -11,6 +11,7 @@ export type Choice = {
   /** Ids of keys; left out: every key. */
   keys?: readonly string[];
   lasts?: "hour" | "day" | "week" | "month" | "always";
+  ask?: "never" | "changes" | "every";
   decision?: "allow" | "deny";
 };
 
@@ -90,9 +91,14 @@ export function proposedIn(page: string): string[] {
 /** The form as a browser would send it. */
 export function formOf(
   page: string,
-  { scopes, keys, lasts = "always", decision = "allow" }: Choice = {},
+  { scopes, keys, lasts = "always", ask = "never", decision = "allow" }: Choice = {},
 ): URLSearchParams {
-  const form = new URLSearchParams({ handle: handleIn(page), reach: keys === undefined ? "all" : "chosen", lasts });
+  const form = new URLSearchParams({
+    handle: handleIn(page),
+    reach: keys === undefined ? "all" : "chosen",
+    lasts,
+    ask,
+  });
   for (const scope of scopes ?? proposedIn(page)) form.append("scope", scope);
   for (const key of keys ?? []) form.append("key", key);
   form.set("decision", decision);

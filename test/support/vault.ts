@@ -96,7 +96,7 @@ export async function grantTo(vault: Vault, wishes: Partial<NewGrant> = {}): Pro
     if (parts === undefined) throw new Error("there is no vault");
     const now = Date.now();
     const grant = parts.grants.add(
-      { client_id: "cli_a", client, scopes, keys: null, expires_at: null, ...wishes },
+      { client_id: "cli_a", client, scopes, keys: null, ask: null, expires_at: null, ...wishes },
       now,
     );
     const { token } = issueTokens(parts, grant, undefined, ORIGIN, now);

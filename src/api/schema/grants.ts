@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Ask, StoredAsk } from "./policy.ts";
 import { listOf, Page, PEOPLE, Receipt, Scope, text, time, type Operation } from "./common.ts";
 
 export const Grant = z.object({
@@ -12,6 +13,7 @@ export const Grant = z.object({
   redirect_hosts: z.array(z.string()),
   scopes: z.array(Scope),
   keys: z.array(z.string()).optional().meta({ description: "Ids of the keys it reaches; absent: every key" }),
+  ask: StoredAsk.optional().meta({ description: "Calls that need a person's yes first; absent: none" }),
   paused: z.boolean(),
   authorized_at: time,
   expires_at: time.optional(),
@@ -27,6 +29,7 @@ export const Grant = z.object({
 export const GrantPatch = z.strictObject({
   scopes: z.array(Scope).min(1).optional(),
   keys: z.array(text(100)).max(2_000).optional(),
+  ask: Ask.optional().meta({ description: "Calls that need a person's yes first; never fewer than before" }),
   expires_at: time.optional(),
 });
 
@@ -52,7 +55,7 @@ export const GRANT_OPERATIONS = {
   narrowGrant: {
     method: "patch",
     path: "/grants/{id}",
-    summary: "Take scopes, keys or time away from a client",
+    summary: "Take scopes, keys or time away from a client, or be asked before its calls",
     may: PEOPLE,
     body: GrantPatch,
     answer: Grant,

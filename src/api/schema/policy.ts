@@ -26,7 +26,7 @@ const paths = z
   // What a caller may make us match is bounded: all globs together times the longest path.
   .refine((globs) => globs.join("").length <= 4_000, "must be at most 4,000 characters together")
   .meta({ description: "Globs on the upstream path: * within a segment, ** across segments" });
-const Ask = z.strictObject({ methods: methods.optional(), paths: paths.optional() });
+export const Ask = z.strictObject({ methods: methods.optional(), paths: paths.optional() });
 
 const terms = {
   keys: z.array(text(100)).min(1).max(200).meta({ description: "Names, ids, or tag:x" }),
@@ -96,6 +96,16 @@ export const PolicyPatch = z.strictObject({
   warn: nullable(Trial),
 });
 
+/** The same as it is told. */
+export const StoredAsk = z.object({
+  methods: z.array(z.string()).optional(),
+  paths: z.array(z.string()).optional(),
+  allowed: z
+    .array(z.object({ key: z.string(), host: z.string(), method: z.string(), path: z.string() }))
+    .optional()
+    .meta({ description: "Addresses to which somebody said: always" }),
+});
+
 const told = {
   keys: z.array(z.string()).optional(),
   methods: z.array(z.string()).optional(),
@@ -109,16 +119,7 @@ const told = {
   daily_quota: z.int().optional(),
   max_concurrent: z.int().optional(),
   spend: z.object({ usd_per_day: z.number().optional(), usd_per_month: z.number().optional() }).optional(),
-  ask: z
-    .object({
-      methods: z.array(z.string()).optional(),
-      paths: z.array(z.string()).optional(),
-      allowed: z
-        .array(z.object({ key: z.string(), host: z.string(), method: z.string(), path: z.string() }))
-        .optional()
-        .meta({ description: "Addresses to which somebody said: always" }),
-    })
-    .optional(),
+  ask: StoredAsk.optional(),
   allow_credential_endpoints: z.boolean().optional(),
 };
 

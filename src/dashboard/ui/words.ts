@@ -64,7 +64,8 @@ function limitsInWords({ rate, daily_quota, max_concurrent, max_uses }: Terms): 
   return told.length === 0 ? [] : [`At most ${listed(told)}.`];
 }
 
-function askInWords({ ask }: Policy): string[] {
+/** Which calls somebody wants to say yes to first. */
+export function askInWords({ ask }: Pick<Policy, "ask">): string[] {
   if (ask === undefined) return [];
   const { methods, paths } = ask;
   const which = [

@@ -73,17 +73,21 @@ export const proxy_request = tool({
   run: async (asked, wanted) => {
     const patience = AbortSignal.timeout(wanted.timeout_seconds * 1_000);
     const enough = new AbortController();
-    const request = requestOf(asked, wanted, AbortSignal.any([patience, asked.signal, enough.signal]));
-    const stop = tellNowAndThen(asked, wanted.timeout_seconds);
+    const signal = AbortSignal.any([patience, asked.signal, enough.signal]);
+    const waiting = tellNowAndThen(asked, wanted.timeout_seconds);
     try {
       const { vault_id, caller } = asked.visit;
       const path = { key: wanted.key, path: wanted.path, query: queryOf(wanted.query) };
-      const response = await callFor(
-        { vault_id, hash: caller.hash, origin: caller.origin },
-        request,
-        path,
-        asked.env,
-        asked.ctx,
+      const response = await asked.person.approve((hold) =>
+        callFor(
+          { vault_id, hash: caller.hash, origin: caller.origin },
+          requestOf(asked, wanted, signal),
+          path,
+          asked.env,
+          asked.ctx,
+          // Half of the patience is for the person, so that as much is left for the upstream.
+          { hold_ms: hold === "not at all" ? 0 : wanted.timeout_seconds * 500, waiting: waiting.forAnswer },
+        ),
       );
       const { bytes, truncated } = await read(response, wanted.max_bytes, enough);
       return answer(response, bytes, truncated);
@@ -92,7 +96,7 @@ export const proxy_request = tool({
         throw new Problem("upstream_timeout", `The upstream did not answer within ${wanted.timeout_seconds} s.`);
       throw thrown;
     } finally {
-      stop();
+      waiting.stop();
     }
   },
 });
@@ -147,12 +151,16 @@ function answer({ status, headers }: Response, bytes: Buffer, truncated: boolean
 }
 
 /** A client that hears nothing may give up; one that hears of progress waits. */
-function tellNowAndThen({ progress }: Asked, seconds: number): () => void {
+function tellNowAndThen({ progress }: Asked, seconds: number) {
   const began = Date.now();
-  const timer = setInterval(() => {
-    void progress(Math.round((Date.now() - began) / 1_000), seconds, "Waiting for the upstream");
-  }, TELL_EVERY_MS);
-  return () => clearInterval(timer);
+  let message = "Waiting for the upstream";
+  const tell = () => void progress(Math.round((Date.now() - began) / 1_000), seconds, message);
+  const timer = setInterval(tell, TELL_EVERY_MS);
+  const forAnswer = ({ url }: { url: string }) => {
+    message = `Waiting for its owner to answer at ${url}`;
+    tell();
+  };
+  return { forAnswer, stop: () => clearInterval(timer) };
 }
 
 function invalid(field: string, rule: string): Problem {

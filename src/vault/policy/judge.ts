@@ -149,16 +149,19 @@ export function judge(standing: Standing, call: Call, readMeter?: ReadMeter, not
   return ids.length > 0 ? { verdict: "ask", asking: ids, ...passed } : { verdict: "allow", ...passed };
 }
 
+/** Methods that a policy can name (CONTRACT §3). */
+const NAMED = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]);
+
 type ForKey = NonNullable<Standing["key"]>;
 type Asked = Omit<Call, "path"> & { path: UpstreamPath; credentials: boolean };
 
-/** A method that is overridden may be any. */
+/** A method that is overridden may be any, and what one that no policy can name may do nobody knows. */
 function needsYes(
   { methods, paths, allowed }: Ask,
   { method, path, overridden }: Asked,
   { id, destination }: ForKey,
 ): boolean {
-  if (methods !== undefined && !methods.has(method) && !overridden) return false;
+  if (methods !== undefined && NAMED.has(method) && !methods.has(method) && !overridden) return false;
   if (paths !== undefined && !paths.some((glob) => covers(glob, path))) return false;
   const { host } = new URL(destination.origin);
   return overridden || !allowed.has(addressOf({ key: id, host, method, path: path.raw }));

@@ -1,9 +1,11 @@
 import type { Budget } from "../calls/budget.ts";
 import { readNetwork, type Network } from "./network.ts";
 import { readGlob, type Glob } from "./path.ts";
-import type { AllowedCall, Policy, Terms } from "./policy.ts";
+import type { AllowedCall, AskRule, Policy, Terms } from "./policy.ts";
 import { counts, type Limits } from "./limits.ts";
 import { grantsScope } from "./scopes.ts";
+
+const ALLOWED_ADDRESSES = 100;
 
 /** Which calls need a yes first, read once. */
 export type Ask = {
@@ -64,6 +66,12 @@ function read(terms: Terms): Rules {
     spend,
     warn: undefined,
   };
+}
+
+/** The same rule with one more address that need not be asked for; the oldest of many make way. */
+export function allowing(rule: AskRule, call: AllowedCall): AskRule {
+  const others = (rule.allowed ?? []).filter((one) => addressOf(one) !== addressOf(call));
+  return { ...rule, allowed: [...others, call].slice(-ALLOWED_ADDRESSES) };
 }
 
 /** An address in one text, to look it up by. */

@@ -53,7 +53,7 @@ function isWiderIn(field: keyof Bounds, before: Bounds, after: Bounds): boolean 
 }
 
 /** Fewer methods, fewer paths, or more addresses to which somebody said always. */
-function asksLess(before: AskRule, after: AskRule): boolean {
+export function asksLess(before: AskRule, after: AskRule): boolean {
   const always = new Set(before.allowed?.map(addressOf));
   return (
     outside(after.methods, before.methods) ||

@@ -8,6 +8,7 @@ import { recognise, type Caller } from "./caller.ts";
 import type { ClientSnapshot, NewGrant } from "./grants.ts";
 import { endGrant } from "./manage_grants.ts";
 import { record, type Parts } from "../parts.ts";
+import type { AskRule } from "../policy/policy.ts";
 import { resolveKeys } from "../policy/resolve_policy.ts";
 import type { Scope } from "../policy/scopes.ts";
 import type { Token } from "./token.ts";
@@ -37,7 +38,13 @@ export type ConsentPage = {
 
 /** What a person says to a request. `keys` null means every key; `lasts_ms` null means until it is disconnected. */
 export type ConsentDecision =
-  | { allow: true; scopes: readonly Scope[]; keys: readonly string[] | null; lasts_ms: number | null }
+  | {
+      allow: true;
+      scopes: readonly Scope[];
+      keys: readonly string[] | null;
+      ask: AskRule | null;
+      lasts_ms: number | null;
+    }
   | { allow: false };
 
 /** Where the answer goes, and the code if it was a yes. */
@@ -118,12 +125,12 @@ export function decideConsent(parts: Parts, caller: Caller, handle: string, deci
     record(parts, by, caller, "consent.deny", { subject: client_id });
     return { ...answer, code: undefined };
   }
-  const { scopes, lasts_ms } = decision;
+  const { scopes, ask, lasts_ms } = decision;
   if (scopes.some((scope) => !_asked.includes(scope)))
     throw new Problem("invalid_request", "More was allowed than was asked for.");
   const keys = decision.keys && resolveKeys(parts.keys, decision.keys, "key");
   const expires_at = now + Math.min(lasts_ms ?? GRANT_LIMIT_MS, GRANT_LIMIT_MS);
-  const approved: Approved = { ...request, client_id, client, scopes, keys, expires_at };
+  const approved: Approved = { ...request, client_id, client, scopes, keys, ask, expires_at };
   const { token, hash } = mintToken(configOf(env).token_keys, "oac", vault_id);
   sql.exec("DELETE FROM authorization_code WHERE expires_at <= ?", now - KEEP_USED_MS);
   sql.exec("DELETE FROM authorization_code WHERE used_at IS NULL AND expires_at <= ?", now);
@@ -161,7 +168,8 @@ export async function redeemCode(parts: Parts, exchange: CodeExchange, origin: O
   if (exchange.resource !== null && exchange.resource !== resource)
     throw new Problem("invalid_target", "resource is not the one that was asked for.");
 
-  const grant = grants.add(approved, now);
+  // A code of the release before knows nothing of asking.
+  const grant = grants.add({ ...approved, ask: approved.ask ?? null }, now);
   sql.exec("UPDATE authorization_code SET used_at = ?, grant_id = ? WHERE hash = ?", now, grant.id, exchange.hash);
   const actor = { kind: "oauth" as const, id: grant.id, name: grant.client.name };
   audit.append({ actor, action: "grant.create", outcome: "ok", subject: grant.client_id, ...origin }, now);

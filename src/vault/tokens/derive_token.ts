@@ -25,7 +25,8 @@ export function deriveToken(parts: Parts, caller: Caller, name: string, input: P
   const by = recognise(tokens, caller, now);
   quota.assertRoom(audit.heads.head_seq, now);
   const lineage = tokens.lineage(by);
-  if (lineage.length > DEPTH_LIMIT) throw refused("depth", `Tokens are derived at most ${DEPTH_LIMIT} deep.`);
+  if (lineage.filter(({ token }) => token.kind === "app").length > DEPTH_LIMIT)
+    throw refused("depth", `Tokens are derived at most ${DEPTH_LIMIT} deep.`);
   for (const id of tokens.forgetChildren(by.id, now - REMEMBERED_MS)) meters.remove(id);
   if (tokens.live("app", now, by.id).length >= CHILDREN_LIMIT)
     throw new Problem("conflict", `A token has at most ${CHILDREN_LIMIT} live children.`);

@@ -1,8 +1,10 @@
 import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
-import type { Policy } from "../policy/policy.ts";
+import type { AllowedCall, AskRule, Policy } from "../policy/policy.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
+import { allowing } from "../policy/rules.ts";
 import { grantsScope, type Scope } from "../policy/scopes.ts";
+import { asksLess } from "../policy/wider.ts";
 
 /** How a client presented itself when the person said yes. `registration` tells how we came to know it. */
 export type ClientSnapshot = {
@@ -13,13 +15,17 @@ export type ClientSnapshot = {
   redirect_uris: readonly string[];
 };
 
-/** What a person has let an OAuth client do. Times are epoch milliseconds; `keys` null means every key, later ones too. */
+/**
+ * What a person has let an OAuth client do. Times are epoch milliseconds; `keys` null means every key, later ones too; `ask` are the
+ * calls before which they want to be asked, null where none.
+ */
 export type Grant = {
   id: string;
   client_id: string;
   client: ClientSnapshot;
   scopes: readonly Scope[];
   keys: readonly string[] | null;
+  ask: AskRule | null;
   created_at: number;
   expires_at: number | null;
   last_used_at: number | null;
@@ -29,18 +35,24 @@ export type Grant = {
   revoked_at: number | null;
 };
 
-export type NewGrant = Pick<Grant, "client_id" | "client" | "scopes" | "keys" | "expires_at">;
+export type NewGrant = Pick<Grant, "client_id" | "client" | "scopes" | "keys" | "ask" | "expires_at">;
 
 /** What a grant is narrowed to; absent stays. */
 export type Narrowing = {
   scopes?: readonly Scope[] | undefined;
   keys?: readonly string[] | undefined;
+  ask?: AskRule | undefined;
   expires_at?: number | undefined;
 };
 
 const GRANTS_LIMIT = 500;
 
-type Row = Omit<Grant, "client" | "scopes" | "keys"> & { client: string; scopes: string; keys: string | null };
+type Row = Omit<Grant, "client" | "scopes" | "keys" | "ask"> & {
+  client: string;
+  scopes: string;
+  keys: string | null;
+  ask: string | null;
+};
 
 /** Table `grant`. Every install of a client has grants of its own: nothing is ever done to all grants of a `client_id`. */
 export class Grants {
@@ -74,24 +86,25 @@ export class Grants {
     return this.#select(`id < ? AND ${live} AND ${where} ${page}`, before ?? "~", now, ...values, limit);
   }
 
-  add({ client_id, client, scopes, keys, expires_at }: NewGrant, now: number): Grant {
+  add({ client_id, client, scopes, keys, ask, expires_at }: NewGrant, now: number): Grant {
     if (this.list(undefined, GRANTS_LIMIT, now).length >= GRANTS_LIMIT)
       throw new Problem("conflict", "A vault holds no more live grants; revoke some first.");
     const id = `grt_${ulid(now)}`;
     this.#sql.exec(
-      "INSERT INTO grant (id, client_id, client, scopes, keys, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO grant (id, client_id, client, scopes, keys, ask, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       id,
       client_id,
       JSON.stringify(client),
       JSON.stringify(scopes),
       keys === null ? null : JSON.stringify(keys),
+      ask === null ? null : JSON.stringify(ask),
       now,
       expires_at,
     );
     return this.must(id);
   }
 
-  narrow({ id, scopes, keys, expires_at }: Grant, to: Narrowing): Grant {
+  narrow({ id, scopes, keys, ask, expires_at }: Grant, to: Narrowing): Grant {
     const left = { scopes: to.scopes ?? scopes, keys: to.keys ?? keys, expires_at: to.expires_at ?? expires_at };
     this.#write(
       id,
@@ -100,7 +113,15 @@ export class Grants {
       left.keys === null ? null : JSON.stringify(left.keys),
       left.expires_at,
     );
+    // To what somebody has said always stays allowed.
+    if (to.ask !== undefined) this.#ask(id, { ...to.ask, allowed: ask?.allowed });
     return this.must(id);
+  }
+
+  /** Writes that this address need not be asked for any more. */
+  allowAlways(id: string, call: AllowedCall): void {
+    const { ask } = this.must(id);
+    if (ask !== null) this.#ask(id, allowing(ask, call));
   }
 
   revoke(id: string, now: number): void {
@@ -126,6 +147,10 @@ export class Grants {
     );
   }
 
+  #ask(id: string, ask: AskRule): void {
+    this.#write(id, "ask = ?", JSON.stringify(ask));
+  }
+
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
     this.#sql.exec(`UPDATE grant SET ${set} WHERE id = ?`, ...values, id);
     this.#by_id.delete(id);
@@ -140,18 +165,21 @@ export class Grants {
         client: JSON.parse(row.client) as ClientSnapshot,
         scopes: JSON.parse(row.scopes) as Scope[],
         keys: row.keys === null ? null : (JSON.parse(row.keys) as string[]),
+        ask: row.ask === null ? null : (JSON.parse(row.ask) as AskRule),
       }));
   }
 }
 
 /** Refuses whatever would be more than the grant is now. */
-export function assertNarrower(grant: Grant, { scopes = [], keys, expires_at }: Narrowing): void {
+export function assertNarrower(grant: Grant, { scopes = [], keys, ask, expires_at }: Narrowing): void {
   const more: { field: string; rule: string }[] = [];
   for (const scope of scopes)
     if (!grantsScope(grant.scopes, scope)) more.push({ field: "scopes", rule: `must not add ${scope}` });
   if (grant.keys !== null)
     for (const key of keys ?? [])
       if (!grant.keys.includes(key)) more.push({ field: "keys", rule: `must not add ${key}` });
+  if (ask !== undefined && grant.ask !== null && asksLess(grant.ask, { ...ask, allowed: grant.ask.allowed }))
+    more.push({ field: "ask", rule: "must not ask less than it does" });
   if (expires_at !== undefined && expires_at > (grant.expires_at ?? Infinity))
     more.push({ field: "expires_at", rule: "must not be later than it is" });
   if (more.length > 0) throw new Problem("invalid_request", "A grant can only be narrowed.", { errors: more });
@@ -163,6 +191,11 @@ export function policyUnder(grant: Grant, { scopes = grant.scopes }: Policy): Po
     scopes: scopes.filter((scope) => grantsScope(grant.scopes, scope)),
     keys: grant.keys ?? undefined,
   };
+}
+
+/** What a grant says of all calls under it, where its person wants to be asked; of everything else its tokens' own policies speak. */
+export function askOf({ keys, ask }: Grant): Policy | undefined {
+  return ask === null ? undefined : { keys: keys ?? undefined, ask, allow_credential_endpoints: true };
 }
 
 /** What an app token that was minted under a grant may do: its own policy, with the grant's keys at most. */

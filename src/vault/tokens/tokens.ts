@@ -1,11 +1,11 @@
 import { ulid } from "ulid";
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
-import { policyUnder, policyWithin, type Grants } from "./grants.ts";
+import { askOf, policyUnder, policyWithin, type Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "../account/frozen.ts";
 import type { Holder } from "../policy/judge.ts";
 import type { AllowedCall, Policy } from "../policy/policy.ts";
-import { addressOf, readPolicy, type Rules } from "../policy/rules.ts";
+import { allowing, readPolicy, type Rules } from "../policy/rules.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
 import { Accesses, type Access, type StoredAccess } from "./accesses.ts";
 import { Remembered } from "./remembered.ts";
@@ -18,7 +18,6 @@ const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
 /** So many tokens may stand between a token and the one that a person made. */
 export const DEPTH_LIMIT = 5;
-const ALLOWED_ADDRESSES = 100;
 
 type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
 
@@ -123,8 +122,9 @@ export class Tokens {
   }
 
   /**
-   * A token as it stands now, then the app tokens that it was derived from, each with its policy read. They are walked at every
-   * judgement, so a child is never wider than its parents are at that moment.
+   * A token as it stands now, then the app tokens that it was derived from, each with its policy read, and last the grant that all
+   * stem from, where its person wants to be asked. They are walked at every judgement, so a child is never wider than its parents
+   * are at that moment.
    */
   lineage(token: Token): (Holder & { token: Token })[] {
     const holders = [this.#holder(token)];
@@ -135,6 +135,10 @@ export class Tokens {
       holders.push(this.#holder(parent));
       child = parent;
     }
+    const { token: eldest } = holders.at(-1) as Holder & { token: Token };
+    const grant = isUnderGrant(eldest) ? this.#grants.find(eldest.parent_id) : undefined;
+    const policy = grant && askOf(grant);
+    if (policy !== undefined) holders.push(this.#holder({ ...eldest, id: grant?.id ?? "", kind: "oat", policy }));
     return holders;
   }
 
@@ -266,13 +270,12 @@ export class Tokens {
     this.#write(id, "name = ?", name);
   }
 
-  /** Writes into a policy that asks that this address need not be asked for any more. */
+  /** Writes into what asks, a token's policy or a grant, that this address need not be asked for any more. */
   allowAlways(id: string, call: AllowedCall): void {
+    if (this.#grants.find(id) !== undefined) return this.#grants.allowAlways(id, call);
     const policy = this.find(id)?.policy;
     if (policy?.ask === undefined) return;
-    const others = (policy.ask.allowed ?? []).filter((one) => addressOf(one) !== addressOf(call));
-    const ask = { ...policy.ask, allowed: [...others, call].slice(-ALLOWED_ADDRESSES) };
-    this.#write(id, "policy = ?", JSON.stringify({ ...policy, ask }));
+    this.#write(id, "policy = ?", JSON.stringify({ ...policy, ask: allowing(policy.ask, call) }));
   }
 
   /** Lets a token that is held to certain keys use one more. */

@@ -9,7 +9,7 @@ import { ReceiptView } from "../../ui/receipt.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
-import { reachInWords } from "../../ui/words.ts";
+import { askInWords, reachInWords } from "../../ui/words.ts";
 import { RecentActivity } from "../activity/recent.tsx";
 import type { Client } from "./list.tsx";
 import { Narrow } from "./narrow.tsx";
@@ -67,7 +67,7 @@ function Opened({ of }: { of: Client }): ReactNode {
             </ul>
             <p>
               With <strong>{reachInWords(of.keys, names)}</strong>
-              {of.expires_at === undefined ? "" : `, until ${exact(of.expires_at)}`}.
+              {of.expires_at === undefined ? "" : `, until ${exact(of.expires_at)}`}. {askInWords(of)}
             </p>
             <Facts
               of={[

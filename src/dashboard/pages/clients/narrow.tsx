@@ -8,14 +8,19 @@ import { forInput } from "../../ui/time.tsx";
 import type { Client } from "./list.tsx";
 import { MEANING } from "./scopes.ts";
 
+const ASKS: Record<string, { methods?: ("POST" | "PUT" | "PATCH" | "DELETE")[] }> = {
+  changes: { methods: ["POST", "PUT", "PATCH", "DELETE"] },
+  every: {},
+};
+
 type NarrowProps = { of: Client; open: boolean; onClose: () => void };
 
-/** Takes scopes, keys or time away. To get any back a client has to ask again. */
+/** Takes scopes, keys or time away, or has it ask first. To get any back a client has to be let in anew. */
 export function Narrow({ of, open, onClose }: NarrowProps): ReactNode {
   return (
     <Modal
       title={`Narrow ${of.client_name}`}
-      lead="What you take away is gone at once, and open calls that need it are cut. To get it back it has to ask you again."
+      lead="What you take away is gone at once, and open calls that need it are cut. To get it back, or to be asked less, it must be let in anew."
       open={open}
       onClose={onClose}
       size="lg"
@@ -38,6 +43,7 @@ function NarrowForm({ of, onClose }: { of: Client; onClose: () => void }): React
       body: {
         scopes,
         keys: chosen.length === reached.length ? undefined : chosen,
+        ask: ASKS[typed.given("ask") ?? ""],
         expires_at: expires === undefined ? undefined : new Date(expires).toISOString(),
       },
     });
@@ -62,6 +68,14 @@ function NarrowForm({ of, onClose }: { of: Client; onClose: () => void }): React
           ))}
         </div>
       </fieldset>
+      <label className="field">
+        <span className="field-label">Before it calls a service</span>
+        <select name="ask" className="select" defaultValue="as_now">
+          <option value="as_now">{of.ask === undefined ? "it need not ask you" : "it asks you as now"}</option>
+          {of.ask === undefined ? <option value="changes">ask me first, unless it only reads</option> : null}
+          <option value="every">ask me first, every time</option>
+        </select>
+      </label>
       <label className="field">
         <span className="field-label">Until</span>
         <input type="datetime-local" name="expires_at" className="input fit" defaultValue={forInput(of.expires_at)} />
