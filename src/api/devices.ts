@@ -33,5 +33,7 @@ export const deviceHandlers: Handlers<typeof DEVICE_OPERATIONS> = {
   },
   keepToken: async ({ vault, who, param, body }) =>
     wireToken(await ask(vault.keepToken(who.caller, param("id"), body.seconds * 1_000))),
+  restoreDevice: async ({ vault, who, param }) =>
+    wireDevice(await ask(vault.giveDeviceBack(who.caller, param("id"))), false),
   revokeDevice: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeDevice(who.caller, param("id")))),
 };

@@ -15,5 +15,6 @@ export const grantHandlers: Handlers<typeof GRANT_OPERATIONS> = {
     const to = { scopes, keys, ask: asking, expires_at: expires_at === undefined ? undefined : Date.parse(expires_at) };
     return wireGrant(await ask(vault.narrowGrant(who.caller, param("id"), to)));
   },
+  restoreGrant: async ({ vault, who, param }) => wireGrant(await ask(vault.giveGrantBack(who.caller, param("id")))),
   revokeGrant: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeGrant(who.caller, param("id")))),
 };

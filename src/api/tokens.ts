@@ -28,5 +28,6 @@ export const tokenHandlers: Handlers<typeof TOKEN_OPERATIONS> = {
   getToken: async ({ vault, who, param }) => wireTokenDetails(await ask(vault.getToken(who.caller, param("id")))),
   pauseToken: async ({ vault, who, param }) => wireToken(await ask(vault.pauseToken(who.caller, param("id")))),
   resumeToken: async ({ vault, who, param }) => wireToken(await ask(vault.resumeToken(who.caller, param("id")))),
+  restoreToken: async ({ vault, who, param }) => wireToken(await ask(vault.giveTokenBack(who.caller, param("id")))),
   revokeToken: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeToken(who.caller, param("id")))),
 };

@@ -105,7 +105,7 @@ function refused(problem: Problem): CallToolResult {
 const HINTS: Partial<Record<string, string>> = {
   not_found: "list_keys, list_tokens, list_devices and list_clients tell what there is for you.",
   approval_required:
-    "Give the owner the link in approval_url. Once they have answered there, call again with the same arguments.",
+    "Give the owner the link in approval_url, if there is one. Once they have answered, call again with the same arguments.",
   paused: "Its owner can resume it.",
   frozen: "The owner has frozen the vault; only they can unfreeze it.",
   rate_limited: "Wait before trying again.",

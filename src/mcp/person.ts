@@ -9,16 +9,17 @@ import {
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
+import type { Deed } from "../vault/keys/page_links.ts";
 import { newState, openState, sealState, type RequestState } from "./request_state.ts";
-import type { Visit } from "./visit.ts";
+import { callerFor, type Visit } from "./visit.ts";
 
 /** The human behind a client, as far as it lets them be asked. */
 export type Person = {
   /**
-   * Returns when they said yes. A client that can ask them does; to one that cannot, the model must name what it means, which
-   * guards against confusion and nothing else (SECURITY S21).
+   * Returns when they said yes: in a form where the client shows any, else on a page of ours, after which the model comes again.
+   * A model may name what it means, which guards against confusion and nothing else (SECURITY S21).
    */
-  confirm: (question: string, name: string, named: string | undefined) => Promise<void>;
+  confirm: (deed: Deed & { question: string }, named: string | undefined) => Promise<void>;
   /** Hands them a page of ours: the client opens it, or the model passes the link on. */
   show: (message: string, make: () => Promise<Page>) => Promise<Handed>;
   /**
@@ -61,12 +62,39 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
     if (response === undefined || typeof sealed !== "string") return undefined;
     return { response, state: openState(config, visit, sealed, tool, given) };
   };
+  const vault = env.USER_VAULT.getByName(visit.vault_id);
+  const caller = callerFor(visit, "vault:write");
   /** An answer counts once: played again, it would carry out a second time what was allowed once. */
   const spend = ({ nonce, expires_at }: RequestState) =>
-    ask(env.USER_VAULT.getByName(visit.vault_id).spend(visit.caller, nonce, expires_at));
+    ask(vault.spend(visit.caller, nonce, expires_at));
+  /** They agree on a page of ours, since the client shows no form: opened by it where it can, else by a link. */
+  const agreed = async (question: string, deed: Deed) => {
+    if (await ask(vault.takeAgreement(caller, deed))) return;
+    const answer = answered("page");
+    if (answer !== undefined) {
+      await spend(answer.state);
+      if (answer.response.action !== "accept")
+        throw new Problem("policy_denied", "The owner did not open the page.", { rule: "confirm" });
+      // That it was opened is told at once; what they say there comes later.
+      for (const wait_ms of LOOK_AFTER_MS) {
+        await scheduler.wait(wait_ms, { signal: context.mcpReq.signal });
+        if (await ask(vault.takeAgreement(caller, deed))) return;
+      }
+      throw new Problem("approval_required", "The owner has not agreed on the page yet.", { rule: "confirm" });
+    }
+    const { handle } = await ask(vault.createPageLink(caller, { kind: "agree", ...deed }));
+    const url = `${config.public_origin}/entry/${handle}`;
+    if (modes.url) throw askFor({ page: inputRequired.elicitUrl({ message: question, url }) }, newState(tool, given));
+    const approval = { id: deed.subject, url };
+    throw new Problem("approval_required", `${question} The owner must agree first, at ${url}`, {
+      rule: "confirm",
+      approval,
+    });
+  };
   return {
-    confirm: async (question, name, named) => {
-      if (!modes.form) return assertNamed(question, name, named);
+    confirm: async ({ question, ...deed }, named) => {
+      assertNamed(deed.name, named);
+      if (!modes.form) return agreed(question, deed);
       const answer = answered("confirm");
       if (answer === undefined) throw askFor({ confirm: confirmation(question) }, newState(tool, given));
       await spend(answer.state);
@@ -103,6 +131,8 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
   };
 }
 
+/** When to look whether somebody has agreed on a page that they have open. */
+const LOOK_AFTER_MS = [500, 1_500, 3_000, 5_000, 8_000, 12_000];
 /** As long as a question stands: whoever comes back with it late finds the answer. */
 const QUESTION_MS = 10 * 60_000;
 const ASKED = "A call with one of your keys waits for your yes. Open the page to see what it is, and answer there.";
@@ -131,15 +161,8 @@ function confirmation(message: string) {
   });
 }
 
-function assertNamed(question: string, name: string, named: string | undefined): void {
-  if (named === name) return;
-  const rule = `must be "${name}"`;
-  throw new Problem(
-    "invalid_request",
-    `${question} Ask the owner first; if they agree, call again with confirm: "${name}".`,
-    {
-      rule: "confirm",
-      errors: [{ field: "confirm", rule }],
-    },
-  );
+function assertNamed(name: string, named: string | undefined): void {
+  if (named === undefined || named === name) return;
+  const errors = [{ field: "confirm", rule: `must be "${name}"` }];
+  throw new Problem("invalid_request", `This is "${name}". Is it the one that is meant?`, { rule: "confirm", errors });
 }

@@ -19,10 +19,6 @@ export function asQuery<T extends z.ZodType>(schema: T, input: object): z.output
 
 export const idOf = (what: string) => z.string().min(1).max(100).describe(`Id of ${what}`);
 
-/** What a destructive tool wants said where the client cannot ask its person. */
+/** By which a model may say what it means to destroy; the owner is asked all the same. */
 export const confirmedName = (what: string) =>
-  z
-    .string()
-    .max(200)
-    .optional()
-    .describe(`Only for clients that cannot ask the owner: ${what}, once the owner has agreed`);
+  z.string().max(200).optional().describe(`To be sure that it is the one that is meant: ${what}`);

@@ -9,7 +9,7 @@ import type { ApprovalDecision } from "../vault/calls/approvals.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
 import type { ToldQuestion } from "../vault/calls/manage_approvals.ts";
 import { postedForm } from "./form.ts";
-import { page } from "./layout.ts";
+import { page, plain } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 
 const DECISIONS: Record<ApprovalDecision, string> = {
@@ -113,9 +113,4 @@ function questionPage(config: Config, caller: Caller, question: ToldQuestion) {
         </details>
       </form>`,
   );
-}
-
-/** A name without what turns text around or hides it. */
-function plain(name: string): string {
-  return name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd");
 }

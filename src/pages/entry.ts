@@ -6,9 +6,9 @@ import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Destination } from "../vault/keys/keys.ts";
-import type { Done, ShownPage } from "../vault/keys/page_links.ts";
+import type { Act, Done, ShownPage } from "../vault/keys/page_links.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
-import { page, type Markup } from "./layout.ts";
+import { page, plain, type Markup } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 
 const FORM_BYTES = 256 * 1024;
@@ -83,6 +83,15 @@ function form(shown: ShownPage, action: string): Promise<Response> {
           <p>It is shown to you here, once. It ends when whoever asked for it is disconnected. ${asked}</p>
           ${button(action, "Make it")}`,
       );
+    case "agree":
+      return page(
+        DEEDS[shown.act].question,
+        html`<h1>${DEEDS[shown.act].question}</h1>
+          ${shown.act === "freeze_vault" ? "" : html`<p class="large">${plain(shown.name)}</p>`}
+          <p>${DEEDS[shown.act].means}</p>
+          <p>${asked} Close this page if you did not expect it.</p>
+          ${button(action, "Allow")}`,
+      );
   }
 }
 
@@ -123,8 +132,28 @@ function done(came: Done): Promise<Response> {
           }
           <p>It will not be shown again. Give it to the app that needs it, and to no chat.</p>`,
       );
+    case "agree":
+      return page(
+        "Allowed",
+        html`<h1>Allowed</h1>
+          <p>Whoever asked may do it once now, within ten minutes of asking. Go back and let it go on.</p>`,
+      );
   }
 }
+
+const UNDO = "For seven days you can undo it, in the activity.";
+
+/** What a person is asked to agree to, in our words only. */
+const DEEDS: Record<Act, { question: string; means: string }> = {
+  delete_key: { question: "Delete this key?", means: `Everything that uses it stops at once. ${UNDO}` },
+  revoke_token: { question: "Revoke this app token?", means: `Apps that use it stop at once. ${UNDO}` },
+  revoke_device: { question: "Revoke this device?", means: `It is signed out at once. ${UNDO}` },
+  revoke_client: { question: "Disconnect this client?", means: `Its sessions and calls end at once. ${UNDO}` },
+  freeze_vault: {
+    question: "Freeze the whole vault?",
+    means: "Every key, token, device and client stops at once, until you sign in afresh and unfreeze it.",
+  },
+};
 
 /** In large type: the one host that the secret will ever be sent to (SECURITY S2). */
 function whereTo({ origin, base_path, placement }: Destination): Markup {

@@ -12,6 +12,7 @@ import type { Live } from "./alerts/live.ts";
 import { BATCH_ROWS, OtherRows, ship } from "./audit/outbox.ts";
 import { PACK_AFTER_MS, retain } from "./audit/retention.ts";
 import type { Refusals } from "./calls/refusals.ts";
+import type { Regrets } from "./tokens/regrets.ts";
 import type { Sealer } from "./keys/sealer.ts";
 import type { Tokens } from "./tokens/tokens.ts";
 import { emptyTrash } from "./keys/trash.ts";
@@ -44,6 +45,7 @@ type Parts = {
   /** D1 knows other rows than ours: a restore has put this vault back. */
   catchUp: () => Promise<unknown>;
   mcp_sessions: McpSessions;
+  regrets: Regrets;
 };
 
 const LOOK_AGAIN_MS = 5 * 60_000;
@@ -95,9 +97,9 @@ export class Housekeeping {
   }
 
   async #emptyTrash(now: number): Promise<void> {
-    const { storage, sealer, jobs } = this.#parts;
-    const again = await emptyTrash({ sql: storage.sql, sealer }, now);
-    if (again !== undefined) jobs.plan("empty_trash", again);
+    const { storage, sealer, jobs, regrets } = this.#parts;
+    for (const again of [regrets.expire(now), await emptyTrash({ sql: storage.sql, sealer }, now)])
+      if (again !== undefined) jobs.plan("empty_trash", again);
   }
 
   async #retain(now: number): Promise<void> {

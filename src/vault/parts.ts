@@ -30,6 +30,7 @@ import { Prices } from "./calls/prices.ts";
 import { Quota } from "./quota.ts";
 import type { Reach } from "./policy/reach.ts";
 import { Refusals } from "./calls/refusals.ts";
+import { Regrets } from "./tokens/regrets.ts";
 import { RestoreWatch } from "./account/restore_watch.ts";
 import { Sealer } from "./keys/sealer.ts";
 import { Spending } from "./calls/spending.ts";
@@ -66,6 +67,7 @@ export type Parts = {
   approvals: Approvals;
   under_way: UnderWay;
   meters: Meters;
+  regrets: Regrets;
   trusts: Trusts;
   prices: Prices;
   spending: Spending;
@@ -147,6 +149,7 @@ export function assemble(
     prices,
     spending,
   });
+  const regrets = new Regrets(sql, jobs);
   const mcp_sessions = new McpSessions(sql, jobs, env.MCP_SESSION);
   const housekeeping = new Housekeeping({
     db: env.DB,
@@ -171,6 +174,7 @@ export function assemble(
     reseal: (now) => reactions.reseal(parts, now),
     catchUp: () => reactions.catchUp(parts),
     mcp_sessions,
+    regrets,
   });
   jobs.load();
   audit.load();
@@ -191,6 +195,7 @@ export function assemble(
     connected_keys,
     idempotency,
     quota,
+    regrets,
     trusts: new Trusts(sql),
     turnstile: new Turnstile(storage),
     identities: new Identities(sql),

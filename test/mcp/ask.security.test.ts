@@ -37,7 +37,7 @@ const wanted = (path: string, more: object = {}) => ({
 });
 const roundOf = async (params: Record<string, unknown>, capabilities: object) =>
   resultOf(await current(client, "tools/call", params, capabilities)) as Round;
-const comeBack = async (params: Record<string, unknown>, { requestState }: Round, answer: object, modes = URLS) =>
+const comeBack = async (params: Record<string, unknown>, { requestState }: Round, answer: object, modes: object = URLS) =>
   resultOf(
     await current(client, "tools/call", { ...params, inputResponses: { approval: answer }, requestState }, modes),
   );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { call, current, letIn, openSession, resultOf } from "../support/mcp.ts";
+import { call, confirmed, current, letIn, openSession, resultOf } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -41,13 +41,13 @@ it("no message of any tool, in either era, holds a secret or a token", async () 
     rename_key: { key: "k", name: "k2" },
     pause_key: { key: "k" },
     resume_key: { key: "k" },
-    delete_key: { key: "doomed", confirm: "doomed" },
+    delete_key: { key: "doomed" },
     create_token: { name: "t" },
     pause_token: { id: app.id },
     resume_token: { id: app.id },
-    revoke_token: { id: app.id, confirm: "app" },
+    revoke_token: { id: app.id },
     revoke_device: { id: "dev_none" },
-    revoke_client: { id: other.grant_id, confirm: "Agent" },
+    revoke_client: { id: other.grant_id },
     freeze_vault: {},
     reveal_key: { key: "k" },
   };
@@ -62,6 +62,12 @@ it("no message of any tool, in either era, holds a secret or a token", async () 
       if (!["revoke_device", "freeze_vault"].includes(name) && today.text !== text)
         expect(text, name).not.toContain('"unavailable"');
     }
+  }
+  // Those that destroy have only asked until now.
+  for (const name of ["delete_key", "revoke_token", "revoke_client"]) {
+    const { structured, text } = await confirmed(client, name, args[name]);
+    expect(structured, name).toHaveProperty("revoked_at");
+    expect(text, name).not.toContain(CANARY);
   }
   const { structured } = await call(client, "proxy_request", { key: "k2", path: "/again" });
   expect(structured).toMatchObject({ status: 200 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { call, current, letIn, openSession, resultOf, type Client } from "../support/mcp.ts";
+import { call, confirmed, current, letIn, openSession, resultOf, type Client } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -197,7 +197,7 @@ describe("what destroys", () => {
     const ada = await newPerson(locker);
     const stored = await storeKey(ada, "k", upstream.origin, { secret: SECRET });
     const client = await letIn(locker, ada);
-    await call(client, "delete_key", { key: "k", confirm: "k" });
+    await confirmed(client, "delete_key", { key: "k" });
     const { token } = await mintToken(ada);
     const use = () => fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, { headers: { authorization: `Bearer ${token}` } });
     expect((await use()).status).toBe(404);
@@ -209,15 +209,44 @@ describe("what destroys", () => {
     expect((await ada.fetch("/v1/keys/k/restore", { method: "POST" })).status).toBe(404);
   });
 
-  it("wants the name from a client that cannot ask, and says so", async () => {
+  it("hands a client that cannot ask a page on which its owner agrees: to this, for it, once", async () => {
     const ada = await newPerson(locker);
-    const { id } = await mintToken(ada, {}, "my app");
+    const [{ id }, other] = [await mintToken(ada, {}, "my app"), await mintToken(ada, {}, "other")];
+    const [client, thief] = [await letIn(locker, ada), await letIn(locker, ada)];
+    const wrong = await call(client, "revoke_token", { id, confirm: "my ap" });
+    expect(wrong.error).toMatchObject({ code: "invalid_request", rule: "confirm" });
+    // That a model says a name is no yes.
+    const { error } = await call(client, "revoke_token", { id, confirm: "my app" });
+    expect(error).toMatchObject({ code: "approval_required", rule: "confirm" });
+    const { pathname } = new URL(error?.approval_url ?? "");
+    const page = await (await ada.fetch(pathname)).text();
+    expect(page).toMatch(/class="large">my app</);
+    expect(page).toContain("Revoke this app token?");
+    expect((await call(client, "revoke_token", { id })).error).toMatchObject({ code: "approval_required" });
+    // Asked again, there is a new page and the one before is void.
+    expect((await post(ada, pathname)).status).toBe(404);
+    const again = await call(client, "revoke_token", { id });
+    expect((await post(ada, new URL(again.error?.approval_url ?? "").pathname)).status).toBe(200);
+    expect(await ada.api("GET", `/v1/tokens/${id}`)).not.toHaveProperty("revoked_at");
+    expect((await call(client, "revoke_token", { id: other.id })).error).toMatchObject({ code: "approval_required" });
+    expect((await call(thief, "revoke_token", { id })).error).toMatchObject({ code: "approval_required" });
+    expect((await call(client, "revoke_token", { id })).structured).toMatchObject({ id });
+    expect((await call(client, "revoke_token", { id })).error).toMatchObject({ code: "approval_required" });
+  });
+
+  it("opens that page in a client that can, and goes on once its owner has agreed there", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin);
     const client = await letIn(locker, ada);
-    const { error } = await call(client, "revoke_token", { id });
-    expect(error).toMatchObject({ code: "invalid_request", rule: "confirm" });
-    expect(error?.detail).toContain('confirm: "my app"');
-    expect((await call(client, "revoke_token", { id, confirm: "my ap" })).error).toBeDefined();
-    expect((await call(client, "revoke_token", { id, confirm: "my app" })).structured).toMatchObject({ id });
+    const asked = { name: "delete_key", arguments: { key: "k" } };
+    const modes = { elicitation: { url: {} } };
+    const { requestState, inputRequests } = resultOf(await current(client, "tools/call", asked, modes)) as Round;
+    const { url } = (inputRequests.page as { params: { url: string } }).params;
+    const opened = { ...asked, inputResponses: { page: { action: "accept" } }, requestState };
+    const second = current(client, "tools/call", opened, modes);
+    expect((await post(ada, new URL(url).pathname)).status).toBe(200);
+    expect(resultOf(await second)).toHaveProperty("structuredContent.id");
+    expect((await ada.fetch("/v1/keys/k")).status).toBe(404);
   });
 
   it("a client that can ask is not let off by a model that names things", async () => {
@@ -267,7 +296,7 @@ describe("what destroys", () => {
     const ada = await newPerson(locker);
     const client = await letIn(locker, ada);
     const session = await openSession(client);
-    expect((await call(client, "freeze_vault", { confirm: "freeze" })).structured).toMatchObject({
+    expect((await confirmed(client, "freeze_vault")).structured).toMatchObject({
       sessions_closed: 1,
     });
     expect((await current(client, "tools/list")).status).toBe(423);

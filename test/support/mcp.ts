@@ -202,6 +202,15 @@ type ToolError = {
   errors?: { field: string; rule: string }[];
 };
 
+/** Calls a tool that destroys as a client that shows forms, for a person who says yes. */
+export async function confirmed(client: Pick<Client, "url" | "token">, name: string, args: object = {}) {
+  const asked = { name, arguments: args };
+  const form = { elicitation: { form: {} } };
+  const { requestState } = resultOf(await current(client, "tools/call", asked, form));
+  const inputResponses = { confirm: { action: "accept", content: { confirm: true } } };
+  return toolAnswer(await current(client, "tools/call", { ...asked, inputResponses, requestState }, form));
+}
+
 /** Calls a tool as a client of 2026-07-28. */
 export async function call(
   client: Pick<Client, "url" | "token">,

@@ -77,6 +77,14 @@ export const DEVICE_OPERATIONS = {
     answer: Token,
     status: 200,
   },
+  restoreDevice: {
+    method: "post",
+    path: "/devices/{id}/restore",
+    summary: "Take back, within seven days, that an MCP client has revoked a device",
+    may: ["session"],
+    answer: Device,
+    status: 200,
+  },
   revokeDevice: {
     method: "delete",
     path: "/devices/{id}",

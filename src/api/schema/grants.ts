@@ -61,6 +61,14 @@ export const GRANT_OPERATIONS = {
     answer: Grant,
     status: 200,
   },
+  restoreGrant: {
+    method: "post",
+    path: "/grants/{id}/restore",
+    summary: "Take back, within seven days, that an MCP client has revoked another client",
+    may: ["session"],
+    answer: Grant,
+    status: 200,
+  },
   revokeGrant: {
     method: "delete",
     path: "/grants/{id}",

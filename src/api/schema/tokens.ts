@@ -136,6 +136,14 @@ export const TOKEN_OPERATIONS = {
     answer: Token,
     status: 200,
   },
+  restoreToken: {
+    method: "post",
+    path: "/tokens/{id}/restore",
+    summary: "Take back, within seven days, that an MCP client has revoked a token",
+    may: ["session"],
+    answer: Token,
+    status: 200,
+  },
   revokeToken: {
     method: "delete",
     path: "/tokens/{id}",

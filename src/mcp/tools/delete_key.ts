@@ -17,8 +17,9 @@ export const delete_key = tool({
   keyOf: ({ key }) => key,
   run: async ({ env, visit, person }, { key, confirm }) => {
     const asked = operationOf(env, visit, "vault:write", { key });
-    const { name } = answerOf(await keyHandlers.getKey({ ...asked, query: {}, body: {} }));
-    await person.confirm(`Delete the key "${name}"? Everything that uses it stops at once.`, name, confirm);
+    const { id, name } = answerOf(await keyHandlers.getKey({ ...asked, query: {}, body: {} }));
+    const question = `Delete the key "${name}"? Everything that uses it stops at once.`;
+    await person.confirm({ act: "delete_key", subject: id, name, question }, confirm);
     return answerOf(await keyHandlers.deleteKey({ ...asked, query: {}, body: {} }));
   },
 });

@@ -15,7 +15,8 @@ export const freeze_vault = tool({
   input: z.strictObject({ confirm: confirmedName('the word "freeze"') }),
   output: Receipt,
   run: async ({ env, visit, person }, { confirm }) => {
-    await person.confirm("Freeze the whole vault? Everything stops, this client too.", "freeze", confirm);
+    const question = "Freeze the whole vault? Everything stops, this client too.";
+    await person.confirm({ act: "freeze_vault", subject: visit.vault_id, name: "freeze", question }, confirm);
     return answerOf(await accountHandlers.freeze({ ...operationOf(env, visit, "vault:write"), query: {}, body: {} }));
   },
 });

@@ -17,7 +17,8 @@ export const revoke_client = tool({
   run: async ({ env, visit, person }, { id, confirm }) => {
     const asked = operationOf(env, visit, "vault:write", { id });
     const { client_name } = answerOf(await grantHandlers.getGrant({ ...asked, query: {}, body: {} }));
-    await person.confirm(`Disconnect the client "${client_name}"?`, client_name, confirm);
+    const question = `Disconnect the client "${client_name}"?`;
+    await person.confirm({ act: "revoke_client", subject: id, name: client_name, question }, confirm);
     return answerOf(await grantHandlers.revokeGrant({ ...asked, query: {}, body: {} }));
   },
 });

@@ -16,7 +16,8 @@ export const revoke_device = tool({
   run: async ({ env, visit, person }, { id, confirm }) => {
     const asked = operationOf(env, visit, "vault:write", { id });
     const { name } = answerOf(await deviceHandlers.getDevice({ ...asked, query: {}, body: {} }));
-    await person.confirm(`Sign the device "${name}" out?`, name, confirm);
+    const question = `Sign the device "${name}" out?`;
+    await person.confirm({ act: "revoke_device", subject: id, name, question }, confirm);
     return answerOf(await deviceHandlers.revokeDevice({ ...asked, query: {}, body: {} }));
   },
 });

@@ -16,7 +16,8 @@ export const revoke_token = tool({
   run: async ({ env, visit, person }, { id, confirm }) => {
     const asked = operationOf(env, visit, "vault:write", { id });
     const { name } = answerOf(await tokenHandlers.getToken({ ...asked, query: {}, body: {} }));
-    await person.confirm(`Revoke the app token "${name}"? Apps that use it stop at once.`, name, confirm);
+    const question = `Revoke the app token "${name}"? Apps that use it stop at once.`;
+    await person.confirm({ act: "revoke_token", subject: id, name, question }, confirm);
     return answerOf(await tokenHandlers.revokeToken({ ...asked, query: {}, body: {} }));
   },
 });

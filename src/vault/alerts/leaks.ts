@@ -54,8 +54,10 @@ async function endWhat(
   token: Token | undefined,
   origin: Origin,
 ): Promise<void> {
-  const { grants, tokens, gate } = parts;
+  const { grants, tokens, gate, regrets } = parts;
   const grant = grant_id === undefined ? undefined : grants.find(grant_id);
+  // What is out is not given back.
+  for (const id of [grant_id, token?.id]) if (id !== undefined) regrets.settle(id);
   if (grant !== undefined) {
     if (grant.revoked_at !== null) return;
     const cutting = endGrant(parts, grant.id);

@@ -1,4 +1,4 @@
-import { recognise, type Caller } from "../tokens/caller.ts";
+import { cameByMcp, recognise, type Caller } from "../tokens/caller.ts";
 import { cutKey, lastUse } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
 import type { ApiKey, NewKey } from "./keys.ts";
@@ -62,7 +62,7 @@ export async function deleteKey(parts: Parts, caller: Caller, ref: string): Prom
   const last_used_at = lastUse(parts, key.last_used_at, id);
   const versions = keys.versions(id);
   // What a client deletes its owner may want back; what they delete themselves is gone.
-  const regrettable = by.kind === "oat";
+  const regrettable = cameByMcp(caller);
   if (regrettable) throwAway(parts, key, now);
   const farewell = regrettable ? undefined : sayFarewell(parts, id);
   keys.delete(id);

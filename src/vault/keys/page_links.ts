@@ -12,17 +12,27 @@ import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
 import { revealKeys } from "./reveal.ts";
 import { grantsScope, type Scope } from "../policy/scopes.ts";
 import type { Secret } from "./sealer.ts";
+import type { Token } from "../tokens/token.ts";
+
+/** What a client may want to do that takes something away. */
+export type Act = "delete_key" | "revoke_token" | "revoke_device" | "revoke_client" | "freeze_vault";
+
+/** Such a wish: of what id, and the name that its person knows it by. */
+export type Deed = { act: Act; subject: string; name: string };
 
 /** What a person is asked to do on a page of ours, because no program and no model may see what passes there. */
 type Errand =
   | { kind: "store"; key: NewKey }
   | { kind: "rotate"; key_id: string; version: number }
   | { kind: "reveal"; key_id: string }
-  | { kind: "mint"; name: string; policy: PolicyInput; rotation: Rotation };
+  | { kind: "mint"; name: string; policy: PolicyInput; rotation: Rotation }
+  /** They do nothing but agree: whoever asked comes again and does it. */
+  | ({ kind: "agree"; key_id?: string | undefined } & Deed);
 
 /** The same as it is asked for: keys by name or id. */
 export type Wish =
   | Extract<Errand, { kind: "store" | "mint" }>
+  | ({ kind: "agree" } & Deed)
   | { kind: "rotate"; key: string }
   | { kind: "reveal"; key: string };
 
@@ -32,13 +42,15 @@ export type ShownPage = { asked_by: string } & (
   | { kind: "rotate"; key: ApiKey; destination: Destination }
   | { kind: "reveal"; key: ApiKey }
   | { kind: "mint"; name: string; policy: PolicyInput; keys: string[] | null; rotation: Rotation }
+  | ({ kind: "agree" } & Deed)
 );
 
 /** What came of it, for the person's eyes. */
 export type Done =
   | { kind: "store" | "rotate"; key: ApiKey }
   | { kind: "reveal"; key: ApiKey; secret: Secret }
-  | { kind: "mint"; minted: CreatedToken };
+  | { kind: "mint"; minted: CreatedToken }
+  | { kind: "agree" };
 
 const LIFE_MS = 10 * 60_000;
 const OPEN_AT_ONCE = 100;
@@ -47,6 +59,7 @@ const SCOPES: Record<Errand["kind"], Scope> = {
   rotate: "vault:write",
   reveal: "vault:reveal",
   mint: "vault:write",
+  agree: "vault:write",
 };
 
 type Link = { errand: Errand; asked_by: string; asked_by_id: string };
@@ -57,6 +70,8 @@ export function createPageLink(parts: Parts, caller: Caller, wish: Wish): { hand
   const by = recognise(parts.tokens, caller, now);
   const errand = errandOf(parts, wish);
   parts.sql.exec("DELETE FROM page_link WHERE expires_at <= ?", now);
+  // A model that asks for the same again and again leaves one page, not many.
+  if (errand.kind === "agree") parts.sql.exec(`DELETE FROM page_link WHERE ${SAME_DEED}`, ...deedOf(by, errand));
   const { n } = parts.sql.exec<{ n: number }>("SELECT count(*) AS n FROM page_link").one();
   if (n >= OPEN_AT_ONCE) throw new Problem("rate_limited", "Too many pages are open already.", { retry_after_s: 60 });
   const handle = randomBytes(16).toString("base64url");
@@ -69,7 +84,7 @@ export function createPageLink(parts: Parts, caller: Caller, wish: Wish): { hand
     actorOf(by).id,
     expires_at,
   );
-  const key = "key_id" in errand ? parts.keys.must(errand.key_id) : undefined;
+  const key = errand.kind !== "store" && "key_id" in errand ? parts.keys.find(errand.key_id ?? "") : undefined;
   record(parts, by, caller, ACTIONS[errand.kind], { key: key?.id, key_name: key?.name });
   return { handle, expires_at };
 }
@@ -79,6 +94,7 @@ const ACTIONS: Record<Errand["kind"], string> = {
   rotate: "key.entry_link",
   reveal: "page.reveal",
   mint: "page.mint",
+  agree: "page.agree",
 };
 
 /** What to show. Looking changes nothing: a page is used up by what is posted, never by a link that is followed. */
@@ -107,6 +123,8 @@ export function readPageLink(parts: Parts, caller: Caller, handle: string): Show
         keys: ids?.map((id) => parts.keys.must(id).name) ?? null,
       };
     }
+    case "agree":
+      return { ...errand, asked_by };
   }
 }
 
@@ -116,7 +134,7 @@ export function readPageLink(parts: Parts, caller: Caller, handle: string): Show
  */
 export async function usePageLink(parts: Parts, caller: Caller, handle: string, secret: Secret): Promise<Done> {
   const now = Date.now();
-  recognise(parts.tokens, caller, now);
+  const by = recognise(parts.tokens, caller, now);
   const { errand, asked_by_id } = find(parts, handle);
   assertStands(parts, errand, asked_by_id);
   const shown = errand.kind === "rotate" ? keyOf(parts, errand) : undefined;
@@ -142,7 +160,29 @@ export async function usePageLink(parts: Parts, caller: Caller, handle: string, 
         minted: await createToken(parts, caller, errand.name, errand.policy, errand.rotation, under),
       };
     }
+    case "agree":
+      record(parts, by, caller, "page.agreed", { subject: errand.subject, rule: errand.act, key: errand.key_id });
+      return { kind: "agree" };
   }
+}
+
+/** Takes the yes that this caller's person gave to this deed on a page, if they did: it is good for once. */
+export function takeAgreement(parts: Parts, caller: Caller, deed: Deed): boolean {
+  const by = recognise(parts.tokens, caller, Date.now());
+  const { rowsWritten } = parts.sql.exec(
+    `DELETE FROM page_link WHERE ${SAME_DEED} AND used_at IS NOT NULL AND expires_at > ?`,
+    ...deedOf(by, deed),
+    Date.now(),
+  );
+  return rowsWritten > 0;
+}
+
+/** Pages that ask for the same thing at the same client's wish. */
+const SAME_DEED =
+  "asked_by_id = ? AND errand ->> '$.kind' = 'agree' AND errand ->> '$.act' = ? AND errand ->> '$.subject' = ?";
+
+function deedOf(by: Token, { act, subject }: Deed): string[] {
+  return [actorOf(by).id, act, subject];
 }
 
 /** Voids every page that is still open. */
@@ -161,6 +201,8 @@ function errandOf(parts: Parts, wish: Wish): Errand {
     }
     case "reveal":
       return { kind: "reveal", key_id: parts.keys.must(wish.key).id };
+    case "agree":
+      return wish.act === "delete_key" ? { ...wish, key_id: parts.keys.must(wish.subject).id } : wish;
     case "mint": {
       if (wish.policy.allow_credential_endpoints === true)
         throw new Problem("insufficient_scope", "Only the owner makes a token that may mint or show credentials.");

@@ -11,6 +11,7 @@ import {
   askingDevice,
   askToUnlock,
   device,
+  giveDeviceBack,
   listDevices,
   lockDevice,
   redeemDevice,
@@ -43,6 +44,10 @@ export abstract class DeviceSurface extends GrantSurface {
 
   lockDevice(caller: Caller, id: string): Promise<Answer<Device>> {
     return this[stop](caller, (parts) => lockDevice(parts, caller, id));
+  }
+
+  giveDeviceBack(caller: Caller, id: string): Promise<Answer<Device>> {
+    return this[change](caller, (parts) => giveDeviceBack(parts, caller, id));
   }
 
   revokeDevice(caller: Caller, id: string): Promise<Answer<Receipt>> {

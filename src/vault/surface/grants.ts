@@ -1,9 +1,9 @@
 import type { Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Narrowing } from "../tokens/grants.ts";
-import { getGrant, listGrants, narrowGrant, revokeGrant, type GrantDetails } from "../tokens/manage_grants.ts";
+import { getGrant, giveGrantBack, listGrants, narrowGrant, revokeGrant, type GrantDetails } from "../tokens/manage_grants.ts";
 import type { Receipt } from "../receipt.ts";
-import { read, stop } from "../surface.ts";
+import { change, read, stop } from "../surface.ts";
 import { TokenSurface } from "./tokens.ts";
 
 /** What a person has let OAuth clients do. */
@@ -18,6 +18,10 @@ export abstract class GrantSurface extends TokenSurface {
 
   narrowGrant(caller: Caller, id: string, to: Narrowing): Promise<Answer<GrantDetails>> {
     return this[stop](caller, (parts) => narrowGrant(parts, caller, id, to));
+  }
+
+  giveGrantBack(caller: Caller, id: string): Promise<Answer<GrantDetails>> {
+    return this[change](caller, (parts) => giveGrantBack(parts, caller, id));
   }
 
   revokeGrant(caller: Caller, id: string): Promise<Answer<Receipt>> {

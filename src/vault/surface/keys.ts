@@ -8,7 +8,16 @@ import {
   type KeyDetails,
   type NewVersion,
 } from "../keys/change_keys.ts";
-import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../keys/page_links.ts";
+import {
+  createPageLink,
+  readPageLink,
+  takeAgreement,
+  usePageLink,
+  type Deed,
+  type Done,
+  type ShownPage,
+  type Wish,
+} from "../keys/page_links.ts";
 import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys/keys.ts";
 import { versionUses, withUses, type UsedVersion } from "../keys/key_uses.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../keys/manage_keys.ts";
@@ -78,6 +87,11 @@ export abstract class KeySurface extends Surface {
 
   deletedKeys(caller: Caller): Answer<Thrown[]> {
     return this[read](caller, ({ sql }) => thrown(sql, Date.now()));
+  }
+
+  /** Whether its person has agreed on a page of ours to what a client wants to do. It counts once. */
+  takeAgreement(caller: Caller, deed: Deed): Answer<boolean> {
+    return answer(() => takeAgreement(this[forCaller](caller), caller, deed));
   }
 
   /** Brings back what a client deleted within the last seven days. */

@@ -1,6 +1,7 @@
 import { answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import {
+  giveTokenBack,
   appToken,
   appTokenDetails,
   createToken,
@@ -75,6 +76,10 @@ export abstract class TokenSurface extends SpendSurface {
 
   resumeToken(caller: Caller, id: string): Promise<Answer<AppToken>> {
     return this[change](caller, (parts) => resumeToken(parts, caller, id));
+  }
+
+  giveTokenBack(caller: Caller, id: string): Promise<Answer<AppToken>> {
+    return this[change](caller, (parts) => giveTokenBack(parts, caller, id));
   }
 
   revokeToken(caller: Caller, id: string): Promise<Answer<Receipt>> {

@@ -205,8 +205,9 @@ export function dropAuthorizations({ sql }: Parts): void {
 }
 
 function endReplayed(parts: Parts, grant_id: string, origin: Origin): void {
-  const { grants, audit } = parts;
+  const { grants, audit, regrets } = parts;
   const grant = grants.find(grant_id);
+  regrets.settle(grant_id);
   if (grant === undefined || grant.revoked_at !== null) return;
   const actor = { kind: "oauth" as const, id: grant.id, name: grant.client.name };
   audit.append({ actor, action: "grant.revoke", outcome: "ok", rule: "code_replayed", ...origin }, Date.now());

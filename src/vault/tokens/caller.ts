@@ -76,6 +76,11 @@ export function recognise(tokens: Tokens, caller: Caller, now: number, effect: E
   return token;
 }
 
+/** Did they come by `/v1/mcp`? A model speaks there, whosever token it holds: a client's, or a device's for the bridge. */
+export function cameByMcp({ may }: Caller): boolean {
+  return may.some((authority) => authority.startsWith("oauth:"));
+}
+
 function grants(authority: Authority, token: Token, now: number): boolean {
   switch (authority) {
     case "session":

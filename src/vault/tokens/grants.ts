@@ -87,8 +87,7 @@ export class Grants {
   }
 
   add({ client_id, client, scopes, keys, ask, expires_at }: NewGrant, now: number): Grant {
-    if (this.list(undefined, GRANTS_LIMIT, now).length >= GRANTS_LIMIT)
-      throw new Problem("conflict", "A vault holds no more live grants; revoke some first.");
+    this.assertRoom(now);
     const id = `grt_${ulid(now)}`;
     this.#sql.exec(
       "INSERT INTO grant (id, client_id, client, scopes, keys, ask, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -102,6 +101,12 @@ export class Grants {
       expires_at,
     );
     return this.must(id);
+  }
+
+  /** Refuses where a vault holds as many live grants as it may. */
+  assertRoom(now: number): void {
+    if (this.list(undefined, GRANTS_LIMIT, now).length >= GRANTS_LIMIT)
+      throw new Problem("conflict", "A vault holds no more live grants; revoke some first.");
   }
 
   narrow({ id, scopes, keys, ask, expires_at }: Grant, to: Narrowing): Grant {
@@ -126,6 +131,11 @@ export class Grants {
 
   revoke(id: string, now: number): void {
     this.#write(id, "revoked_at = coalesce(revoked_at, ?)", now);
+  }
+
+  /** Takes back the end of a grant; of its tokens nothing is said. */
+  reinstate(id: string): void {
+    this.#write(id, "revoked_at = NULL");
   }
 
   pause(id: string, now: number): void {

@@ -6,6 +6,7 @@ import type { Origin } from "../audit/audit.ts";
 import { lifeEnd, recognise, slidingExpiry, type Caller } from "./caller.ts";
 import { challengeOf, takeRequest, type ConsentAnswer } from "./authorizations.ts";
 import type { Approval, Device, Proof, RevealChoice } from "./devices.ts";
+import { giveBack } from "./give_back.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { withUses } from "./manage_tokens.ts";
 import { cut, record, type Parts } from "../parts.ts";
@@ -85,13 +86,14 @@ export function redeemDevice(
   showing: Showing,
   origin: Origin,
 ): { token: string; id: string; expires_at: number } {
-  const { tokens, devices, audit, gate, env, vault_id } = parts;
+  const { tokens, devices, audit, gate, env, vault_id, regrets } = parts;
   const now = Date.now();
   const { code_hash } = showing;
   const approval = devices.approval(code_hash);
   if (approval === undefined || (approval.proof === null) !== (showing.proof === null)) throw unknownCode();
   if (approval.device_id !== null) {
     const device = tokens.find(approval.device_id);
+    if (approval.proof !== null) regrets.settle(approval.device_id);
     if (approval.proof !== null && device !== undefined && device.revoked_at === null) {
       void cut(parts, tokens.revoke(device.id, now).map(tagOf.token), "revoked");
       gate.bump();
@@ -124,6 +126,12 @@ function proves(wanted: Proof | null, shown: Showing["proof"]): boolean {
 
 function unknownCode(): Problem {
   return new Problem("invalid_grant", "This code is not known here, or was not approved.");
+}
+
+/** Takes back that a client has revoked it. */
+export function giveDeviceBack(parts: Parts, caller: Caller, id: string): Device {
+  giveBack(parts, caller, device(parts, id).id, "device.restore");
+  return device(parts, id);
 }
 
 export function renameDevice(parts: Parts, caller: Caller, id: string, name: string): Device {

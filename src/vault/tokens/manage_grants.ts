@@ -1,5 +1,6 @@
 import { Problem } from "../../problem.ts";
-import { recognise, type Caller } from "./caller.ts";
+import { cameByMcp, recognise, type Caller } from "./caller.ts";
+import { giveBack } from "./give_back.ts";
 import { cutTokens, judgeAgain } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
 import { tagOf } from "../calls/leashes.ts";
@@ -51,18 +52,29 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
 export function revokeGrant(parts: Parts, caller: Caller, id: string): Promise<Receipt> {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");
   const { revoked_at } = grantOf(parts, id);
-  const ended = endGrant(parts, id);
+  const ended = endGrant(parts, id, cameByMcp(caller));
   if (revoked_at === null) record(parts, by, caller, "grant.revoke", { subject: id });
   return ended;
 }
 
-/** Ends a grant for whatever reason. It is dead before this returns; the receipt comes once what it had open is cut. */
-export async function endGrant(parts: Parts, id: string): Promise<Receipt> {
-  const { grants, tokens, gate } = parts;
+/** Takes back that a client has revoked it. */
+export function giveGrantBack(parts: Parts, caller: Caller, id: string): GrantDetails {
+  giveBack(parts, caller, grantOf(parts, id).id, "grant.restore");
+  return getGrant(parts, id);
+}
+
+/**
+ * Ends a grant for whatever reason. It is dead before this returns; the receipt comes once what it had open is cut. Where a model
+ * wished it, its person may take that back.
+ */
+export async function endGrant(parts: Parts, id: string, by_model = false): Promise<Receipt> {
+  const { grants, tokens, gate, regrets } = parts;
   const now = Date.now();
   const { revoked_at, last_used_at } = getGrant(parts, id);
   grants.revoke(id, now);
   const ended = [id, ...tokens.revokeChildren(id, now)];
+  if (!by_model) regrets.settle(id);
+  else if (revoked_at === null) regrets.keep(id, ended, now);
   gate.bump();
   return { id, revoked_at: revoked_at ?? now, last_used_at, ...(await cutTokens(parts, ended, "revoked")) };
 }

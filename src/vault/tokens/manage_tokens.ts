@@ -1,7 +1,8 @@
 import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
-import { recognise, type Caller } from "./caller.ts";
+import { cameByMcp, recognise, type Caller } from "./caller.ts";
+import { giveBack } from "./give_back.ts";
 import { accountIdOf } from "../account/account.ts";
 import { cutTokens } from "./ending.ts";
 import type { Family } from "./families.ts";
@@ -125,16 +126,24 @@ export async function endToken(
   which: (self: Token) => Token,
   effect: Effect = "stop",
 ): Promise<Receipt> {
-  const { tokens, gate } = parts;
+  const { tokens, gate, regrets } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, effect);
   const { id, revoked_at, last_used_at } = which(by);
   const ended = tokens.revoke(id, now);
+  if (!cameByMcp(caller)) regrets.settle(id);
+  else if (revoked_at === null) regrets.keep(id, ended, now);
   if (revoked_at === null) {
     gate.bump();
     record(parts, by, caller, action, { subject: id });
   }
   return { id, revoked_at: revoked_at ?? now, last_used_at, ...(await cutTokens(parts, ended, "revoked")) };
+}
+
+/** Takes back that a client has revoked it. */
+export function giveTokenBack(parts: Parts, caller: Caller, id: string): AppToken {
+  giveBack(parts, caller, appToken(parts, id).id, "token.restore");
+  return appToken(parts, id);
 }
 
 /** Signs out everywhere: ends every browser session of this vault, the caller's own too. */

@@ -214,11 +214,7 @@ export class Tokens {
   /** Stores a new token; one too many of its kind is refused, and while the vault is frozen all but a sign-in. */
   add(token: NewToken, now: number): Token {
     if (token.kind !== "ses") this.assertThawed();
-    const limit = LIMITS[token.kind] ?? TOKENS_LIMIT;
-    // Each grant has one, and grants are counted.
-    if (token.kind !== "oat" && this.live(token.kind, now).length >= limit) {
-      throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
-    }
+    this.assertRoom(token.kind, now);
     const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
     this.#sql.exec(
       `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -234,6 +230,18 @@ export class Tokens {
       now,
     );
     return this.#must(id);
+  }
+
+  /** Refuses where a vault holds as many live tokens of a kind as it may. */
+  assertRoom(kind: TokenKind, now: number): void {
+    // Each grant has one, and grants are counted.
+    if (kind === "oat" || this.live(kind, now).length < (LIMITS[kind] ?? TOKENS_LIMIT)) return;
+    throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
+  }
+
+  /** Takes back the end of a token; of what was minted by it nothing is said. */
+  reinstate(id: string): void {
+    this.#write(id, "revoked_at = NULL");
   }
 
   /**
