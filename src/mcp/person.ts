@@ -9,7 +9,7 @@ import {
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { Deed } from "../vault/keys/page_links.ts";
+import type { Deed } from "../vault/keys/agreement.ts";
 import { newState, openState, sealState, type RequestState } from "./request_state.ts";
 import { callerFor, type Visit } from "./visit.ts";
 
@@ -30,7 +30,7 @@ export type Person = {
 };
 
 /** A one-time page of ours. */
-type Page = { url: string; expires_at: string };
+export type Page = { url: string; expires_at: string };
 /** How a page was handed over; `url` only where the model has to pass it on. */
 type Handed = {
   status: "opened" | "declined" | "link";
@@ -65,8 +65,7 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
   const vault = env.USER_VAULT.getByName(visit.vault_id);
   const caller = callerFor(visit, "vault:write");
   /** An answer counts once: played again, it would carry out a second time what was allowed once. */
-  const spend = ({ nonce, expires_at }: RequestState) =>
-    ask(vault.spend(visit.caller, nonce, expires_at));
+  const spend = ({ nonce, expires_at }: RequestState) => ask(vault.spend(visit.caller, nonce, expires_at));
   /** They agree on a page of ours, since the client shows no form: opened by it where it can, else by a link. */
   const agreed = async (question: string, deed: Deed) => {
     if (await ask(vault.takeAgreement(caller, deed))) return;

@@ -6,11 +6,11 @@ import { sessionObjectName } from "../vault/calls/mcp_sessions.ts";
 import { malformed } from "./refusal.ts";
 import { SESSION_VERSIONS } from "./server.ts";
 import type { Served } from "./serve.ts";
-import { frameIn, streamRequest } from "./session_wire.ts";
+import { eventStream } from "./event_stream.ts";
+import { streamRequest } from "./session_wire.ts";
 
 const INVALID_REQUEST = -32_600;
 const SERVER_ERROR = -32_000;
-const KEEP_ALIVE_MS = 15_000;
 /** Messages in one body (2025-03-26 allowed batches); each tool call in it is a call of its own. */
 const BATCH = 20;
 
@@ -85,55 +85,6 @@ async function connected({ env }: Served, session_id: string, asking: Request): 
   if (answer.webSocket === null) throw new Problem("not_found", "Session not found", { rule: "session" });
   answer.webSocket.accept();
   return answer.webSocket;
-}
-
-/** The socket's frames as an event stream. It ends with the last answer, with the session, or when the client leaves. */
-function eventStream(socket: WebSocket, request: Request, session_id: string): Response {
-  const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setInterval>;
-  const end = () => {
-    clearInterval(timer);
-    socket.close(1000);
-  };
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      const say = (text: string) => {
-        try {
-          controller.enqueue(encoder.encode(text));
-        } catch {
-          end();
-        }
-      };
-      const finish = () => {
-        end();
-        try {
-          controller.close();
-        } catch {
-          // The client had left already.
-        }
-      };
-      // Some proxies hold the head back until the first byte.
-      say(": open\n\n");
-      timer = setInterval(() => say(": keep-alive\n\n"), KEEP_ALIVE_MS);
-      socket.addEventListener("message", ({ data }) => {
-        const frame = frameIn(data);
-        if (frame === undefined) return;
-        say(frame.event);
-        if (frame.close === true) finish();
-      });
-      socket.addEventListener("close", finish);
-      socket.addEventListener("error", finish);
-      request.signal.addEventListener("abort", end);
-    },
-    cancel: end,
-  });
-  const headers = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache, no-transform",
-    "x-accel-buffering": "no",
-    "mcp-session-id": session_id,
-  };
-  return new Response(body, { headers });
 }
 
 function messagesOf(body: unknown): JSONRPCMessage[] | undefined {

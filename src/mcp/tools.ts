@@ -23,6 +23,7 @@ import { store_key } from "./tools/store_key.ts";
 import { store_oauth_credential } from "./tools/store_oauth_credential.ts";
 import { rotate_key } from "./tools/rotate_key.ts";
 import { reveal_key } from "./tools/reveal_key.ts";
+import { connect_key } from "./tools/connect_key.ts";
 import { create_token } from "./tools/create_token.ts";
 import { freeze_vault } from "./tools/freeze_vault.ts";
 import { holds, type Visit } from "./visit.ts";
@@ -41,6 +42,7 @@ const TOOLS: readonly Tool[] = [
   proxy_request,
   store_key,
   store_oauth_credential,
+  connect_key,
   rotate_key,
   rename_key,
   pause_key,

@@ -6,6 +6,7 @@ import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Browser } from "../support/browser.ts";
 import { browserOf, connectByBrowser, connectedKey } from "../support/connecting.ts";
 import { mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { call, letIn } from "../support/mcp.ts";
 import { startOAuthUpstream, type OAuthUpstream } from "../support/oauth_upstream.ts";
 
 let locker: LocalLocker;
@@ -236,4 +237,26 @@ it("a client's secret is sent to no endpoint that is private or our own, in a de
       expect(() => destinationOf(wanted({ [field]: url }), secret, config), `${field} ${url}`).toThrow(
         `placement.${field}`,
       );
+});
+
+describe("a page that an MCP client hands to its person", () => {
+  it("connects the key for that person alone, says who asked, and is void once the client is gone", async () => {
+    const { ada } = await withKey();
+    const [client, eve] = [await letIn(locker, ada), await newPerson(locker, "eve")];
+    const { structured, text } = await call(client, "connect_key", { key: "account" });
+    expect(structured).toMatchObject({ status: "link", next: expect.stringContaining("get_key_metadata") as string });
+    const url = String(structured?.url);
+    expect(text).not.toContain(upstream.client_secret);
+    expect(await (await browserOf(ada).visit(url)).text()).toContain("Agent");
+    expect((await browserOf(eve).visit(url)).status).toBe(404);
+    expect((await post(browserOf(eve), url)).status).toBe(404);
+    const { sent } = await setOut(browserOf(ada), url);
+    expect(sent.origin).toBe(upstream.origin);
+
+    const again = String((await call(client, "connect_key", { key: "account" })).structured?.url);
+    await ada.api("DELETE", `/v1/grants/${client.grant_id}`);
+    expect((await post(browserOf(ada), again)).status).toBe(404);
+    const reader = await letIn(locker, ada, { scopes: ["vault:write"], keys: [] });
+    expect((await call(reader, "connect_key", { key: "account" })).error).toMatchObject({ code: "not_found" });
+  });
 });

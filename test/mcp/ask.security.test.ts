@@ -37,7 +37,12 @@ const wanted = (path: string, more: object = {}) => ({
 });
 const roundOf = async (params: Record<string, unknown>, capabilities: object) =>
   resultOf(await current(client, "tools/call", params, capabilities)) as Round;
-const comeBack = async (params: Record<string, unknown>, { requestState }: Round, answer: object, modes: object = URLS) =>
+const comeBack = async (
+  params: Record<string, unknown>,
+  { requestState }: Round,
+  answer: object,
+  modes: object = URLS,
+) =>
   resultOf(
     await current(client, "tools/call", { ...params, inputResponses: { approval: answer }, requestState }, modes),
   );
@@ -122,6 +127,16 @@ it("a client that cannot ask is told where its owner answers, and may come again
   await decide(question?.id ?? "", "once");
   expect((await call(client, "proxy_request", args)).structured).toMatchObject({ status: 200 });
   expect(upstream.seen).toHaveLength(1);
+});
+
+it("and hears meanwhile what is waited for, where it listens for progress", async () => {
+  const session = await openSession(client);
+  const asked = { ...wanted("/told", { timeout_seconds: 1 }), _meta: { progressToken: "p" } };
+  const { messages } = await session.request("tools/call", asked);
+  const [question] = await questions();
+  const [told] = messages.filter(({ method }) => method === "notifications/progress");
+  expect(told?.params).toMatchObject({ progressToken: "p" });
+  expect(told?.params?.message).toContain(`/approvals/${question?.id}`);
 });
 
 it("in a session the page is asked for on the call's own stream", async () => {

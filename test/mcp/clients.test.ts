@@ -16,7 +16,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { connect, tokenRequest, type OAuthClient } from "../support/oauth.ts";
+import { inVault } from "../support/mcp.ts";
+import { connect, REDIRECT_URI, tokenRequest, type OAuthClient, type Tokens } from "../support/oauth.ts";
 
 let locker: LocalLocker;
 let home: string;
@@ -30,27 +31,57 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-/** A token that is shown with every request, and may be another one tomorrow: what a client's OAuth store does. */
-type Signed = { person: Person; url: URL; fetch: typeof fetch; refresh: () => Promise<void>; token: () => string };
+/** A client's OAuth store, in the shape that all SDKs want: it renews by itself, and says when it wants to see its person again. */
+class Store {
+  readonly clientMetadata = { redirect_uris: [REDIRECT_URI], client_name: "Agent" };
+  readonly redirectUrl = REDIRECT_URI;
+  readonly #client: OAuthClient;
+  #tokens: Tokens | undefined;
+  saved = 0;
+  asked_again = 0;
+
+  constructor({ client, ...tokens }: Tokens & { client: OAuthClient }) {
+    this.#client = client;
+    this.#tokens = tokens;
+  }
+
+  clientInformation = () => this.#client;
+  tokens = () => this.#tokens;
+  saveTokens = (tokens: object) => {
+    this.saved++;
+    this.#tokens = tokens as Tokens;
+  };
+  invalidateCredentials = () => {
+    this.#tokens = undefined;
+  };
+  redirectToAuthorization = () => void this.asked_again++;
+  saveCodeVerifier = () => {};
+  codeVerifier = () => "";
+  state = () => "the-state";
+}
+
+type Signed = { person: Person; url: URL; store: Store; token: string; refresh_token: string; client: OAuthClient };
 
 async function signedIn(): Promise<Signed> {
   const person = await newPerson(locker);
   await storeKey(person, "openai", "http://127.0.0.1:9");
-  const { access_token, refresh_token, client } = await connect(locker, person, { scope: "vault:read vault:write" });
-  let [token, next] = [access_token, refresh_token ?? ""];
-  const withToken: typeof fetch = (input, init) => {
-    const headers = new Headers(init?.headers);
-    headers.set("authorization", `Bearer ${token}`);
-    return fetch(input, { ...init, headers });
+  const let_in = await connect(locker, person, { scope: "vault:read vault:write" });
+  const { access_token: token, refresh_token = "", client } = let_in;
+  return {
+    person,
+    url: new URL(`${locker.publicOrigin}/v1/mcp`),
+    store: new Store(let_in),
+    token,
+    refresh_token,
+    client,
   };
-  const refresh = async () => {
-    const { client_id } = client satisfies OAuthClient;
-    const answer = await tokenRequest(locker, { grant_type: "refresh_token", refresh_token: next, client_id });
-    const fresh = await answer.json<{ access_token: string; refresh_token: string }>();
-    expect(fresh.access_token).not.toBe(token);
-    [token, next] = [fresh.access_token, fresh.refresh_token];
-  };
-  return { person, url: new URL(`${locker.publicOrigin}/v1/mcp`), fetch: withToken, refresh, token: () => token };
+}
+
+/** An hour passes: what was issued until now is refused. */
+async function expire({ person, token }: Signed): Promise<void> {
+  await inVault(locker, person, "UPDATE access SET expires_at = ?", Date.now() - 1);
+  const name = token.slice(10, 34);
+  await locker.miniflare.unsafeEvictDurableObject("apilocker", "UserVault", { name, webSockets: "hibernate" });
 }
 
 async function disconnect({ person }: Signed): Promise<void> {
@@ -65,52 +96,98 @@ describe.each([
   ["SDK v2, of today", { mode: "auto" } as const],
   ["SDK v2, as of 2025", "legacy" as const],
 ])("%s", (_name, versionNegotiation) => {
-  it("connects, lists, calls what it lists, goes on after a refresh, and is told when it is disconnected", async () => {
+  it("connects, lists, calls what it lists, renews itself in between, and is told when it is disconnected", async () => {
     const signed = await signedIn();
+    const { store } = signed;
     const options = versionNegotiation === "legacy" ? {} : { versionNegotiation };
     const client = new CurrentClient({ name: "test", version: "1" }, options);
-    await client.connect(new CurrentTransport(signed.url, { fetch: signed.fetch }));
+    await client.connect(new CurrentTransport(signed.url, { authProvider: store }));
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name)).toContain("list_keys");
     // The client checks structured content against the schema that was listed, for every tool that can be called for nothing.
     for (const { name, annotations } of tools)
       if (annotations?.readOnlyHint === true && name !== "get_key_metadata" && name !== "explain_access")
         expect((await client.callTool({ name, arguments: {} })).isError, name).not.toBe(true);
-    await signed.refresh();
+    expect(store.saved).toBe(0);
+    await expire(signed);
     expect((await client.callTool(KEYS)).structuredContent).toMatchObject(SHOWN);
+    expect([store.saved, store.asked_again]).toEqual([1, 0]);
     await disconnect(signed);
-    await expect(async () => client.callTool(KEYS)).rejects.toThrow(/401|unauthori|revoked/i);
+    await expect(async () => client.callTool(KEYS)).rejects.toThrow(/unauthori/i);
+    expect([store.saved, store.asked_again]).toEqual([1, 1]);
     await client.close().catch(() => {});
   });
 });
 
-it("SDK v1 connects, lists, calls, goes on after a refresh, and is told when it is disconnected", async () => {
+it.each([
+  ["today", { mode: "auto" } as const],
+  ["2025", undefined],
+])(
+  "a call that must ask first has the SDK of %s open the question's page, and goes on by itself",
+  async (_era, era) => {
+    const person = await newPerson(locker);
+    await storeKey(person, "openai", "http://127.0.0.1:9");
+    const let_in = await connect(locker, person, { scope: "vault:read vault:proxy", ask: "every" });
+    const options = {
+      capabilities: { elicitation: { url: {} } },
+      ...(era === undefined ? {} : { versionNegotiation: era }),
+    };
+    const client = new CurrentClient({ name: "test", version: "1" }, options);
+    const opened: string[] = [];
+    client.setRequestHandler("elicitation/create", async ({ params }) => {
+      const { url = "" } = params as { url?: string };
+      opened.push(url);
+      await person.api("POST", `/v1/approvals/${url.split("/").at(-1)}`, { decision: "no" });
+      return { action: "accept" };
+    });
+    const url = new URL(`${locker.publicOrigin}/v1/mcp`);
+    await client.connect(new CurrentTransport(url, { authProvider: new Store(let_in) }));
+    const answer = await client.callTool({ name: "proxy_request", arguments: { key: "openai", path: "/v1/models" } });
+    expect(opened).toHaveLength(1);
+    expect(opened[0]).toContain(`${locker.publicOrigin}/approvals/apr_`);
+    expect(answer).toMatchObject({ isError: true });
+    expect(JSON.stringify(answer)).toContain("said no");
+    await client.close();
+  },
+);
+
+it("SDK v1 connects, lists, calls, renews itself in between, and is told when it is disconnected", async () => {
   const signed = await signedIn();
+  const { store } = signed;
   const client = new OldClient({ name: "test", version: "1" });
-  await client.connect(new OldTransport(signed.url, { fetch: signed.fetch as never }) as never);
+  await client.connect(new OldTransport(signed.url, { authProvider: store }) as never);
   expect((await client.listTools()).tools.map(({ name }) => name)).toContain("list_keys");
-  await signed.refresh();
+  await expire(signed);
   expect((await client.callTool(KEYS)).structuredContent).toMatchObject(SHOWN);
+  expect([store.saved, store.asked_again]).toEqual([1, 0]);
   await disconnect(signed);
-  await expect(async () => client.callTool(KEYS)).rejects.toThrow(/401|unauthori|revoked/i);
+  await expect(async () => client.callTool(KEYS)).rejects.toThrow(/unauthori/i);
+  expect(store.asked_again).toBe(1);
   await client.close().catch(() => {});
 });
 
-it("the AI SDK connects and calls", async () => {
+it("the AI SDK connects, calls, renews itself in between, and is told when it is disconnected", async () => {
   const signed = await signedIn();
-  const headers = { authorization: `Bearer ${signed.token()}` };
-  const client = await createMCPClient({ transport: { type: "http", url: signed.url.href, headers } });
+  const { store } = signed;
+  const client = await createMCPClient({
+    transport: { type: "http", url: signed.url.href, authProvider: store as never },
+  });
   const tools = await client.tools();
-  expect(Object.keys(tools)).toContain("list_keys");
-  const answer = await tools.list_keys?.execute({}, { toolCallId: "1", messages: [] } as never);
-  expect(answer).toMatchObject({ structuredContent: SHOWN });
-  await client.close();
+  const list = async () => tools.list_keys?.execute({}, { toolCallId: "1", messages: [] } as never);
+  expect(await list()).toMatchObject({ structuredContent: SHOWN });
+  await expire(signed);
+  expect(await list()).toMatchObject({ structuredContent: SHOWN });
+  expect([store.saved, store.asked_again]).toEqual([1, 0]);
+  await disconnect(signed);
+  await expect(list()).rejects.toThrow(/unauthori/i);
+  expect(store.asked_again).toBe(1);
+  await client.close().catch(() => {});
 });
 
 it("mcp-remote carries a stdio client here", async () => {
   const signed = await signedIn();
   const entry = join(dirname(createRequire(import.meta.url).resolve("mcp-remote/package.json")), "dist", "proxy.js");
-  const args = [entry, signed.url.href, "--allow-http", "--header", `Authorization:Bearer ${signed.token()}`];
+  const args = [entry, signed.url.href, "--allow-http", "--header", `Authorization:Bearer ${signed.token}`];
   const env = { ...process.env, HOME: home, MCP_REMOTE_CONFIG_DIR: home } as Record<string, string>;
   const client = new OldClient({ name: "test", version: "1" });
   await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: "ignore" }));
@@ -118,25 +195,33 @@ it("mcp-remote carries a stdio client here", async () => {
   await client.close();
 });
 
-it.each(["legacy", "modern"])("the Inspector finds its way in the %s era", async (era) => {
-  const signed = await signedIn();
+/** The Inspector's command line, as it is installed: one call of it. */
+function inspect({ url }: Signed, token: string, era: string, ...more: string[]) {
   const at = dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/inspector/package.json"));
   const { bin } = JSON.parse(readFileSync(join(at, "package.json"), "utf8")) as { bin: Record<string, string> };
   const entry = join(at, bin["mcp-inspector"] ?? "");
-  const asked = [
-    "--cli",
-    signed.url.href,
-    "--transport",
-    "http",
-    "--protocol-era",
-    era,
-    "--header",
-    `Authorization: Bearer ${signed.token()}`,
-  ];
+  const where = ["--cli", url.href, "--transport", "http", "--protocol-era", era, "--format", "json"];
+  const args = [entry, ...where, "--header", `Authorization: Bearer ${token}`, ...more];
   const env = { ...process.env, HOME: home, MCP_INSPECTOR_SECRET_STORE: "file" };
-  const run = (...more: string[]) => promisify(execFile)(process.execPath, [entry, ...asked, ...more], { env });
-  expect((await run("--method", "tools/list", "--format", "json")).stdout).toContain("list_keys");
-  expect((await run("--method", "tools/call", "--tool-name", "list_keys", "--format", "json")).stdout).toContain(
-    "openai",
-  );
+  return promisify(execFile)(process.execPath, args, { env });
+}
+
+const CALL = ["--method", "tools/call", "--tool-name", "list_keys"] as const;
+
+it.each(["legacy", "modern"])("the Inspector finds its way in the %s era", async (era) => {
+  const signed = await signedIn();
+  const listed = await inspect(signed, signed.token, era, "--method", "tools/list");
+  expect(listed.stdout).toContain("list_keys");
+  expect((await inspect(signed, signed.token, era, ...CALL)).stdout).toContain("openai");
+});
+
+it("the Inspector goes on with a token that was renewed, and is told when it is disconnected", async () => {
+  const signed = await signedIn();
+  await expire(signed);
+  const { client_id } = signed.client;
+  const asked = { grant_type: "refresh_token", refresh_token: signed.refresh_token, client_id };
+  const { access_token } = await (await tokenRequest(locker, asked)).json<Tokens>();
+  expect((await inspect(signed, access_token, "auto", ...CALL)).stdout).toContain("openai");
+  await disconnect(signed);
+  await expect(inspect(signed, access_token, "auto", ...CALL)).rejects.toThrow(/unauthori|auth_required|401|sign in/i);
 });

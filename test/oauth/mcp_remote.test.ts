@@ -11,7 +11,8 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { activity, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { inVault } from "../support/mcp.ts";
 import { consent, resourceOf } from "../support/oauth.ts";
 
 const PROXY = join(dirname(createRequire(import.meta.url).resolve("mcp-remote/package.json")), "dist", "proxy.js");
@@ -52,8 +53,8 @@ async function signIn(request: IncomingMessage): Promise<void> {
   await fetch(await consent(ada, pathname + search));
 }
 
-/** One process of mcp-remote under an MCP client; answers the names of the tools that it sees. */
-async function toolsThroughOne(): Promise<string[]> {
+/** One process of mcp-remote, and an MCP client to put on top of it. */
+function one() {
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [PROXY, resourceOf(locker), "--allow-http"],
@@ -63,7 +64,12 @@ async function toolsThroughOne(): Promise<string[]> {
     >,
     stderr: "ignore",
   });
-  const client = new Client({ name: "test", version: "1" });
+  return { transport, client: new Client({ name: "test", version: "1" }) };
+}
+
+/** The names of the tools that one sees. */
+async function toolsThroughOne(): Promise<string[]> {
+  const { transport, client } = one();
   try {
     await client.connect(transport, { timeout: 60_000 });
     return (await client.listTools()).tools.map(({ name }) => name);
@@ -101,3 +107,23 @@ it("several processes that find their shared access token expired refresh at onc
   expect(rows.filter(({ action }) => action === "token.refresh").length).toBeGreaterThanOrEqual(2);
   expect(rows.filter(({ action }) => action === "refresh.reuse")).toEqual([]);
 }, 240_000);
+
+it("one that is connected renews its token in the middle, and asks its person again once it was disconnected", async () => {
+  const { transport, client } = one();
+  try {
+    await client.connect(transport, { timeout: 60_000 });
+    const keys = () => client.callTool({ name: "list_keys", arguments: {} });
+    expect(JSON.stringify(await keys())).toContain("my-key");
+    await inVault(locker, ada, "UPDATE access SET expires_at = ?", Date.now() - 1);
+    const name = ada.cookie.slice(ada.cookie.indexOf("alk_ses_")).slice(10, 34);
+    await locker.miniflare.unsafeEvictDurableObject("apilocker", "UserVault", { name, webSockets: "hibernate" });
+    expect(JSON.stringify(await keys())).toContain("my-key");
+    const before = sign_ins;
+    const { items } = await ada.api<{ items: { id: string }[] }>("GET", "/v1/grants");
+    for (const { id } of items) await ada.api("DELETE", `/v1/grants/${id}`);
+    await Promise.race([keys(), eventually(async () => sign_ins > before, 30_000)]).catch(() => {});
+    await eventually(async () => sign_ins > before, 30_000);
+  } finally {
+    await client.close();
+  }
+}, 120_000);

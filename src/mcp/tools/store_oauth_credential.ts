@@ -27,7 +27,8 @@ export const store_oauth_credential = tool({
     const destination = catalogDestination(provider, asked.config, "oauth", scopes);
     const key = { name, note, scrub: false, tags: [], revealable: false, expires_at: null, destination };
     const message = `Type the OAuth client of the new credential "${name}" (${new URL(destination.origin).host}).`;
-    const next = "Once the owner has typed and connected it, get_key_metadata shows how it stands.";
+    const next =
+      "Once the owner has typed it, they may connect it there, or connect_key gives them the page; get_key_metadata shows how it stands.";
     return handOver(asked, message, { kind: "store", key }, next);
   },
 });

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { OAuthPlacement } from "../../catalog/provider.ts";
 import { logFault, Problem } from "../../problem.ts";
 import { actorOf } from "../tokens/actor.ts";
+import { assertAskerStands } from "../keys/asker.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { judgeAgain } from "../tokens/ending.ts";
 import type { ApiKey } from "../keys/keys.ts";
@@ -30,11 +31,12 @@ export function createConnectLink(parts: Parts, caller: Caller, ref: string): { 
   const expires_at = now + LIFE_MS;
   parts.sql.exec("DELETE FROM connect_link WHERE expires_at <= ?", now);
   parts.sql.exec(
-    "INSERT INTO connect_link (hash, key_id, version, asked_by, expires_at) VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO connect_link (hash, key_id, version, asked_by, asked_by_id, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
     hashOf(handle),
     key.id,
     key.version,
     by.name,
+    actorOf(by).id,
     expires_at,
   );
   record(parts, by, caller, "key.connect_link", { key: key.id, key_name: key.name });
@@ -131,16 +133,18 @@ export function dropConnectLinks({ sql }: Parts): void {
   sql.exec("DELETE FROM connect_link");
 }
 
-function find({ sql, keys }: Parts, handle: string): ConnectPage {
+function find(parts: Parts, handle: string): ConnectPage {
+  const { sql, keys } = parts;
   const [link] = sql
-    .exec<{ key_id: string; version: number; asked_by: string }>(
-      "SELECT key_id, version, asked_by FROM connect_link WHERE hash = ? AND expires_at > ?",
+    .exec<{ key_id: string; version: number; asked_by: string; asked_by_id: string | null }>(
+      "SELECT key_id, version, asked_by, asked_by_id FROM connect_link WHERE hash = ? AND expires_at > ?",
       hashOf(handle),
       Date.now(),
     )
     .toArray();
   if (link === undefined)
     throw new Problem("not_found", "This page was used already, or is too old. Ask for a new one.");
+  if (link.asked_by_id !== null) assertAskerStands(parts, link.asked_by_id, "vault:write", link.key_id);
   const key = keys.must(link.key_id);
   if (key.version !== link.version)
     throw new Problem("conflict", "The key was changed since this page was made. Ask for a new one.");

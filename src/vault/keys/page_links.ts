@@ -2,23 +2,17 @@ import { createHash, randomBytes } from "node:crypto";
 import { Problem } from "../../problem.ts";
 import { actorOf } from "../tokens/actor.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
+import { dropQuestions, type Deed } from "./agreement.ts";
+import { assertAskerStands } from "./asker.ts";
 import { rotateKey } from "./change_keys.ts";
-import { judgeToken } from "../policy/judge.ts";
 import type { ApiKey, Destination, NewKey } from "./keys.ts";
 import { createKey } from "./manage_keys.ts";
 import { createToken, type CreatedToken, type Rotation } from "../tokens/manage_tokens.ts";
 import { record, type Parts } from "../parts.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
 import { revealKeys } from "./reveal.ts";
-import { grantsScope, type Scope } from "../policy/scopes.ts";
+import type { Scope } from "../policy/scopes.ts";
 import type { Secret } from "./sealer.ts";
-import type { Token } from "../tokens/token.ts";
-
-/** What a client may want to do that takes something away. */
-export type Act = "delete_key" | "revoke_token" | "revoke_device" | "revoke_client" | "freeze_vault";
-
-/** Such a wish: of what id, and the name that its person knows it by. */
-export type Deed = { act: Act; subject: string; name: string };
 
 /** What a person is asked to do on a page of ours, because no program and no model may see what passes there. */
 type Errand =
@@ -71,7 +65,7 @@ export function createPageLink(parts: Parts, caller: Caller, wish: Wish): { hand
   const errand = errandOf(parts, wish);
   parts.sql.exec("DELETE FROM page_link WHERE expires_at <= ?", now);
   // A model that asks for the same again and again leaves one page, not many.
-  if (errand.kind === "agree") parts.sql.exec(`DELETE FROM page_link WHERE ${SAME_DEED}`, ...deedOf(by, errand));
+  if (errand.kind === "agree") dropQuestions(parts, by, errand);
   const { n } = parts.sql.exec<{ n: number }>("SELECT count(*) AS n FROM page_link").one();
   if (n >= OPEN_AT_ONCE) throw new Problem("rate_limited", "Too many pages are open already.", { retry_after_s: 60 });
   const handle = randomBytes(16).toString("base64url");
@@ -166,25 +160,6 @@ export async function usePageLink(parts: Parts, caller: Caller, handle: string, 
   }
 }
 
-/** Takes the yes that this caller's person gave to this deed on a page, if they did: it is good for once. */
-export function takeAgreement(parts: Parts, caller: Caller, deed: Deed): boolean {
-  const by = recognise(parts.tokens, caller, Date.now());
-  const { rowsWritten } = parts.sql.exec(
-    `DELETE FROM page_link WHERE ${SAME_DEED} AND used_at IS NOT NULL AND expires_at > ?`,
-    ...deedOf(by, deed),
-    Date.now(),
-  );
-  return rowsWritten > 0;
-}
-
-/** Pages that ask for the same thing at the same client's wish. */
-const SAME_DEED =
-  "asked_by_id = ? AND errand ->> '$.kind' = 'agree' AND errand ->> '$.act' = ? AND errand ->> '$.subject' = ?";
-
-function deedOf(by: Token, { act, subject }: Deed): string[] {
-  return [actorOf(by).id, act, subject];
-}
-
 /** Voids every page that is still open. */
 export function dropPageLinks({ sql }: Parts): void {
   sql.exec("DELETE FROM page_link");
@@ -232,16 +207,8 @@ function keyOf({ keys }: Parts, { key_id, version }: Extract<Errand, { kind: "ro
   throw new Problem("conflict", "The key was changed since this page was made. Ask for a new one.");
 }
 
-/** Whoever asked must still be there, and still be one who may ask this: a page is worth no more than who it came from. */
 function assertStands(parts: Parts, errand: Errand, asked_by_id: string): void {
-  const void_page = new Problem("not_found", "Whoever asked for this may not ask for it any more.");
-  const key_id = "key_id" in errand ? errand.key_id : undefined;
-  const grant = parts.grants.find(asked_by_id);
-  const token = grant === undefined ? parts.tokens.find(asked_by_id) : undefined;
-  if (token !== undefined && judgeToken({ token, now: Date.now() }) === undefined) return;
-  if (grant === undefined || grant.revoked_at !== null || grant.paused_at !== null) throw void_page;
-  if ((grant.expires_at ?? Infinity) <= Date.now() || !grantsScope(grant.scopes, SCOPES[errand.kind])) throw void_page;
-  if (key_id !== undefined && grant.keys?.includes(key_id) === false) throw void_page;
+  assertAskerStands(parts, asked_by_id, SCOPES[errand.kind], "key_id" in errand ? errand.key_id : undefined);
 }
 
 /** A token that somebody asked for is never more than they are, and ends with them (SECURITY S3). */

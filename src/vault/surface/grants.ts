@@ -1,7 +1,14 @@
 import type { Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Narrowing } from "../tokens/grants.ts";
-import { getGrant, giveGrantBack, listGrants, narrowGrant, revokeGrant, type GrantDetails } from "../tokens/manage_grants.ts";
+import {
+  getGrant,
+  giveGrantBack,
+  listGrants,
+  narrowGrant,
+  revokeGrant,
+  type GrantDetails,
+} from "../tokens/manage_grants.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, read, stop } from "../surface.ts";
 import { TokenSurface } from "./tokens.ts";

@@ -8,16 +8,8 @@ import {
   type KeyDetails,
   type NewVersion,
 } from "../keys/change_keys.ts";
-import {
-  createPageLink,
-  readPageLink,
-  takeAgreement,
-  usePageLink,
-  type Deed,
-  type Done,
-  type ShownPage,
-  type Wish,
-} from "../keys/page_links.ts";
+import { takeAgreement, type Deed } from "../keys/agreement.ts";
+import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../keys/page_links.ts";
 import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys/keys.ts";
 import { versionUses, withUses, type UsedVersion } from "../keys/key_uses.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../keys/manage_keys.ts";
