@@ -31,7 +31,7 @@ const FULL: Plan = {
 const QUICK: Plan = {
   ...FULL,
   name: "quick",
-  limit_ms: MINUTE_MS,
+  limit_ms: 2 * MINUTE_MS,
   warmup_ms: 500,
   latency: { rounds: 6, calls: 50 },
   throughput: { ...FULL.throughput, rounds: 1, window_ms: 400 },

@@ -42,6 +42,8 @@ type OpenRow = {
 export class Spending {
   readonly #sql: SqlStorage;
   readonly #prices: Prices;
+  /** Calls under way that a budget pays for: read once, then followed, so that one that nobody pays for costs no look-up. */
+  #open: Set<number> | undefined;
 
   constructor(sql: SqlStorage, prices: Prices) {
     this.#sql = sql;
@@ -85,6 +87,7 @@ export class Spending {
     now: number,
   ): void {
     const most = this.most(key.provider, estimate);
+    this.#reserved().add(seq);
     this.#sql.exec(
       "INSERT INTO spend_open (seq, token_ids, day, key_id, provider, estimate, most) VALUES (?, ?, ?, ?, ?, ?, ?)",
       seq,
@@ -99,11 +102,13 @@ export class Spending {
 
   /** The call never left: it cost nothing. */
   release(seq: number): void {
+    if (!this.#reserved().delete(seq)) return;
     this.#sql.exec("DELETE FROM spend_open WHERE seq = ?", seq);
   }
 
   /** Books a call that a budget pays for, once; answers its cost in millionths of a dollar, and whether it was estimated. */
   book(seq: number, metered: Metered | undefined): { cost: number; estimated: boolean } | undefined {
+    if (!this.#reserved().delete(seq)) return undefined;
     const [row] = this.#sql.exec<OpenRow>("DELETE FROM spend_open WHERE seq = ? RETURNING *", seq).toArray();
     if (row === undefined) return undefined;
     const { day, key_id, provider, most } = row;
@@ -146,6 +151,16 @@ export class Spending {
   /** Forgets days that no budget looks at any more. */
   forget(before_day: number): void {
     this.#sql.exec("DELETE FROM spend WHERE day < ?", before_day);
+  }
+
+  #reserved(): Set<number> {
+    this.#open ??= new Set(
+      this.#sql
+        .exec<{ seq: number }>("SELECT seq FROM spend_open")
+        .toArray()
+        .map(({ seq }) => seq),
+    );
+    return this.#open;
   }
 }
 
