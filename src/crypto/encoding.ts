@@ -2,18 +2,29 @@ import { crc32 } from "node:zlib";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+const FIVE_DIGITS = 62 ** 5;
+
 /** Base62 characters that hold `bytes` bytes: the width is fixed, so every value has exactly one spelling. */
 export function base62Width(bytes: number): number {
   return Math.ceil((bytes * 8) / Math.log2(62));
 }
 
-/** Fixed-width, big-endian base62. */
+/** Fixed-width, big-endian base62: long division, five digits a pass, which a double holds exactly. */
 export function base62(bytes: Uint8Array): string {
-  let rest = BigInt(`0x${Buffer.from(bytes).toString("hex") || "0"}`);
+  const number = [...bytes];
+  const width = base62Width(bytes.length);
   let text = "";
-  for (let i = base62Width(bytes.length); i > 0; i--) {
-    text = ALPHABET[Number(rest % 62n)] + text;
-    rest /= 62n;
+  while (text.length < width) {
+    let rest = 0;
+    for (const [i, byte] of number.entries()) {
+      const part = rest * 256 + byte;
+      number[i] = Math.floor(part / FIVE_DIGITS);
+      rest = part % FIVE_DIGITS;
+    }
+    for (let i = 0; i < 5 && text.length < width; i++) {
+      text = ALPHABET[rest % 62] + text;
+      rest = Math.floor(rest / 62);
+    }
   }
   return text;
 }

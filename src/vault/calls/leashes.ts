@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { sha256 } from "../../crypto/digest.ts";
 import type { Connection } from "partyserver";
 
 /** The close code that means: the decision no longer stands. Any other end of a leash is asked again (SECURITY S6). */
@@ -40,12 +40,12 @@ export const tagOf = {
 
 /** A lease: 128 random bits that open one leash. Only its hash is stored. */
 export function newLease(): { lease: string; hash: string } {
-  const lease = randomBytes(16).toString("base64url");
+  const lease = crypto.getRandomValues(Buffer.alloc(16)).toString("base64url");
   return { lease, hash: leaseHash(lease) };
 }
 
 export function leaseHash(lease: string): string {
-  return createHash("sha256").update(lease).digest("base64url");
+  return sha256(lease);
 }
 
 /**
