@@ -1,11 +1,12 @@
 import { Problem } from "../problem.ts";
 import { TOKEN_LIKE } from "../crypto/token.ts";
+import type { HeaderLines } from "./headers.ts";
 import { decodeForm, withoutParameters } from "./query.ts";
 import { Scrubber } from "./scrub.ts";
 import { spellings } from "./spellings.ts";
 
 /** A call's headers and query without our token, and the token. `query` is raw, without the question mark. */
-export type Found = { token: string; headers: Headers; query: string };
+export type Found = { token: string; headers: HeaderLines; query: string };
 
 /** How every token begins, in every spelling that is looked for: most requests are cleared by this one glance. */
 const MARKER = new RegExp(
@@ -21,19 +22,17 @@ const DECODED_AT_MOST = 5;
  * any header whose value holds it, an offered WebSocket subprotocol, or a query parameter. Exactly one token, else 401;
  * in a query only an app token, since a URL is no place for anything that lives longer (SECURITY S26).
  */
-export function takeToken(given: Headers, rawQuery: string): Found {
-  const headers = new Headers(given);
-  // Cookies are not read here, and never go upstream (SECURITY S1).
-  headers.delete("cookie");
+export function takeToken(given: HeaderLines, rawQuery: string): Found {
+  const headers: [string, string][] = [];
   const found = new Set<string>();
   for (const [name, value] of given) {
+    // Cookies are not read here, and never go upstream (SECURITY S1).
     if (name === "cookie") continue;
     const tokens = name === "authorization" ? inAuthorization(value) : tokensIn(value);
-    if (tokens.length === 0) continue;
     for (const token of tokens) found.add(token);
-    const rest = name === "sec-websocket-protocol" ? withoutProtocols(value) : "";
-    if (rest === "") headers.delete(name);
-    else headers.set(name, rest);
+    if (tokens.length === 0) headers.push([name, value]);
+    else if (name === "sec-websocket-protocol" && withoutProtocols(value) !== "")
+      headers.push([name, withoutProtocols(value)]);
   }
   const query = withoutParameters(rawQuery, (name, value) => {
     const tokens = tokensIn(`${name}=${value}`);
@@ -50,8 +49,8 @@ export function takeToken(given: Headers, rawQuery: string): Found {
 }
 
 /** A second copy in a spelling that no SDK uses (encoded twice, base64 in a header of its own) must not slip upstream. */
-function assertGone(token: string, headers: Headers, query: string): void {
-  const text = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n") + `\n?${query}`;
+function assertGone(token: string, headers: HeaderLines, query: string): void {
+  const text = headers.map(([name, value]) => `${name}: ${value}`).join("\n") + `\n?${query}`;
   for (const reading of readings(text)) {
     if (MARKER.test(reading) && new Scrubber([token]).text(reading) !== reading)
       throw new Problem("invalid_token", "The request carries its token a second time, in another spelling.");

@@ -1,6 +1,14 @@
 import { Problem } from "../problem.ts";
 import { parameterNames } from "./query.ts";
 
+/** A request's headers, walked once: names are lower-case, and no name comes twice but where the runtime keeps lines apart. */
+export type HeaderLines = readonly (readonly [name: string, value: string])[];
+
+/** The value of a header, as `Headers.get` would tell it. */
+export function valueOf(lines: HeaderLines, name: string): string | null {
+  return lines.find(([known]) => known === name)?.[1] ?? null;
+}
+
 /** Headers that end at each hop (RFC 9110 §7.6.1), whether or not `Connection` names them. */
 const HOP_BY_HOP = [
   "connection",
@@ -73,8 +81,8 @@ const METHOD_OVERRIDE = /^(x-http-method.*|x-method-override)$/;
 const ACTIVE_CONTENT = /(^|[,\s])(text\/html|[^;,\s]*[/+]xml|text\/xsl|multipart\/)/i;
 
 /** The caller's headers as the upstream may see them; our token is already out. */
-export function upstreamHeaders(given: Headers): Headers {
-  const nominated = new Set((given.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
+export function upstreamHeaders(given: HeaderLines): Headers {
+  const nominated = nominatedIn(valueOf(given, "connection"));
   const headers = new Headers();
   for (const [name, value] of given) {
     const known = dashed(name);
@@ -88,22 +96,24 @@ export function upstreamHeaders(given: Headers): Headers {
   }
   // Only what the runtime can take apart again, since an answer may have to be scrubbed (SECURITY S20); and part of an
   // encoded body can be taken apart by nobody.
-  headers.set("accept-encoding", given.has("range") ? "identity" : narrowed(given.get("accept-encoding")));
+  const whole = valueOf(given, "range") === null;
+  headers.set("accept-encoding", whole ? narrowed(valueOf(given, "accept-encoding")) : "identity");
   return headers;
 }
 
 /** Does the call carry a header or parameter by which some servers take another method? (SECURITY S26) */
-export function overridesMethod(headers: Headers, query: string): boolean {
+export function overridesMethod(headers: HeaderLines, query: string): boolean {
   // PHP reads a dot or a space in a name as an underscore, and `_method[]` as `_method`.
   const names = parameterNames(query).map((name) => name.trim().replace(/[. ]/g, "_").toLowerCase());
   if (names.some((name) => name === "_method" || name.startsWith("_method["))) return true;
-  return [...headers.keys()].some((name) => METHOD_OVERRIDE.test(dashed(name)));
+  return headers.some(([name]) => METHOD_OVERRIDE.test(dashed(name)));
 }
 
 /** Refuses a browser that navigates, embeds or registers a worker: the proxy serves programs (SECURITY S1). */
-export function refuseBrowsers(headers: Headers): void {
-  const dest = headers.get("sec-fetch-dest");
-  const navigates = headers.get("sec-fetch-mode") === "navigate" || headers.get("service-worker") === "script";
+export function refuseBrowsers(headers: HeaderLines): void {
+  const dest = valueOf(headers, "sec-fetch-dest");
+  const navigates =
+    valueOf(headers, "sec-fetch-mode") === "navigate" || valueOf(headers, "service-worker") === "script";
   if (navigates || (dest !== null && dest !== "empty" && dest !== "websocket")) {
     throw new Problem(
       "browser_refused",
@@ -125,7 +135,7 @@ export function guard(headers: Headers): Headers {
 
 /** The upstream's headers as the client may see them. `scrub` takes the credential out of a value. */
 export function clientHeaders(given: Headers, scrub: (value: string) => string): Headers {
-  const nominated = new Set((given.get("connection") ?? "").split(",").map((name) => name.trim().toLowerCase()));
+  const nominated = nominatedIn(given.get("connection"));
   const headers = new Headers();
   for (const [name, value] of given) {
     if (
@@ -139,13 +149,25 @@ export function clientHeaders(given: Headers, scrub: (value: string) => string):
   return guard(headers);
 }
 
+/** Headers that `Connection` names: they end at this hop (RFC 9110 §7.6.1). */
+function nominatedIn(connection: string | null): ReadonlySet<string> {
+  return connection === null ? NONE : new Set(connection.split(",").map((name) => name.trim().toLowerCase()));
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 /** A header's name as servers that hand headers on as variables read it: to them `_` and `-` are one. */
 function dashed(name: string): string {
-  return name.replaceAll("_", "-");
+  return name.includes("_") ? name.replaceAll("_", "-") : name;
 }
+
+const CODINGS = [
+  ["gzip", /(^|[,\s])gzip\s*(;|,|$)/],
+  ["br", /(^|[,\s])br\s*(;|,|$)/],
+] as const;
 
 function narrowed(accept: string | null): string {
   const wanted = (accept ?? "").toLowerCase();
-  const codings = ["gzip", "br"].filter((coding) => new RegExp(`(^|[,\\s])${coding}\\s*(;|,|$)`).test(wanted));
+  const codings = CODINGS.flatMap(([coding, named]) => (named.test(wanted) ? [coding] : []));
   return codings.length > 0 ? codings.join(", ") : "identity";
 }

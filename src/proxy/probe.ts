@@ -26,7 +26,10 @@ export async function probe(
   try {
     const target = targetOf(dispatch.destination, dispatch.path, call.query);
     assertForeign(config, target);
-    const headers = upstreamHeaders(new Headers({ accept: "*/*", "user-agent": "apilocker" }));
+    const headers = upstreamHeaders([
+      ["accept", "*/*"],
+      ["user-agent", "apilocker"],
+    ]);
     inject(headers, target, dispatch.destination, dispatch.secret);
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const { status, body } = await fetch(target, {

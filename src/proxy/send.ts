@@ -9,7 +9,7 @@ import { isOurs } from "../vault/alerts/public_host.ts";
 import type { Ask, Dispatch } from "../vault/calls/gate.ts";
 import { ProxyCall } from "./call.ts";
 import { takeToken } from "./find_token.ts";
-import { guard, overridesMethod, refuseBrowsers, upstreamHeaders } from "./headers.ts";
+import { guard, overridesMethod, refuseBrowsers, upstreamHeaders, valueOf, type HeaderLines } from "./headers.ts";
 import { handBack } from "./hand_back.ts";
 import { askFirst, contentDigest, PATIENCE, type Patience } from "./hold.ts";
 import { inject } from "./inject.ts";
@@ -20,7 +20,6 @@ import { returnSettlements, takeSettlements } from "./settlements.ts";
 import { readProxyPath, targetOf, type ProxyPath } from "./target.ts";
 import { ESTIMATED_BYTES, estimateOf } from "./usage.ts";
 
-const FIRST_BYTE_MS = 300_000;
 const HEADER_BYTES = 64 * 1024;
 const REPLAYED_BYTES = ESTIMATED_BYTES;
 const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
@@ -37,7 +36,7 @@ type Errand = {
   ctx: Waiting;
   request: Request;
   asked: ProxyPath;
-  headers: Headers;
+  headers: HeaderLines;
   query: string;
   vault_id: string;
   mac: string;
@@ -85,9 +84,10 @@ function refusalOf(problem: Problem): Response {
 /** A call, step by step: refuse what needs no asking, ask the vault once, send, carry the answer, settle. */
 async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   const config = configOf(env);
-  assertServable(request);
+  const lines = [...request.headers];
+  assertServable(request, lines);
   const asked = readProxyPath(request.url);
-  const { token, headers, query } = takeToken(request.headers, asked.query);
+  const { token, headers, query } = takeToken(lines, asked.query);
   const { kind, vault_id, hash, mac, weak } = verifyToken(config.token_keys, token);
   if (!TAKEN.has(kind))
     throw new Problem("invalid_token", "The proxy takes app tokens, devices and OAuth access tokens.");
@@ -96,7 +96,7 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   await limitWeak(env, { weak }, origin.ip);
 
   const overridden = overridesMethod(headers, query);
-  const upgrade = isUpgrade(request);
+  const upgrade = isUpgrade(lines);
   const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, upgrade, ...origin };
   return carry({
     config,
@@ -127,8 +127,9 @@ export async function callFor(
   patience: Patience,
 ): Promise<Response> {
   const config = configOf(env);
-  assertServable(request);
-  const { method, headers } = request;
+  const headers = [...request.headers];
+  assertServable(request, headers);
+  const { method } = request;
   const body = request.body && (await request.arrayBuffer());
   const { query, key, path } = asked;
   const question = { hash, key, method, path, overridden: overridesMethod(headers, query), ...origin };
@@ -226,12 +227,12 @@ function again({ call: { dispatch } }: Attempt): Pick<Ask, "overlap" | "stale"> 
   return dispatch.overlaps ? { overlap: true } : { stale: dispatch.renews };
 }
 
-function assertServable(request: Request): void {
+function assertServable(request: Request, headers: HeaderLines): void {
   if (REFUSED_METHODS.has(request.method))
     throw new Problem("method_not_allowed", `${request.method} is never sent on.`);
-  refuseBrowsers(request.headers);
+  refuseBrowsers(headers);
   let size = 0;
-  for (const [name, value] of request.headers) size += name.length + value.length + 4;
+  for (const [name, value] of headers) size += name.length + value.length + 4;
   if (size > HEADER_BYTES) throw new Problem("too_large", "The request's headers are larger than 64 KiB.");
   if (hasUnusualBody(request) && !request.headers.has("content-length")) {
     throw new Problem("invalid_request", `A body of unknown length cannot be sent with ${request.method}.`);
@@ -292,19 +293,19 @@ async function authorize({ env, vault_id, mac, question }: Errand): Promise<Disp
   }
 }
 
-function isUpgrade({ headers }: Request): boolean {
-  return headers.get("upgrade")?.toLowerCase() === "websocket";
+function isUpgrade(headers: HeaderLines): boolean {
+  return valueOf(headers, "upgrade")?.toLowerCase() === "websocket";
 }
 
-function prepare(config: Config, dispatch: Dispatch, { request, asked, headers: given, query }: Errand): Upstream {
+function prepare(config: Config, dispatch: Dispatch, { asked, headers: given, query }: Errand): Upstream {
   // No path at all is judged as `/`, but means the base address itself: `/graphql` and `/graphql/` are two things.
   const target = targetOf(dispatch.destination, asked.path === "" ? "" : dispatch.path, query);
   assertForeign(config, target);
   const headers = upstreamHeaders(given);
-  const upgrade = isUpgrade(request);
+  const upgrade = isUpgrade(given);
   if (upgrade) {
     headers.set("upgrade", "websocket");
-    const protocols = given.get("sec-websocket-protocol");
+    const protocols = valueOf(given, "sec-websocket-protocol");
     if (protocols !== null) headers.set("sec-websocket-protocol", protocols);
   }
   if (dispatch.scrub) {
@@ -326,7 +327,7 @@ async function send(
   { target, headers, upgrade }: Upstream,
 ): Promise<Response> {
   if (upgrade) await call.leashNow();
-  const late = setTimeout(() => call.stop("first_byte"), FIRST_BYTE_MS);
+  else call.follow(request.signal);
   try {
     // The runtime lets a body through with a GET only from a Request that came with it.
     const carried = hasUnusualBody(request) ? new Request(target, request) : target;
@@ -336,14 +337,13 @@ async function send(
       // A redirect is handed back, not followed: following it would carry the credential to a host that nobody named.
       redirect: "manual",
       cache: "no-store",
-      signal: AbortSignal.any([call.stopped, request.signal]),
+      // What becomes of a socket once it is open is the relay's affair.
+      signal: upgrade ? AbortSignal.any([call.stopped, request.signal]) : call.stopped,
     });
     call.answered(answer.status);
     return answer;
   } catch (fault) {
     if (call.stopped.aborted) throw fault;
     throw new Problem("upstream_unreachable", "The upstream could not be reached.", { cause: fault });
-  } finally {
-    clearTimeout(late);
   }
 }

@@ -69,7 +69,7 @@ test("wherever a token stands and however it is spelled, it is taken out or the 
       const query = parameters.map(({ before, value, after }) => `${before}=${value}${after}`).join("&");
       let found: ReturnType<typeof takeToken>;
       try {
-        found = takeToken(headers, query);
+        found = takeToken([...headers], query);
       } catch (refused) {
         expect(refused).toMatchObject({ code: "invalid_token" });
         return;
@@ -79,7 +79,7 @@ test("wherever a token stands and however it is spelled, it is taken out or the 
       taken++;
       for (const [name, value] of found.headers) expect(tells(`${name}: ${value}`), `${name}: ${value}`).toBe(false);
       expect(tells(found.query), found.query).toBe(false);
-      expect(found.headers.has("cookie")).toBe(false);
+      expect(found.headers.map(([name]) => name)).not.toContain("cookie");
     }),
     { numRuns: 20_000 },
   );
@@ -89,8 +89,8 @@ test("wherever a token stands and however it is spelled, it is taken out or the 
 test("in a query only an app token is taken: what lives longer has no place in a URL", () => {
   for (const kind of ["ses", "dev", "oat", "ort", "ref"] as const) {
     const { token } = mintToken(RING, kind, newVaultId());
-    expect(() => takeToken(new Headers(), `key=${token}`)).toThrow(/Only an app token/);
-    expect(takeToken(new Headers({ "x-api-key": token }), "").token).toBe(token);
+    expect(() => takeToken([], `key=${token}`)).toThrow(/Only an app token/);
+    expect(takeToken([["x-api-key", token]], "").token).toBe(token);
   }
 });
 
@@ -112,7 +112,7 @@ describe("parameters of a query", () => {
 });
 
 test("a method override is known by any spelling of its name, and nothing else is taken for one", () => {
-  const overrides = (query: string, headers = {}) => overridesMethod(new Headers(headers), query);
+  const overrides = (query: string, headers = {}) => overridesMethod([...new Headers(headers)], query);
   for (const query of [
     "_method=PUT",
     "a=1&_Method",
