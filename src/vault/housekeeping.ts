@@ -50,6 +50,7 @@ type Parts = {
 
 const LOOK_AGAIN_MS = 5 * 60_000;
 const RETRY_BLOBS_MS = 60 * 60_000;
+const WATCH_MS = 24 * 60 * 60_000;
 
 /** What a vault does when nobody asks: ship the audit rows, end abandoned calls, let go of blobs that KV surely has. */
 export class Housekeeping {
@@ -116,10 +117,10 @@ export class Housekeeping {
       await this.#parts.catchUp();
       throw fault;
     });
-    if (shipped > 0) jobs.plan("retain", now + PACK_AFTER_MS);
-    // Whatever was given an end has left a row.
-    if (shipped > 0) jobs.plan("watch", now);
-    if (shipped === BATCH_ROWS) jobs.plan("ship", now);
+    if (shipped.rows > 0) jobs.plan("retain", now + PACK_AFTER_MS);
+    // Whatever was given an end has left a row, and it is not one of a call: those come by the thousand, and keys would be looked through for each batch.
+    if (shipped.rows > 0) jobs.plan("watch", shipped.managed ? now : now + WATCH_MS);
+    if (shipped.rows === BATCH_ROWS) jobs.plan("ship", now);
   }
 
   /** Ends calls that nobody carries any more, and plans to look again at the rest. */

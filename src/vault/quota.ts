@@ -4,6 +4,8 @@ import { dayOf } from "./policy/limits.ts";
 const DAY_MS = 86_400_000;
 /** Beyond this the store is kept for what must always work: revoking, pausing, signing in. */
 const OUTBOX_BYTES = 1024 * 1024 * 1024;
+/** How large the store is, is looked up once in so many rows: they are small beside what it may hold. */
+const LOOK_EVERY_ROWS = 64;
 
 /**
  * Keeps one vault's uses from filling its store or the shared archive (SECURITY S14). Rows a day are told by the chain's own
@@ -14,6 +16,7 @@ export class Quota {
   readonly #rows_a_day: number;
   #day: number;
   #began_at_seq: number;
+  #looked_at_seq = -LOOK_EVERY_ROWS;
 
   constructor(sql: SqlStorage, rows_a_day: number) {
     this.#sql = sql;
@@ -29,8 +32,10 @@ export class Quota {
   assertRoom(head_seq: number, now: number): void {
     const day = dayOf(now);
     if (day !== this.#day) this.#begin(day, head_seq);
+    if (head_seq - this.#looked_at_seq < LOOK_EVERY_ROWS && !this.#isSpent(head_seq, day)) return;
     const refusal = this.refusal(head_seq, now);
     if (refusal !== undefined) throw refusal;
+    this.#looked_at_seq = head_seq;
   }
 
   /** Why a use would be refused now; undefined where there is room. Writes nothing. */
@@ -40,10 +45,14 @@ export class Quota {
       return new Problem("unavailable", detail, { rule: "outbox", retry_after_s: 60 });
     }
     const day = dayOf(now);
-    if (day !== this.#day || head_seq - this.#began_at_seq < this.#rows_a_day) return undefined;
+    if (!this.#isSpent(head_seq, day)) return undefined;
     const retry_after_s = Math.ceil(((day + 1) * DAY_MS - now) / 1_000);
     const detail = "This vault has recorded as much today as it may (audit_quota).";
     return new Problem("rate_limited", detail, { rule: "audit_quota", retry_after_s });
+  }
+
+  #isSpent(head_seq: number, day: number): boolean {
+    return day === this.#day && head_seq - this.#began_at_seq >= this.#rows_a_day;
   }
 
   #begin(day: number, head_seq: number): void {

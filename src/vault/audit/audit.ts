@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { ulid } from "ulid";
+import { sha256 } from "../../crypto/digest.ts";
 import { filterSql, tallySql, type ActivityFilter, type Tally } from "./activity_filter.ts";
 
 /** Who did it. */
@@ -75,7 +75,14 @@ export type Settled = { seq: number; prev: string; of: string; at: string } & Ou
 
 /** The hash of a chained text. Its `prev` is inside it, so each hash covers all that came before (SECURITY S17). */
 export function chainHash(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
+  return sha256(text);
+}
+
+/** All that is random in an id is drawn at once: `ulid` by itself asks the runtime sixteen times. */
+function newRowId(now: number): string {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  let at = 0;
+  return `aud_${ulid(now, () => (random[at++] ?? 0) / 256)}`;
 }
 
 /** A call that goes on after its decision: the lease that opens its leash, and the path where the row has only a part of it. */
@@ -100,6 +107,8 @@ export class Audit {
   readonly #sql: SqlStorage;
   readonly #onRow: OnRow;
   #heads: ChainHeads = GENESIS;
+  /** Hashes of pending rows that were written since this object woke: ending one need not look it up. */
+  readonly #pending = new Map<number, string>();
 
   constructor(sql: SqlStorage, onRow: OnRow) {
     this.#sql = sql;
@@ -169,7 +178,7 @@ export class Audit {
   /** Appends a row. Without an outcome it stays pending until it is settled. */
   append(event: Event, now: number, reserved?: Reserved): { seq: number; id: string } {
     const seq = this.#heads.head_seq + 1;
-    const id = `aud_${ulid(now)}`;
+    const id = newRowId(now);
     const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
     const decision = JSON.stringify(entry);
     const hash = chainHash(decision);
@@ -185,20 +194,19 @@ export class Audit {
       reserved?.path ?? null,
     );
     this.#heads = { ...this.#heads, head_seq: seq, head_hash: hash };
+    if (pending) this.#pending.set(seq, hash);
     this.#onRow(pending ? "pending" : "whole", seq, now, { event });
     return { seq, id };
   }
 
   /** Ends a pending row. The first outcome stands, but what is said after we gave a call up is recorded too. */
   settle(seq: number, outcome: Outcome, now: number): void {
-    const [row] = this.#sql
-      .exec<{ hash: string }>("SELECT hash FROM audit WHERE seq = ? AND pending = 1", seq)
-      .toArray();
-    if (row === undefined) return this.#settleLate(seq, outcome, now);
+    const of = this.#pendingHash(seq);
+    if (of === undefined) return this.#settleLate(seq, outcome, now);
     const entry: Settled = {
       seq: this.#heads.outcome_seq + 1,
       prev: this.#heads.outcome_hash,
-      of: row.hash,
+      of,
       at: new Date(now).toISOString(),
       ...outcome,
     };
@@ -210,6 +218,7 @@ export class Audit {
       hash,
       seq,
     );
+    this.#pending.delete(seq);
     this.#heads = { ...this.#heads, outcome_seq: entry.seq, outcome_hash: hash };
     this.#onRow("whole", seq, now, { outcome });
   }
@@ -252,6 +261,7 @@ export class Audit {
   forget(seqs: readonly number[]): void {
     const { head_seq, head_hash, outcome_seq, outcome_hash } = this.#heads;
     this.#sql.exec("DELETE FROM audit WHERE seq IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
+    for (const seq of seqs) this.#pending.delete(seq);
     this.#sql.exec(
       "UPDATE vault SET head_seq = ?, head_hash = ?, outcome_seq = ?, outcome_hash = ?",
       head_seq,
@@ -259,6 +269,11 @@ export class Audit {
       outcome_seq,
       outcome_hash,
     );
+  }
+
+  #pendingHash(seq: number): string | undefined {
+    const select = "SELECT hash FROM audit WHERE seq = ? AND pending = 1";
+    return this.#pending.get(seq) ?? this.#sql.exec<{ hash: string }>(select, seq).toArray()[0]?.hash;
   }
 
   /** The row may be in D1 by now, and what is chained is never changed: a late outcome gets a row of its own (SECURITY S17). */

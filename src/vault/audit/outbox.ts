@@ -4,8 +4,11 @@ import type { Keys } from "../keys/keys.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Versions } from "../keys/versions.ts";
 
-/** How many rows go to D1 at once, and how long one may wait for company (DESIGN D2). */
-export const BATCH_ROWS = 100;
+/**
+ * How many rows go to D1 at once, and how long one may wait for company (DESIGN D2). On one machine D1 stands on the vault's own
+ * thread, so the call that comes while a batch leaves waits for it: fewer than one in a hundred does.
+ */
+export const BATCH_ROWS = 200;
 export const BATCH_WAIT_MS = 10_000;
 
 /** One statement whatever the number of rows; shipping a row again changes nothing, and a deleted vault's come too late. */
@@ -31,24 +34,34 @@ const OUTBOX_SCAN = 10_000;
 /** D1 has rows under our numbers that are not ours. */
 export class OtherRows extends Error {}
 
-/** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. Returns how many were shipped. */
+/** What left for D1: how many rows, and whether anything but the use of keys is among them. */
+export type Shipped = { rows: number; managed: boolean };
+
+/** Rows that change nothing about keys, tokens and grants. */
+const USES: ReadonlySet<string> = new Set(["proxy.call", "proxy.late", "tool.call"]);
+
+/** A row, and its decision as it was parsed: once. */
+type Read = { row: AuditRow; decision: Decision };
+
+/** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. */
 export async function ship(
   db: D1Database,
   vault_id: string,
   storage: DurableObjectStorage,
   audit: Audit,
   counted: Counted,
-): Promise<number> {
+): Promise<Shipped> {
   const rows = audit.whole(BATCH_ROWS);
-  if (rows.length === 0) return 0;
-  const packed = rows.map((row) => ({ ...row, at: Date.parse(decisionOf(row).at) }));
+  if (rows.length === 0) return { rows: 0, managed: false };
+  const read = rows.map(readRow);
+  const packed = read.map(({ row, decision }) => ({ ...row, at: Date.parse(decision.at) }));
   const { meta } = await db.prepare(INSERT).bind(vault_id, JSON.stringify(packed)).run();
   if (meta.changes !== rows.length) await assertArrived(db, vault_id, rows);
   storage.transactionSync(() => {
     audit.forget(rows.map(({ seq }) => seq));
-    countUses(rows, counted);
+    countUses(read, counted);
   });
-  return rows.length;
+  return { rows: rows.length, managed: read.some(({ decision }) => !USES.has(decision.action)) };
 }
 
 /** Some seq was there before: shipped earlier by us, or somebody else's row, and then ours must not be forgotten. */
@@ -60,11 +73,11 @@ async function assertArrived(db: D1Database, vault_id: string, rows: readonly Au
 
 /** What is not counted yet, since it is still in the outbox. */
 export function recentUses(audit: Audit): Map<string, Use> {
-  return usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN));
+  return usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN).map(readRow));
 }
 
 /** What rows say about the use of tokens and keys, one write per token, key and version. */
-function usesOf(rows: readonly AuditRow[]): Map<string, Use> {
+function usesOf(rows: readonly Read[]): Map<string, Use> {
   const uses = new Map<string, Use>();
   const add = (id: string, used: number, refused: number, at: number | null): Use => {
     const sum = uses.get(id) ?? { uses: 0, refused: 0, last_used_at: null, versions: new Map() };
@@ -74,8 +87,7 @@ function usesOf(rows: readonly AuditRow[]): Map<string, Use> {
     uses.set(id, sum);
     return sum;
   };
-  for (const row of rows) {
-    const decision = decisionOf(row);
+  for (const { row, decision } of rows) {
     if (decision.action !== "proxy.call") continue;
     const refused =
       decision.outcome === "refused" ||
@@ -97,7 +109,7 @@ function usesOf(rows: readonly AuditRow[]): Map<string, Use> {
   return uses;
 }
 
-function countUses(rows: readonly AuditRow[], { tokens, grants, keys, versions: counted }: Counted): void {
+function countUses(rows: readonly Read[], { tokens, grants, keys, versions: counted }: Counted): void {
   for (const [id, { uses, refused, last_used_at, versions }] of usesOf(rows)) {
     if (id.startsWith("key_")) {
       keys.addUse(id, uses, last_used_at ?? 0);
@@ -107,6 +119,6 @@ function countUses(rows: readonly AuditRow[], { tokens, grants, keys, versions: 
   }
 }
 
-function decisionOf(row: AuditRow): Decision {
-  return JSON.parse(row.decision) as Decision;
+function readRow(row: AuditRow): Read {
+  return { row, decision: JSON.parse(row.decision) as Decision };
 }

@@ -17,10 +17,11 @@ const LONELY_MS = 60 * DAY_MS;
 export async function retain(db: D1Database, vault_id: string, now: number): Promise<number | null> {
   while (await packSome(db, vault_id, now));
   while (await purgeOne(db, vault_id, now));
+  // By number, which is by age too: a search by time alone would read every row there is.
   const oldest = await db
-    .prepare("SELECT min(at) AS at FROM audit WHERE vault_id = ?")
+    .prepare("SELECT at FROM audit WHERE vault_id = ? ORDER BY seq LIMIT 1")
     .bind(vault_id)
-    .first<{ at: number | null }>();
+    .first<{ at: number }>();
   const segment = await db
     .prepare("SELECT min(last_at) AS at FROM audit_segment WHERE vault_id = ?")
     .bind(vault_id)
@@ -37,12 +38,12 @@ function rowsDue(oldest_at: number | null, now: number): number {
 }
 
 async function packSome(db: D1Database, vault_id: string, now: number): Promise<boolean> {
-  const { results: rows } = await db
-    .prepare(
-      "SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND at < ? ORDER BY seq LIMIT ?",
-    )
-    .bind(vault_id, now - PACK_AFTER_MS, SEGMENT_ROWS)
+  const { results } = await db
+    .prepare("SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? ORDER BY seq LIMIT ?")
+    .bind(vault_id, SEGMENT_ROWS)
     .all<AuditRow>();
+  const young = results.findIndex((row) => atOf(row) >= now - PACK_AFTER_MS);
+  const rows = young < 0 ? results : results.slice(0, young);
   const [first] = rows;
   if (first === undefined) return false;
   const lonely = rows.length < SEGMENT_ROWS && atOf(first) > now - LONELY_MS;
