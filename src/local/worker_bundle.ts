@@ -6,7 +6,7 @@ import { ROOT } from "./project.ts";
  * Packages ask for Node's modules in CommonJS; the runtime has them as modules only. `agents` asks for two of them, for mail
  * that nobody sends here.
  */
-const nodeModules: Plugin = {
+export const nodeModules: Plugin = {
   name: "node-modules",
   setup(build) {
     build.onResolve({ filter: /^(node:)?(path|os)$/ }, ({ path, kind }) => {
@@ -22,7 +22,7 @@ const nodeModules: Plugin = {
 };
 
 /** Refusals are worded by us: zod's messages in forty languages are never shown, and would be half of what starts. */
-const oneLanguage: Plugin = {
+export const oneLanguage: Plugin = {
   name: "one-language",
   setup(build) {
     build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({

@@ -7,6 +7,8 @@ import { Children } from "./children.ts";
 import { machine, versions } from "./machine.ts";
 import { measure } from "./measure.ts";
 import { measureCuts, tellCuts } from "./parts/cuts.ts";
+import { measureStored, tellStored } from "./parts/stored.ts";
+import { measurePeers, tellPeers } from "./peers.ts";
 import { planFor, type Plan } from "./plan.ts";
 import { report } from "./report.ts";
 import { resultsOf } from "./results.ts";
@@ -38,6 +40,33 @@ async function cutMany(sizes: string, json: string | undefined): Promise<void> {
     await writeFile(json, `${JSON.stringify({ cuts, machine: machine(), versions: versions() }, null, 2)}\n`);
 }
 
+/** Only tokens and tools beside others' (`--peers`). */
+async function besidePeers(json: string | undefined): Promise<void> {
+  await buildWorker();
+  const peers = await measurePeers(children, say);
+  console.log(tellPeers(peers));
+  if (json !== undefined)
+    await writeFile(json, `${JSON.stringify({ peers, machine: machine(), versions: versions() }, null, 2)}\n`);
+}
+
+/** Only what a call costs where much is stored (`--stored 100000,1000000`: keys and audit rows). */
+async function whereMuchIsStored(sizes: string, json: string | undefined): Promise<void> {
+  const [keys = 0, rows = 0] = sizes.split(",").map(Number);
+  const stored = await measureStored(children, { keys, rows }, say);
+  console.log(tellStored(stored));
+  if (json !== undefined)
+    await writeFile(json, `${JSON.stringify({ stored, machine: machine(), versions: versions() }, null, 2)}\n`);
+}
+
+type Asked = { json?: string; cuts?: string; stored?: string; peers: boolean };
+
+/** The whole run, or the one part that was asked for. */
+function workFor({ json, cuts, stored, peers }: Asked, plan: Plan): Promise<void> {
+  if (cuts !== undefined) return cutMany(cuts, json);
+  if (stored !== undefined) return whereMuchIsStored(stored, json);
+  return peers ? besidePeers(json) : run(plan, json);
+}
+
 /** Never resolves: rejects when the time is up, or when somebody stops us. */
 function stopped(limit_ms: number): Promise<never> {
   return new Promise((_, reject) => {
@@ -62,10 +91,12 @@ try {
       quick: { type: "boolean", default: false },
       long: { type: "boolean", default: false },
       cuts: { type: "string" },
+      peers: { type: "boolean", default: false },
+      stored: { type: "string" },
     },
   });
   const plan = planFor(values);
-  const work = values.cuts === undefined ? run(plan, values.json) : cutMany(values.cuts, values.json);
+  const work = workFor(values, plan);
   await Promise.race([work, stopped(plan.limit_ms)]);
 } catch (fault) {
   process.exitCode ??= 1;

@@ -30,7 +30,7 @@ export function resourceOf({ publicOrigin }: Pick<LocalLocker, "publicOrigin">):
 }
 
 /** Posts a registration; the answer as it is. */
-export function register(locker: LocalLocker, metadata: object): Promise<Response> {
+export function register(locker: Pick<LocalLocker, "publicOrigin">, metadata: object): Promise<Response> {
   return fetch(`${locker.publicOrigin}/register`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -39,7 +39,10 @@ export function register(locker: LocalLocker, metadata: object): Promise<Respons
 }
 
 /** A client that has registered itself: public, with a loopback address. */
-export async function registerClient(locker: LocalLocker, more: object = {}): Promise<OAuthClient> {
+export async function registerClient(
+  locker: Pick<LocalLocker, "publicOrigin">,
+  more: object = {},
+): Promise<OAuthClient> {
   const redirect_uris = [REDIRECT_URI];
   const said = { client_name: "Agent", redirect_uris, token_endpoint_auth_method: "none", ...more };
   const response = await register(locker, said);
@@ -151,7 +154,7 @@ export function exchangeOf(client: OAuthClient, { code, verifier }: { code: stri
 
 /** The whole flow: a client registers unless there is one, the person consents, the client gets its tokens. */
 export async function connect(
-  locker: LocalLocker,
+  locker: Pick<LocalLocker, "publicOrigin">,
   person: Person,
   { client, ...choice }: Choice & { scope?: string; client?: OAuthClient } = {},
 ): Promise<Tokens & { client: OAuthClient }> {

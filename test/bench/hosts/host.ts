@@ -11,6 +11,9 @@ const HOSTS: Record<string, (upstream: number) => Promise<Host>> = {
   workerd: async (upstream) => (await import("./workerd.ts")).servePass(upstream),
   skeleton: async (upstream) => (await import("./workerd.ts")).serveSkeleton(upstream),
   apilocker: async () => (await import("./apilocker.ts")).serveLocker(),
+  oauth_provider: async () => (await import("./workerd.ts")).serveOAuthProvider(),
+  mcp_sdk: async () => (await import("./workerd.ts")).serveMcpSdk(),
+  mcp_agent: async () => (await import("./workerd.ts")).serveMcpAgent(),
   portkey: async () => (await import("./portkey.ts")).servePortkey(),
 };
 

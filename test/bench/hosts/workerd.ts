@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { stripTypeScriptTypes } from "node:module";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build, type Plugin } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { choosePort } from "../../../src/local/loopback.ts";
-import { readSettings } from "../../../src/local/project.ts";
+import { readSettings, ROOT } from "../../../src/local/project.ts";
+import { nodeModules, oneLanguage } from "../../../src/local/worker_bundle.ts";
 import type { Host } from "./host.ts";
 
 type Objects = Record<string, { className: string; useSQLite: boolean }>;
@@ -19,19 +20,35 @@ export function serveSkeleton(upstream: number): Promise<Host> {
   return serveWorker("skeleton", upstream, { ROWS: { className: "Rows", useSQLite: true } });
 }
 
+/** Cloudflare's authorization server, beside ours. */
+export function serveOAuthProvider(): Promise<Host> {
+  return serveWorker("oauth_provider", 0, {});
+}
+
+/** The MCP SDK's own handler, beside our clients of today. */
+export function serveMcpSdk(): Promise<Host> {
+  return serveWorker("mcp_sdk", 0, {});
+}
+
+/** `McpAgent` by itself, beside our sessions. */
+export function serveMcpAgent(): Promise<Host> {
+  return serveWorker("mcp_agent", 0, { SESSIONS: { className: "Sessions", useSQLite: true } });
+}
+
 /** Same build, date and flags as the product, and no development proxy in front either. */
 async function serveWorker(name: string, upstream: number, durableObjects: Objects): Promise<Host> {
   const port = await choosePort(0);
   const folder = await mkdtemp(join(tmpdir(), `bench-${name}-`));
-  const source = await readFile(join(import.meta.dirname, "workers", `${name}.ts`), "utf8");
+  const contents = await bundle(join(import.meta.dirname, "workers", `${name}.ts`));
   const { compatibility_date, compatibility_flags } = readSettings();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       name,
-      modules: [{ type: "ESModule", path: `${name}.js`, contents: stripTypeScriptTypes(source) }],
+      modules: [{ type: "ESModule", path: `${name}.js`, contents }],
       compatibilityDate: compatibility_date,
       compatibilityFlags: compatibility_flags,
-      bindings: { UPSTREAM: `http://127.0.0.1:${upstream}` },
+      bindings: { UPSTREAM: `http://127.0.0.1:${upstream}`, ORIGIN: `http://localhost:${port}` },
+      kvNamespaces: ["OAUTH_KV"],
       durableObjects,
       unsafeDirectSockets: [{ host: "127.0.0.1", port }],
       resourcePersistencePath: folder,
@@ -47,4 +64,33 @@ async function serveWorker(name: string, upstream: number, durableObjects: Objec
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What the product speaks MCP with, in its version: packages that only tests need bring others. */
+const asTheProduct: Plugin = {
+  name: "as-the-product",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^(@modelcontextprotocol\/|agents\/)/ }, ({ path, kind, pluginData }) =>
+      pluginData === ROOT ? undefined : resolve(path, { kind, resolveDir: ROOT, pluginData: ROOT }),
+    );
+  },
+};
+
+async function bundle(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    loader: { ".sql": "text", ".css": "text" },
+    minify: true,
+    logLevel: "silent",
+    plugins: [asTheProduct, nodeModules, oneLanguage],
+  });
+  return outputFiles[0]?.text ?? "";
 }
