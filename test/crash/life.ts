@@ -1,22 +1,15 @@
 import { signIn, personOf, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { connect, tokenRequest, type OAuthClient } from "../support/oauth.ts";
 import type { Random } from "../support/random.ts";
 import { pick } from "../support/random.ts";
 import type { Upstream } from "../support/upstream.ts";
-import { ask, askAs, Fact, patiently, Unanswered, type Answered } from "./asking.ts";
+import { askAs, Fact, patiently, Unanswered, type Answered } from "./asking.ts";
+import { appFamily, lives, oauthFamily, type FamilyIs, type Here } from "./families.ts";
+import { Log } from "./log.ts";
 
 /** A key's secret, or that it is no more. */
 type KeyIs = { secret: Fact<string>; standing: Fact<"live" | "paused" | "deleted"> };
 type TokenIs = { id: string; token: string; standing: Fact<"live" | "paused" | "revoked"> };
-type FamilyIs = {
-  refresh_token: string;
-  /** One access token a generation, as far as answers came. */
-  access: string[];
-  revoked: Fact<boolean>;
-  refresh: (refresh_token: string) => Promise<{ access: string; refresh_token: string } | undefined>;
-  revoke: () => Promise<Answered>;
-};
 /** Something that is made once however often it is asked for; the answer may have been lost. */
 type Wish = { repeatable: string; method: string; path: string; body: Record<string, unknown>; answered: boolean };
 
@@ -35,13 +28,8 @@ export class Life {
   readonly #tokens: TokenIs[] = [];
   readonly #families: FamilyIs[] = [];
   readonly #wishes: Wish[] = [];
-  /** Ids of rows that a caller was told. */
-  readonly #told = new Set<string>();
-  /** Paths of calls that were refused: nothing of them may be seen upstream. */
-  readonly #refused = new Set<string>();
-  readonly #arrived_before: number;
-  readonly #rows = new Map<number, { id: string; hash: string; path: string | undefined; outcome: string }>();
-  #limited: { token: string; passed: number } = { token: "", passed: 0 };
+  readonly #log: Log;
+  #limited = "";
   #main = "";
   #person: Person;
   #locker: LocalLocker;
@@ -52,7 +40,7 @@ export class Life {
     this.#person = person;
     this.#locker = locker;
     this.#upstream = upstream;
-    this.#arrived_before = upstream.seen.length;
+    this.#log = new Log(upstream, MAX_USES);
   }
 
   static async begin(email: string, locker: LocalLocker, upstream: Upstream): Promise<Life> {
@@ -62,11 +50,11 @@ export class Life {
   }
 
   get arrived(): number {
-    return this.#upstream.seen.length - this.#arrived_before;
+    return this.#log.arrived.length;
   }
 
   get rows(): number {
-    return this.#rows.size;
+    return this.#log.size;
   }
 
   async #furnish(): Promise<void> {
@@ -76,7 +64,7 @@ export class Life {
     const { json } = await askAs(this.#person, "POST", "/v1/tokens", {
       body: { name: "limited", policy: { max_uses: MAX_USES } },
     });
-    this.#limited = { token: String(json.token), passed: 0 };
+    this.#limited = String(json.token);
     await this.#openAppFamily();
     await this.#openOAuthFamily();
   }
@@ -124,9 +112,7 @@ export class Life {
     } catch (fault) {
       throw new Unanswered(path, { cause: fault });
     }
-    const id = answer.headers.get("apilocker-request-id");
-    if (answer.status === 200) this.#told.add(id ?? `a call without the id of a row: ${path}`);
-    else if (answer.status < 500) this.#refused.add(path);
+    this.#log.answered(path, answer.status, answer.headers.get("apilocker-request-id"));
     try {
       await answer.arrayBuffer();
     } catch (fault) {
@@ -137,9 +123,8 @@ export class Life {
   }
 
   async #useLimited(): Promise<void> {
-    const { status } = await this.#proxied(this.#limited.token, "k", "limited");
-    if (status === 200) this.#limited.passed++;
-    else await new Promise((resolve) => setTimeout(resolve, 50));
+    const { status } = await this.#proxied(this.#limited, "k", "limited");
+    if (status !== 200) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   async #change(random: Random): Promise<void> {
@@ -256,44 +241,17 @@ export class Life {
 
   async #openAppFamily(): Promise<void> {
     const { json } = await this.#wish("/v1/tokens", { name: `r${this.#made++}`, rotation: "hourly" });
-    const { id, token, refresh_token } = json as { id: string; token: string; refresh_token: string };
-    this.#families.push({
-      refresh_token,
-      access: [token],
-      revoked: new Fact(false),
-      refresh: async (shown) => {
-        const answer = await ask(`${this.#locker.publicOrigin}/v1/tokens/refresh`, {
-          method: "POST",
-          headers: { authorization: `Bearer ${shown}` },
-        });
-        const { token: access, refresh_token } = answer.json as { token: string; refresh_token: string };
-        return answer.status === 200 ? { access, refresh_token } : undefined;
-      },
-      revoke: () => askAs(this.#person, "DELETE", `/v1/tokens/${id}`),
-    });
+    const made = json as { id: string; token: string; refresh_token: string };
+    this.#families.push(appFamily(() => this.#here(), made));
   }
 
-  async #openOAuthFamily(client?: OAuthClient): Promise<void> {
-    const connected = await connect(this.#locker, this.#person, {
-      scope: "vault:read vault:proxy",
-      ...(client === undefined ? {} : { client }),
-    });
-    const { client_id } = connected.client;
-    const { json } = await askAs(this.#person, "GET", "/v1/grants");
-    const [newest] = json.items as { id: string }[];
-    this.#families.push({
-      refresh_token: String(connected.refresh_token),
-      access: [connected.access_token],
-      revoked: new Fact(false),
-      refresh: async (shown) => {
-        const answer = await asAnswered(
-          tokenRequest(this.#locker, { grant_type: "refresh_token", client_id, refresh_token: shown }),
-        );
-        const { access_token: access, refresh_token } = answer.json as { access_token: string; refresh_token: string };
-        return answer.status === 200 ? { access, refresh_token } : undefined;
-      },
-      revoke: () => askAs(this.#person, "DELETE", `/v1/grants/${newest?.id}`),
-    });
+  async #openOAuthFamily(): Promise<void> {
+    this.#families.push(await oauthFamily(() => this.#here()));
+  }
+
+  /** Where everything is now: after a restart it is another runtime. */
+  #here(): Here {
+    return { locker: this.#locker, person: this.#person };
   }
 
   /** Two processes of one client at once: they get the same, and whoever lost an answer gets it by asking again. */
@@ -347,7 +305,8 @@ export class Life {
     await inPieces([...this.#keys], ([name, key]) => this.#lookAtKey(name, key));
     await inPieces(this.#tokens, (token) => this.#lookAtToken(token));
     await inPieces(this.#families, (family) => this.#lookAtFamily(family));
-    await patiently(() => this.#lookAtRows());
+    const amiss = await patiently(() => this.#log.look(this.#here()));
+    this.violations.push(...amiss);
   }
 
   /** What was never answered is asked for again: it is done once, whether it had been done or not. */
@@ -413,62 +372,11 @@ export class Life {
     if (old !== undefined && (await works(old))) this.violations.push("an access token of long ago works");
   }
 
-  /** Every use has its row, once; no number is missing; what was there has not changed; the chain is whole. */
-  async #lookAtRows(): Promise<void> {
-    const { json } = await askAs(this.#person, "GET", "/v1/activity/verify");
-    if (json.ok !== true) this.violations.push(`the chain: ${JSON.stringify(json)}`);
-    const known = Math.max(0, ...this.#rows.keys());
-    let lowest = Infinity;
-    for (let cursor = ""; lowest > known - 400;) {
-      const page = (await askAs(this.#person, "GET", `/v1/activity?limit=200${cursor}`)).json as {
-        items: { seq: number; id: string; hash: string; path?: string; outcome: string }[];
-        next_cursor?: string;
-      };
-      for (const { seq, id, hash, path, outcome } of page.items) {
-        const before = this.#rows.get(seq);
-        if (before !== undefined && (before.id !== id || before.hash !== hash))
-          this.violations.push(`row ${seq} is another one now`);
-        this.#rows.set(seq, { id, hash, path, outcome });
-        lowest = Math.min(lowest, seq);
-      }
-      if (page.next_cursor === undefined) break;
-      cursor = `&cursor=${page.next_cursor}`;
-    }
-    const head = Math.max(...this.#rows.keys());
-    if (this.#rows.size !== head) this.violations.push(`${head - this.#rows.size} rows are missing of ${head}`);
-    const ids = new Set([...this.#rows.values()].map(({ id }) => id));
-    if (ids.size !== this.#rows.size) this.violations.push("an id stands in two rows");
-    for (const id of this.#told)
-      if (!ids.has(id)) this.violations.push(`a call that was let through has no row: ${id}`);
-    this.#told.clear();
-    this.#lookAtArrivals();
-  }
-
-  /** Every use that reached the upstream has its row; none arrived twice, none that was refused, none beyond its limit. */
-  #lookAtArrivals(): void {
-    const paths = new Set([...this.#rows.values()].map(({ path }) => path));
-    const arrived = this.#upstream.seen.slice(this.#arrived_before).map(({ url }) => url);
-    const guests = (url: string) => url.startsWith("/guest/");
-    for (const url of arrived.filter((url) => !guests(url) && !paths.has(url)))
-      this.violations.push(`arrived without a row: ${url}`);
-    if (new Set(arrived).size !== arrived.length) this.violations.push("a call arrived twice");
-    for (const url of arrived) if (this.#refused.has(url)) this.violations.push(`refused, and arrived: ${url}`);
-    const limited = arrived.filter((url) => url.startsWith("/limited/")).length;
-    if (limited > MAX_USES || this.#limited.passed > MAX_USES)
-      this.violations.push(`a token for ${MAX_USES} uses had ${Math.max(limited, this.#limited.passed)}`);
-  }
-
   /** Nothing is under way any more: what the crashes left pending has been given its end. */
   async lookAtTheEnd(): Promise<void> {
-    await this.#lookAtRows();
-    const pending = [...this.#rows].filter(([, { outcome }]) => outcome === "pending");
-    if (pending.length > 0) this.violations.push(`${pending.length} rows are pending long after: ${pending[0]?.[0]}`);
+    await this.#log.look(this.#here());
+    this.violations.push(...this.#log.pending());
   }
-}
-
-/** As far as anybody knows for certain. */
-function lives({ revoked }: FamilyIs): boolean {
-  return revoked.sure === false;
 }
 
 function expecting(statuses: readonly number[], answer: Answered): Answered {
@@ -478,17 +386,6 @@ function expecting(statuses: readonly number[], answer: Answered): Answered {
 
 function brokeOff(fault: unknown): boolean {
   return fault instanceof TypeError || (fault instanceof Error && /signing in|Signing in|\b503\b/.test(fault.message));
-}
-
-async function asAnswered(asked: Promise<Response>): Promise<Answered> {
-  try {
-    const answer = await asked;
-    const text = await answer.text();
-    if (answer.status >= 500) throw new Unanswered(`${answer.status} ${text}`);
-    return { status: answer.status, headers: answer.headers, json: JSON.parse(text) };
-  } catch (fault) {
-    throw fault instanceof TypeError ? new Unanswered("broke off", { cause: fault }) : fault;
-  }
 }
 
 /** A few at a time. */

@@ -40,9 +40,9 @@ export async function newDisk(): Promise<Disk | undefined> {
     return undefined;
   }
   const filler = join(mounted, "filler");
-  // Not the local runtime's own note of when alarms are due, without which it ends.
+  // Not the local runtime's own note of when alarms are due, nor what it has mapped into memory: it would end, and end well.
   const sealed = async () =>
-    (await filesUnder(join(folder, "data", "do"))).filter((file) => !file.includes("metadata.sqlite"));
+    (await filesUnder(join(folder, "data", "do"))).filter((file) => !/metadata\.sqlite|-shm$/.test(file));
   return {
     folder,
     fill: async () => {
