@@ -42,7 +42,11 @@ export async function floods({ requests }: { requests: number }): Promise<boolea
         headers: { authorization: `Bearer ${spoiled().replace("alk_app_", "alk_ref_")}` },
       }),
     "leaks reported that are none": () =>
-      fetch(`${locker.publicOrigin}/v1/report-leak`, { method: "POST", body: JSON.stringify({ token: spoiled() }) }),
+      fetch(`${locker.publicOrigin}/v1/report-leak`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ token: spoiled() }),
+      }),
   };
   let fine = true;
   for (const [what, ask] of Object.entries(FLOODS)) {
