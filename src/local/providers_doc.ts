@@ -52,12 +52,34 @@ const LEFT_OUT = [
   ],
 ] as const;
 
+/** What `test/flows/sdk_aws.test.ts` does. */
+const AWS = `### SDKs of AWS
+
+The token is the access key's id; the secret access key may be any text, since the locker puts its own signature in the place of the SDK's. The endpoint
+is the proxy's address of the key, and the path style keeps the bucket out of the host's name:
+
+\`\`\`ts
+const s3 = new S3Client({
+  endpoint: "{PROXY_ORIGIN}/v1/proxy/{key}",
+  region: "eu-west-1",
+  credentials: { accessKeyId: "alk_app_…", secretAccessKey: "unused" },
+  forcePathStyle: true,
+});
+\`\`\`
+
+Bodies are streamed both ways; a stream needs its \`ContentLength\`, as with S3 itself. The checksum that the SDK sends with a body or in its trailer
+arrives as it is. Region and service that are signed for are those of the key. The same settings hold for other languages (\`endpoint_url\` and
+\`aws_access_key_id\` in Python's boto3, \`--endpoint-url\` and \`AWS_ACCESS_KEY_ID\` on the command line). A presigned address cannot be made with
+a token: whoever holds it would go on without the locker.
+`;
+
 /** docs/providers.md, from the catalog. */
 export function providersDoc(providers: readonly Provider[]): string {
   return [
     HEAD,
     section("Language models", providers, "llm"),
     section("Services", providers, "service"),
+    AWS,
     section("Accounts that are connected", providers, "oauth"),
     LINE,
     ...providers.filter(({ credential_operations }) => credential_operations !== undefined).map(operations),

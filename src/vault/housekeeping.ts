@@ -15,7 +15,7 @@ import type { Refusals } from "./calls/refusals.ts";
 import type { Regrets } from "./tokens/regrets.ts";
 import type { Sealer } from "./keys/sealer.ts";
 import type { Tokens } from "./tokens/tokens.ts";
-import { emptyTrash } from "./keys/trash.ts";
+import { emptyTrash } from "./keys/empty_trash.ts";
 import { UNCLAIMED_MS, type UnderWay } from "./calls/under_way.ts";
 
 type Parts = {
@@ -92,15 +92,16 @@ export class Housekeeping {
    * that it holds no place of its token's for longer (CONTRACT §3, `max_concurrent`).
    */
   wake(): void {
-    const { under_way, leashes } = this.#parts;
+    const { under_way, leashes, connected_keys } = this.#parts;
+    connected_keys.wake(Date.now());
     for (const { seq, unclaimed_at } of under_way.all())
       if (unclaimed_at === null && !leashes.holds(seq)) this.letGo(seq);
   }
 
   async #emptyTrash(now: number): Promise<void> {
-    const { storage, sealer, jobs, regrets } = this.#parts;
-    for (const again of [regrets.expire(now), await emptyTrash({ sql: storage.sql, sealer }, now)])
-      if (again !== undefined) jobs.plan("empty_trash", again);
+    const { storage, sealer, connected_keys, jobs, regrets } = this.#parts;
+    const emptied = await emptyTrash({ sql: storage.sql, sealer, connected_keys }, now);
+    for (const again of [regrets.expire(now), emptied]) if (again !== undefined) jobs.plan("empty_trash", again);
   }
 
   async #retain(now: number): Promise<void> {

@@ -22,6 +22,7 @@ import trash from "./migrations/0021_trash.sql";
 import version_use from "./migrations/0022_version_use.sql";
 import ask_of_clients from "./migrations/0023_ask_of_clients.sql";
 import regrets from "./migrations/0024_regrets.sql";
+import asking from "./migrations/0025_asking.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -49,6 +50,7 @@ const MIGRATIONS: readonly string[] = [
   version_use,
   ask_of_clients,
   regrets,
+  asking,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

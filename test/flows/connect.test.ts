@@ -167,6 +167,64 @@ describe("clients that need nobody", () => {
     expect((await ada.fetch("/v1/keys/account/connect", { method: "POST" })).status).toBe(409);
   });
 
+  it.each([-600, 600])(
+    "a service account whose provider's clock is %d s off signs again by that clock, and only then",
+    async (off_s) => {
+      const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const key = await importSPKI(publicKey.export({ type: "spki", format: "pem" }).toString(), "ES256");
+      const endpoint = await startUpstream(async (_request, response, { url, body }) => {
+        if (url !== "/token") return void response.end("{}");
+        const now = new Date(Date.now() + off_s * 1_000);
+        const { assertion = "" } = Object.fromEntries(new URLSearchParams(body.toString()));
+        const fresh = await jwtVerify(assertion, key, { currentDate: now, maxTokenAge: 300 }).then(
+          () => true,
+          () => false,
+        );
+        response.writeHead(fresh ? 200 : 400, { "content-type": "application/json", date: now.toUTCString() });
+        response.end(JSON.stringify(fresh ? { access_token: "at-1", expires_in: 3600 } : { error: "invalid_grant" }));
+      });
+      try {
+        const ada = await newPerson(locker);
+        await ada.api("POST", "/v1/keys", {
+          name: "account",
+          provider: "custom",
+          base_url: endpoint.origin,
+          placement: { in: "oauth", grant: "jwt_bearer", token_url: `${endpoint.origin}/token`, scopes: "a" },
+          fields: {
+            client_id: "robot@example.iam",
+            private_key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+          },
+        });
+        expect((await caller((await mintToken(ada)).token)("/v1/things")).status).toBe(200);
+        expect(endpoint.seen.map(({ url }) => url)).toEqual(["/token", "/token", "/v1/things"]);
+      } finally {
+        await endpoint.stop();
+      }
+    },
+  );
+
+  it("a service account that is refused by a provider with the same clock is refused once", async () => {
+    const endpoint = await startUpstream(
+      (_request, response) => void response.writeHead(400).end(`{"error":"invalid_grant"}`),
+    );
+    try {
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const ada = await newPerson(locker);
+      const private_key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+      await ada.api("POST", "/v1/keys", {
+        name: "account",
+        provider: "custom",
+        base_url: endpoint.origin,
+        placement: { in: "oauth", grant: "jwt_bearer", token_url: `${endpoint.origin}/token` },
+        fields: { client_id: "robot@example.iam", private_key },
+      });
+      expect((await caller((await mintToken(ada)).token)()).status).toBe(424);
+      expect(endpoint.seen).toHaveLength(1);
+    } finally {
+      await endpoint.stop();
+    }
+  });
+
   it("a service account signs for itself, with RSA and with P-256, and its key goes nowhere", async () => {
     const endpoint = await startUpstream(
       (_request, response) =>

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 // Not the package's front door: that one warns about every Node that is not an LTS release yet.
 import { createMemoryAdapter } from "oidc-provider/lib/adapters/memory_adapter.js";
@@ -20,6 +20,10 @@ export type OAuthUpstream = {
   calls: { path: string; token: string; taken: boolean }[];
   /** From now on the API takes no token that was shown to it before. */
   forgetTokens(): void;
+  /** What the token endpoint does with a question, and then with its answer, before either goes on. Replaced by a test. */
+  before: { asking(): Promise<void> | void; answering(): Promise<void> | void };
+  /** A refresh token that was used is answered the same again: what some call a grace period, or a reuse interval. */
+  forgiving: boolean;
   /** How the token endpoint answers instead: once for each entry. */
   failWith(...answers: { status: number; body: string; headers?: Record<string, string> }[]): void;
   /** A refresh token as a person would paste it: granted without the locker. */
@@ -73,12 +77,15 @@ export async function startOAuthUpstream(redirect_uri: string): Promise<OAuthUps
   });
   const protocol = provider.callback();
   const dead = new Set<string>();
+  const given = new Map<string, string>();
   const failures: { status: number; body: string; headers?: Record<string, string> }[] = [];
   const upstream: OAuthUpstream = {
     origin,
     ...CLIENT,
     asked: [],
     calls: [],
+    before: { asking: () => {}, answering: () => {} },
+    forgiving: false,
     forgetTokens: () => upstream.calls.forEach(({ token }) => dead.add(token)),
     failWith: (...answers) => void failures.push(...answers),
     issued: async () => {
@@ -124,11 +131,24 @@ export async function startOAuthUpstream(redirect_uri: string): Promise<OAuthUps
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const text = Buffer.concat(chunks).toString();
-      upstream.asked.push({ path, authorization: request.headers.authorization, body: new URLSearchParams(text) });
+      const body = new URLSearchParams(text);
+      upstream.asked.push({ path, authorization: request.headers.authorization, body });
       const failure = failures.shift();
       if (failure !== undefined) return void response.writeHead(failure.status, failure.headers).end(failure.body);
+      const refresh_token = body.get("refresh_token") ?? "";
+      const again = given.get(refresh_token);
+      if (upstream.forgiving && again !== undefined)
+        return void response.writeHead(200, { "content-type": "application/json" }).end(again);
+      // The provider has decided by the time it ends its answer.
+      const end = response.end.bind(response) as (chunk: string | Buffer) => ServerResponse;
+      response.end = ((chunk: string | Buffer) => {
+        if (response.statusCode === 200) given.set(refresh_token, String(chunk));
+        void Promise.resolve(upstream.before.answering()).then(() => end(chunk));
+        return response;
+      }) as typeof response.end;
       // The provider takes a body that was read already from here.
-      void protocol(Object.assign(request, { body: Object.fromEntries(new URLSearchParams(text)) }), response);
+      const asked = Object.assign(request, { body: Object.fromEntries(body) });
+      void Promise.resolve(upstream.before.asking()).then(() => protocol(asked, response));
     });
   });
   return upstream;

@@ -2,85 +2,29 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 import {
-  type App,
-  type Vault,
-  authorize,
   evict,
   inside,
-  keyNamed,
-  mintApp,
-  newVault,
   outbox,
   refusalOf,
   runAlarm,
   runAlarmAfter,
   sql,
   travel,
+  type Vault,
 } from "../support/vault.ts";
+import { connectedVault, connectionOf, DESTINATION, TokenProvider } from "../support/token_provider.ts";
 
-const TOKEN_URL = "https://id.example/token";
-const DESTINATION = {
-  provider: "custom",
-  origin: "https://api.example",
-  base_path: "",
-  placement: { in: "oauth", token_url: TOKEN_URL } as const,
-  headers: {},
-};
 const HOUR_MS = 3_600_000;
 
-/** A provider whose refresh tokens are good for one use: a second one kills the grant, as strict ones do. */
-class Provider {
-  asked = 0;
-  dead = false;
-  #next = 1;
-  /** What it does instead of answering, once each. */
-  readonly faults: (() => Promise<Response> | Response)[] = [];
-  /** What its answers say over the usual. */
-  says: object = {};
-
-  answer(refresh_token: string): Response | Promise<Response> {
-    this.asked++;
-    const fault = this.faults.shift();
-    if (fault !== undefined) return fault();
-    if (refresh_token !== `refresh-${this.#next}`) this.dead = true;
-    if (this.dead) return Response.json({ error: "invalid_grant" }, { status: 400 });
-    this.#next++;
-    const n = this.#next;
-    return Response.json({
-      access_token: `access-${n}`,
-      refresh_token: `refresh-${n}`,
-      expires_in: 3_600,
-      ...this.says,
-    });
-  }
-}
-
-let provider: Provider;
+let provider: TokenProvider;
 
 beforeEach(() => {
-  provider = new Provider();
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
-    const url = input instanceof Request ? input.url : String(input);
-    if (url !== TOKEN_URL) throw new Error(`nobody should ask ${url}`);
-    return provider.answer(new URLSearchParams(init?.body as string).get("refresh_token") ?? "");
-  });
+  provider = TokenProvider.standIn();
 });
-
-/** A vault with a key that was given a refresh token, and a token for it. */
-async function connected(): Promise<{ vault: Vault; app: App; use: () => Promise<string> }> {
-  const vault = await newVault();
-  const secret = { client_id: "c", client_secret: "client-secret-1", refresh_token: "refresh-1" };
-  await ask(vault.stub.createKey(vault.ada, keyNamed("k", { destination: DESTINATION }), secret));
-  const app = await mintApp(vault);
-  const use = async () => (await authorize(vault, app, "k")).secret.secret ?? "";
-  return { vault, app, use };
-}
-
-const state = async (vault: Vault) => (await ask(vault.stub.getKey(vault.ada, "k"))).oauth;
 
 describe("a key that renews itself", () => {
   it("shows what it has until shortly before its end, and then one renewal serves however many ask", async () => {
-    const { use } = await connected();
+    const { use } = await connectedVault();
     expect(await use()).toBe("access-2");
     expect(await use()).toBe("access-2");
     expect(provider.asked).toBe(1);
@@ -91,7 +35,7 @@ describe("a key that renews itself", () => {
   });
 
   it("has a new refresh token on disk before anybody is shown the access token that came with it", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     for (let n = 2; n < 6; n++) {
       expect(await use()).toBe(`access-${n}`);
       await evict(vault);
@@ -105,7 +49,7 @@ describe("a key that renews itself", () => {
   });
 
   it("is renewed by the alarm ahead of its end where it is in use, and left alone where it is not", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     await use();
     travel(1_000);
     await use();
@@ -120,14 +64,24 @@ describe("a key that renews itself", () => {
     expect(await use()).toBe("access-4");
   });
 
+  it("is renewed as long before its end as its provider needs, where its placement says so", async () => {
+    const placement = { ...DESTINATION.placement, renew_before_s: 1_200 };
+    const { use } = await connectedVault({ ...DESTINATION, placement });
+    await use();
+    travel(HOUR_MS - 1_210_000);
+    expect(await use()).toBe("access-2");
+    travel(20_000);
+    expect(await use()).toBe("access-3");
+  });
+
   it("keeps the refresh token that it has where the answer brings none", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     provider.says = { refresh_token: undefined };
     expect(await use()).toBe("access-2");
     travel(HOUR_MS);
     // The strict provider has moved on to another one, and takes the old one for a thief's.
     expect(await refusalOf(use())).toBe("reconnect_required reconnect_required");
-    expect((await state(vault))?.trouble).toBe("invalid_grant");
+    expect((await connectionOf(vault))?.trouble).toBe("invalid_grant");
   });
 
   it.each([
@@ -139,11 +93,11 @@ describe("a key that renews itself", () => {
     ["a second", 1, 30],
     ["for ever", 1e12, 90 * 86_400],
   ])("takes an expires_in that is %s for what it can be", async (_what, expires_in, seconds) => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     provider.says = { expires_in };
     vi.setSystemTime(Date.now());
     await use();
-    const { obtained_at = 0, expires_at } = (await state(vault)) ?? {};
+    const { obtained_at = 0, expires_at } = (await connectionOf(vault)) ?? {};
     expect(((expires_at ?? 0) - obtained_at) / 1_000).toBeCloseTo(seconds, 1);
   });
 });
@@ -164,20 +118,20 @@ describe("a provider in trouble", () => {
     ],
     ["that answers without end", () => new Response("x".repeat(300_000), { status: 200 }), "answer_without_token"],
   ])("%s costs nothing: it is told as ours, left alone for a while, and asked again", async (_what, fault, trouble) => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     provider.faults.push(fault);
     expect(await refusalOf(use())).toBe("unavailable");
-    expect(await state(vault)).toMatchObject({ failures: 1, trouble });
+    expect(await connectionOf(vault)).toMatchObject({ failures: 1, trouble });
     const { asked } = provider;
     expect(await refusalOf(use())).toBe("unavailable");
     expect(provider.asked).toBe(asked);
     travel(10_000);
     expect(await use()).toBe("access-2");
-    expect(await state(vault)).toMatchObject({ failures: 0, trouble: null });
+    expect(await connectionOf(vault)).toMatchObject({ failures: 0, trouble: null });
   });
 
   it("does not take away a token that still lives", async () => {
-    const { use } = await connected();
+    const { use } = await connectedVault();
     await use();
     travel(HOUR_MS - 100_000);
     provider.faults.push(() => new Response(null, { status: 500 }));
@@ -186,7 +140,7 @@ describe("a provider in trouble", () => {
   });
 
   it("is asked ever more seldom, and by nobody but callers in the end", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     for (let n = 0; n < 12; n++) provider.faults.push(() => new Response(null, { status: 500 }));
     for (let n = 0; n < 12; n++) {
       await refusalOf(use());
@@ -207,15 +161,14 @@ describe("what happens meanwhile", () => {
     work: (inside: UserVault, storage: DurableObjectStorage) => unknown,
   ): Promise<void> {
     const [object, storage] = await inside(vault, (one, context) => [one, context.storage] as const);
-    provider.faults.push(async () => {
+    provider.faults.push(async (question) => {
       await work(object, storage);
-      provider.asked--;
-      return provider.answer("refresh-1");
+      return provider.grant(question);
     });
   }
 
   it("a key that is paused while it is renewed shows its new token to nobody, and goes on with it later", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     await meanwhile(vault, (object) => object.pauseKey(vault.ada, "k"));
     expect(await refusalOf(use())).toBe("paused key_paused");
     await ask(vault.stub.resumeKey(vault.ada, "k"));
@@ -224,14 +177,14 @@ describe("what happens meanwhile", () => {
   });
 
   it("a key that is deleted while it is renewed leaves nothing of what was granted", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     await meanwhile(vault, (object) => object.deleteKey(vault.ada, "k"));
     expect(await refusalOf(use())).toBe("not_found keys");
     expect(await sql(vault, "SELECT * FROM connection")).toEqual([]);
   });
 
   it("a key that goes elsewhere while it is renewed takes nothing along of what was granted here", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     await meanwhile(vault, (object) => {
       const destination = { ...DESTINATION, origin: "https://other.example" };
       return object.rotateKey(vault.ada, "k", { destination, secret: { client_id: "d" }, overlap_ms: 0 });
@@ -242,7 +195,7 @@ describe("what happens meanwhile", () => {
   });
 
   it("every asking has its row before it is asked, with how it ended", async () => {
-    const { vault, use } = await connected();
+    const { vault, use } = await connectedVault();
     let before: unknown[] = [];
     await meanwhile(vault, (_object, { sql }) => {
       before = sql

@@ -44,7 +44,10 @@ const WORDS: Record<AlertKind, (alert: Alert) => { title: string; detail: string
   }),
   reconnect_required: (alert) => ({
     title: "A connection to a provider is broken",
-    detail: `The provider does not accept the credential of ${named(alert)} any more.`,
+    detail:
+      alert.facts.why === "answer_lost"
+        ? `The provider's answer to a renewal of ${named(alert)} was lost on the way, and it does not give it again.`
+        : `The provider does not accept the credential of ${named(alert)} any more.`,
     fix: "Connect it again.",
   }),
   webhook_dead: (alert) => ({

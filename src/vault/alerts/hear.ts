@@ -20,7 +20,7 @@ export function hear(parts: Parts, seq: number, told: { event: Event } | { outco
 /** Rows that are an alert as they stand. */
 function alertOf({ action, subject, actor, rule, key, key_name }: Event): NewAlert | undefined {
   if (action === "connection.lost" && key !== undefined)
-    return { kind: "reconnect_required", subject: key, name: key_name, key };
+    return { kind: "reconnect_required", subject: key, name: key_name, key, facts: { why: rule ?? "" } };
   if (subject === undefined) return undefined;
   switch (action) {
     case "refresh.reuse":

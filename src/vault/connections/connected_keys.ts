@@ -1,36 +1,30 @@
-import { utf8 } from "../../crypto/encoding.ts";
 import { Problem } from "../../problem.ts";
 import type { Audit } from "../audit/audit.ts";
-import {
-  about,
-  bindingOf,
-  BY_VAULT,
-  groundsOf,
-  needsNobody,
-  placementOf,
-  reconnect,
-  sealName,
-  troubled,
-} from "./connection.ts";
-import { blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
+import { about, bindingOf, BY_VAULT, groundsOf, needsNobody, placementOf, reconnect, troubled } from "./connection.ts";
+import { ASKING, blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
+import { HeldTokens, type Access } from "./held_tokens.ts";
 import type { Jobs } from "../jobs.ts";
 import type { ApiKey, Keys } from "../keys/keys.ts";
-import { backoffMs, expiryOf, isDue, renewAt, worthTrying } from "./renewal.ts";
+import { renewThrown } from "../keys/thrown_connection.ts";
+import { backoffMs, expiryOf, isDue, renewAt, waitOf, worthTrying } from "./renewal.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
-import { askForTokens, type Answered, type Granted, type Grounds } from "./token_endpoint.ts";
+import { askForTokens, revokeToken, type Answered, type Granted, type Grounds } from "./token_endpoint.ts";
 import { Turns } from "../turns.ts";
 
-/** An access token as a call needs it. `serial` tells it from those before and after. */
-export type Access = { secret: Secret; serial: number };
-
-type Tokens = { access_token: string; refresh_token?: string | undefined };
 type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
 
-const REMEMBERED = 200;
-/** A token endpoint is asked by so many at a time: the vault's connections are few (reference/review.md). */
-const AT_ONCE = 2;
+/** So many token endpoints are asked at a time, each for one key: of an object's six connections most stay free. */
+const AT_ONCE = 3;
+/** So long a caller waits. The asking itself goes on: an answer that comes later serves whoever calls then. */
+const CALLER_WAITS_MS = 10_000;
+/** When an asking is looked after by alarm: whoever fell meanwhile asks again while a provider may still forgive it. */
+const LOOK_AFTER_MS = 5_000;
 /** A grant that nobody uses is renewed now and then, since many providers let an idle one die. */
 const IDLE_RENEWAL_MS = 30 * 86_400_000;
+/** What a provider says of a refresh token that it does not take: a mended client changes nothing about that. */
+const GRANT_IS_GONE = new Set(["invalid_grant", "invalid_refresh_token", "bad_refresh_token", "token_revoked"]);
+/** The same, where the answer to an earlier asking was lost: most likely it had brought the successor. */
+const ANSWER_LOST = "answer_lost";
 
 /**
  * Keys that renew themselves. One renewal of a key at a time, recorded before it
@@ -39,13 +33,21 @@ const IDLE_RENEWAL_MS = 30 * 86_400_000;
 export class ConnectedKeys {
   readonly #parts: Parts;
   readonly #rows: ConnectionRows;
+  readonly #tokens: HeldTokens;
   readonly #under_way = new Map<string, Promise<void>>();
-  readonly #opened = new Map<string, Access>();
   readonly #turns = new Turns(AT_ONCE);
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#rows = new ConnectionRows(parts.sql);
+    this.#tokens = new HeldTokens(parts);
+  }
+
+  /** Whatever was being asked when the object fell was answered to nobody, and is asked again at once. */
+  wake(now: number): void {
+    const lost = this.#rows.loseAnswers([...this.#under_way.keys()]);
+    for (const key_id of lost) this.#rows.note(key_id, "interrupted", null, now);
+    if (lost.length > 0) this.#parts.jobs.plan("renew", now);
   }
 
   find(key_id: string): Connection | undefined {
@@ -59,26 +61,25 @@ export class ConnectedKeys {
 
   /** A token that may be used now without waiting for anything. */
   atHand(key: ApiKey, stale: number | undefined): Access | undefined {
-    const access = this.#opened.get(key.id);
-    const row = access === undefined ? undefined : this.#rows.find(key.id);
-    if (access === undefined || row?.serial !== access.serial || this.#isDue(key, row, stale)) return undefined;
-    return access;
+    const row = this.#rows.find(key.id);
+    const access = this.#tokens.atHand(row);
+    return row === undefined || access === undefined || this.#isDue(key, row, stale) ? undefined : access;
   }
 
   /** A live access token: the one that is held, or a new one. `stale` is the serial of one that the upstream has refused. */
   async access(key: ApiKey, stale: number | undefined): Promise<Access> {
     const row = this.#must(key);
-    if (row.sealed !== null && !this.#isDue(key, row, stale)) return this.#open(key, row);
+    if (row.sealed !== null && !this.#isDue(key, row, stale)) return this.#open(row);
     try {
-      await this.renew(key);
+      await withinReason(this.renew(key), key);
     } catch (refused) {
       // A token that still lives will do while the provider is in trouble, unless it is the one that was refused.
       const held = this.#rows.find(key.id);
       const lives = held?.sealed != null && (held.expires_at === null || held.expires_at > Date.now());
       if (!lives || held.serial === stale || held.state !== "connected") throw refused;
-      return this.#open(key, held);
+      return this.#open(held);
     }
-    return this.#open(key, this.#must(key));
+    return this.#open(this.#must(key));
   }
 
   /** May a call whose token the upstream refuses try once more with a new one? Not where this one was only just obtained. */
@@ -92,6 +93,8 @@ export class ConnectedKeys {
     let renewal = this.#under_way.get(key.id);
     if (renewal === undefined) {
       renewal = this.#renew(key).finally(() => this.#under_way.delete(key.id));
+      // Nobody may be waiting any more when it fails; its row tells of it.
+      renewal.catch(() => {});
       this.#under_way.set(key.id, renewal);
     }
     return renewal;
@@ -99,9 +102,10 @@ export class ConnectedKeys {
 
   /** Redeems the code that a person brought back; tokens that were held before are forgotten once the new ones are durable. */
   async connect(key: ApiKey, grounds: Grounds & { by: "code" }, secret: Secret): Promise<Answered> {
-    const answered = await this.#turns.take(() => askForTokens(placementOf(key), secret, grounds, Date.now()));
+    const asked_at = Date.now();
+    const answered = await this.#ask(key, secret, grounds, asked_at);
     if (answered.outcome === "granted")
-      await this.#store(key, this.#rows.find(key.id), answered, undefined, "connected");
+      await this.#store(key, this.#rows.find(key.id), { ...answered, asked_at, secret }, "connected");
     return answered;
   }
 
@@ -119,7 +123,9 @@ export class ConnectedKeys {
     }
     if (row === undefined) return;
     if (row.binding !== binding) return this.forget(key.id, "goes elsewhere now", now);
-    const mended = row.state === "reconnect_required" && row.trouble !== "invalid_grant" && row.sealed !== null;
+    const { trouble, sealed } = row;
+    const is_gone = trouble === ANSWER_LOST || GRANT_IS_GONE.has(trouble ?? "");
+    const mended = row.state === "reconnect_required" && !is_gone && sealed !== null;
     this.#write(key.id, {
       ...row,
       ...(mended ? { state: "connected", expires_at: now, trouble: null } : {}),
@@ -133,50 +139,87 @@ export class ConnectedKeys {
     const { keys } = this.#parts;
     if (this.#rows.find(key_id) === undefined) return;
     this.#rows.remove(key_id);
-    this.#opened.delete(key_id);
+    this.#tokens.forget(key_id);
     keys.changed();
     this.#rows.note(key_id, "disconnected", detail ?? null, now);
   }
 
+  /** What a key was granted, as it is stored. */
+  row(key_id: string): Row | undefined {
+    return this.#rows.find(key_id);
+  }
+
   /** The refresh token that is held, else the access token: what a provider is told to revoke. Opened in its own time. */
-  async lastToken(key: ApiKey): Promise<string | undefined> {
-    const row = this.#rows.find(key.id);
-    if (row?.sealed == null) return undefined;
-    const { refresh_token, access_token } = await this.#tokens(key, row);
+  async lastToken(row: Row): Promise<string | undefined> {
+    if (row.sealed === null) return undefined;
+    const { refresh_token, access_token } = await this.#tokens.open(row);
     return refresh_token ?? access_token;
   }
 
-  /** Renews ahead of their end the tokens of keys in use, and now and then those of keys that are not. */
+  /** A key is back with the connection that it had: what is due about that is looked after again. */
+  restored(key: ApiKey, now: number): void {
+    if (this.#rows.find(key.id) === undefined) return;
+    this.wake(now);
+    this.#parts.jobs.plan("renew", now);
+  }
+
+  /** All tokens under the newest data key. */
+  reseal(): Promise<void> {
+    return this.#tokens.reseal();
+  }
+
+  resealed(row: Pick<Row, "key_id" | "serial" | "binding" | "sealed">): Promise<ArrayBuffer | undefined> {
+    return this.#tokens.again(row);
+  }
+
+  /**
+   * Renews ahead of their end the tokens of keys in use, now and then those of keys that are not, and at once where an answer
+   * was lost: some providers give it again for a while.
+   */
   async renewDue(now: number): Promise<void> {
-    const { keys } = this.#parts;
+    const { keys, jobs } = this.#parts;
     for (const key_id of this.#rows.connected()) {
       const [key, row] = [keys.find(key_id), this.#rows.find(key_id)];
       if (key === undefined || row?.renewable !== 1 || key.paused_at !== null) continue;
+      if (this.#under_way.has(key_id)) {
+        jobs.plan("renew", now + LOOK_AFTER_MS);
+        continue;
+      }
       const used = (key.last_used_at ?? 0) > row.obtained_at || now - row.obtained_at >= IDLE_RENEWAL_MS;
-      if (used && this.#isDue(key, row, undefined) && worthTrying(row.failures)) await this.renew(key).catch(() => {});
+      const wanted = row.asking === ASKING.lost || (used && this.#isDue(key, row, undefined));
+      if (wanted && worthTrying(row.failures)) await this.renew(key).catch(() => {});
       else this.#plan(key, row);
     }
   }
 
   async #renew(key: ApiKey): Promise<void> {
-    const { audit, sealer, keys } = this.#parts;
+    const { audit, sealer, keys, jobs } = this.#parts;
     const now = Date.now();
     const row = this.#must(key);
-    if (row.retry_at > now) throw troubled(key, row.retry_at - now);
+    const wait = waitOf(row, now);
+    if (wait > 0) throw troubled(key, wait);
     // Recorded before the client's secret leaves (DESIGN D2): the object's own fetch waits until this is durable.
     const { seq } = audit.append({ ...BY_VAULT, action: "connection.renew", ...about(key) }, now);
-    let answered: Answered;
-    let before: string | undefined;
+    this.#rows.setOut(key.id, now);
+    jobs.plan("renew", now + LOOK_AFTER_MS);
+    let answered: Answered | undefined;
     try {
+      // What comes back must not be lost for want of a key to seal it with.
+      await sealer.ready();
       const secret = sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version)));
-      before = row.sealed === null ? secret.refresh_token : (await this.#tokens(key, row)).refresh_token;
+      const before = row.sealed === null ? secret.refresh_token : (await this.#tokens.open(row)).refresh_token;
       const grounds = groundsOf(placementOf(key), before);
       answered =
         grounds === undefined
           ? { outcome: "refused", error: "no_refresh_token" }
-          : await this.#turns.take(() => askForTokens(placementOf(key), secret, grounds, now));
-      if (answered.outcome === "granted") await this.#store(key, row, answered, before, "renewed");
+          : await this.#ask(key, secret, grounds, now);
+      if (answered.outcome === "granted") {
+        // Without a new refresh token the one before goes on (RFC 6749 §6).
+        const { refresh_token = before } = answered;
+        await this.#store(key, row, { ...answered, refresh_token, asked_at: now, secret }, "renewed");
+      }
     } catch (fault) {
+      this.#brokenOff(key.id, row, answered?.outcome === "granted" ? ASKING.lost : row.asking);
       audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
       throw fault;
     }
@@ -185,46 +228,31 @@ export class ConnectedKeys {
     throw this.#failed(key, row, answered);
   }
 
-  /** Seals all tokens of providers under the newest data key. One that is renewed meanwhile is so by itself. */
-  async reseal(): Promise<void> {
-    const { sql, sealer } = this.#parts;
-    const rows = sql
-      .exec<{ key_id: string; serial: number; binding: string; sealed: ArrayBuffer }>(
-        "SELECT key_id, serial, binding, sealed FROM connection WHERE sealed IS NOT NULL",
-      )
-      .toArray();
-    for (const { key_id, serial, binding, sealed } of rows) {
-      if (!sealer.isOld(new Uint8Array(sealed))) continue;
-      const name = sealName(key_id, serial, binding);
-      const again = await sealer.sealValue(name, new Uint8Array(await sealer.openValue(name, new Uint8Array(sealed))));
-      sql.exec("UPDATE connection SET sealed = ? WHERE key_id = ? AND serial = ?", again, key_id, serial);
-    }
+  /** Two endpoints may be in trouble without holding up a third; one that is has no more than one question at a time. */
+  #ask(key: ApiKey, secret: Secret, grounds: Grounds, now: number): Promise<Answered> {
+    const placement = placementOf(key);
+    return this.#turns.take(new URL(placement.token_url).host, () => askForTokens(placement, secret, grounds, now));
+  }
+
+  /** Our own trouble kept it from being asked, or its answer from being kept. */
+  #brokenOff(key_id: string, before: Row, asking: Row["asking"]): void {
+    const row = this.#rows.find(key_id);
+    if (row?.serial === before.serial) this.#rows.write(key_id, { ...row, asking });
   }
 
   /** Old and new change places in one step, unless something else has happened to the connection meanwhile. */
   async #store(
     key: ApiKey,
     row: Row | undefined,
-    granted: Granted,
-    before: string | undefined,
+    granted: Granted & { asked_at: number; secret: Secret },
     what: "connected" | "renewed",
   ): Promise<void> {
-    const { sealer, keys } = this.#parts;
+    const { sql, keys } = this.#parts;
     const binding = bindingOf(key.destination);
     const serial = (row?.serial ?? 0) + 1;
-    const { access_token, refresh_token = before } = granted;
-    const sealed = await sealer.sealValue(
-      sealName(key.id, serial, binding),
-      utf8(JSON.stringify({ access_token, refresh_token })),
-    );
+    const { access_token, refresh_token, asked_at } = granted;
+    const sealed = await this.#tokens.seal({ key_id: key.id, serial, binding }, { access_token, refresh_token });
     const now = Date.now();
-    const current = keys.find(key.id);
-    if (
-      current === undefined ||
-      bindingOf(current.destination) !== binding ||
-      this.#rows.find(key.id)?.serial !== row?.serial
-    )
-      throw new Problem("conflict", `${key.name} was changed meanwhile. Try again.`);
     const renewable = refresh_token !== undefined || needsNobody(placementOf(key));
     const stored: Row = {
       ...blank(now),
@@ -232,15 +260,25 @@ export class ConnectedKeys {
       state: "connected",
       binding,
       serial,
-      sealed: new Uint8Array(sealed).buffer,
-      expires_at: expiryOf(granted.expires_in_s, renewable, now),
+      sealed,
+      expires_at: expiryOf(granted.expires_in_s, renewable, asked_at),
       renewable: renewable ? 1 : 0,
       scopes: granted.scopes ?? row?.scopes ?? null,
       connected_at: what === "connected" ? now : (row?.connected_at ?? now),
       renewals: what === "connected" ? 0 : (row?.renewals ?? 0) + 1,
+      asked_at,
     };
+    const current = keys.find(key.id);
+    const held = this.#rows.find(key.id);
+    if (current === undefined || bindingOf(current.destination) !== binding || held?.serial !== row?.serial) {
+      // What its owner may want back must not come back with a refresh token that is spent.
+      if (current === undefined && row !== undefined && renewThrown(sql, row, stored)) return;
+      // Nothing is left here to revoke it by later. Where something is, it may be the very grant that goes on.
+      if (held === undefined) void revokeToken(placementOf(key), granted.secret, refresh_token ?? access_token);
+      throw new Problem("conflict", `${key.name} was changed meanwhile. Try again.`);
+    }
     this.#write(key.id, stored);
-    this.#remember(key.id, { serial, secret: { secret: access_token } });
+    this.#tokens.remember(key.id, { serial, secret: { secret: access_token } });
     this.#rows.note(key.id, what, null, now);
     this.#plan(key, stored);
   }
@@ -250,16 +288,21 @@ export class ConnectedKeys {
     const now = Date.now();
     const current = this.#rows.find(key.id);
     if (current?.serial !== row.serial) return troubled(key, 1_000);
+    // Who needs no refresh token can lose none.
+    const may_lose = !needsNobody(placementOf(key));
+    const was_lost = may_lose && row.asking === ASKING.lost;
     if (answered.outcome === "refused") {
-      this.#write(key.id, { ...current, state: "reconnect_required", trouble: answered.error });
-      this.#rows.note(key.id, "reconnect_required", answered.error, now);
-      const event = { ...BY_VAULT, action: "connection.lost", outcome: "ok", rule: answered.error } as const;
+      const trouble = was_lost && GRANT_IS_GONE.has(answered.error) ? ANSWER_LOST : answered.error;
+      this.#write(key.id, { ...current, state: "reconnect_required", trouble, asking: ASKING.answered });
+      this.#rows.note(key.id, "reconnect_required", trouble, now);
+      const event = { ...BY_VAULT, action: "connection.lost", outcome: "ok", rule: trouble } as const;
       audit.append({ ...event, ...about(key) }, now);
       return reconnect(key);
     }
     const failures = current.failures + 1;
     const wait = backoffMs(failures, answered.retry_after_s);
-    this.#write(key.id, { ...current, failures, retry_at: now + wait, trouble: answered.error });
+    const asking = may_lose && (answered.lost || was_lost) ? ASKING.lost : ASKING.answered;
+    this.#write(key.id, { ...current, failures, retry_at: now + wait, trouble: answered.error, asking });
     this.#rows.note(key.id, "failed", answered.error, now);
     if (worthTrying(failures)) this.#parts.jobs.plan("renew", now + wait);
     return troubled(key, wait);
@@ -279,21 +322,11 @@ export class ConnectedKeys {
     if (at > Date.now()) this.#parts.jobs.plan("renew", at);
   }
 
-  async #open(key: ApiKey, row: Row): Promise<Access> {
-    const { access_token } = await this.#tokens(key, row);
+  async #open(row: Row): Promise<Access> {
+    const { access_token } = await this.#tokens.open(row);
     const access = { serial: row.serial, secret: { secret: access_token } };
-    if (this.#rows.find(key.id)?.serial === row.serial) this.#remember(key.id, access);
+    if (this.#rows.find(row.key_id)?.serial === row.serial) this.#tokens.remember(row.key_id, access);
     return access;
-  }
-
-  async #tokens(key: ApiKey, { serial, binding, sealed }: Row): Promise<Tokens> {
-    const plain = await this.#parts.sealer.openValue(sealName(key.id, serial, binding), new Uint8Array(sealed ?? []));
-    return JSON.parse(new TextDecoder().decode(plain)) as Tokens;
-  }
-
-  #remember(key_id: string, access: Access): void {
-    if (this.#opened.size >= REMEMBERED) this.#opened.clear();
-    this.#opened.set(key_id, access);
   }
 
   #must(key: ApiKey): Row {
@@ -305,7 +338,16 @@ export class ConnectedKeys {
 
   #write(key_id: string, row: Omit<Row, "key_id">): void {
     this.#rows.write(key_id, row);
-    this.#opened.delete(key_id);
+    this.#tokens.forget(key_id);
     this.#parts.keys.changed();
   }
+}
+
+/** What comes of it, or that it takes too long. */
+async function withinReason(renewal: Promise<void>, key: ApiKey): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(troubled(key, 1_000)), CALLER_WAITS_MS);
+  });
+  await Promise.race([renewal, late]).finally(() => clearTimeout(timer));
 }

@@ -21,8 +21,18 @@ export type Connection = {
 /** Something that happened to a connection. */
 export type ConnectionEvent = { at: number; what: string; detail: string | null };
 
+/** How the token endpoint was last asked: it has answered; it is being asked; its answer was lost, and it may have moved on. */
+export const ASKING = { answered: 0, under_way: 1, lost: 2 } as const;
+
 /** As it is stored: what was granted is sealed, bound to where it may be sent. */
-export type Row = Connection & { key_id: string; binding: string; sealed: ArrayBuffer | null; renewable: number };
+export type Row = Connection & {
+  key_id: string;
+  binding: string;
+  sealed: ArrayBuffer | null;
+  renewable: number;
+  asking: (typeof ASKING)[keyof typeof ASKING];
+  asked_at: number;
+};
 
 const EVENTS_KEPT = 20;
 
@@ -42,21 +52,23 @@ export class ConnectionRows {
   connection(key_id: string): Connection | undefined {
     const row = this.find(key_id);
     if (row === undefined) return undefined;
-    const { key_id: _key, binding: _binding, sealed: _sealed, renewable: _renewable, ...connection } = row;
-    return connection;
+    const { state, serial, obtained_at, expires_at, scopes, connected_at, renewals, failures, retry_at, trouble } = row;
+    return { state, serial, obtained_at, expires_at, scopes, connected_at, renewals, failures, retry_at, trouble };
   }
 
-  /** Ids of all keys that are connected. */
+  /** Ids of all keys that are connected, or were just about to be. */
   connected(): string[] {
-    const rows = this.#sql.exec<{ key_id: string }>("SELECT key_id FROM connection WHERE state = 'connected'");
+    const rows = this.#sql.exec<{ key_id: string }>(
+      "SELECT key_id FROM connection WHERE state = 'connected' OR (state = 'ready' AND asking <> 0)",
+    );
     return [...rows].map(({ key_id }) => key_id);
   }
 
   write(key_id: string, row: Omit<Row, "key_id">): void {
     const { state, binding, serial, sealed, obtained_at, expires_at, scopes, connected_at } = row;
-    const { renewable, renewals, failures, retry_at, trouble } = row;
+    const { renewable, renewals, failures, retry_at, trouble, asking, asked_at } = row;
     this.#sql.exec(
-      `INSERT OR REPLACE INTO connection (key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at, renewals, failures, retry_at, trouble) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO connection (key_id, state, binding, serial, sealed, obtained_at, expires_at, renewable, scopes, connected_at, renewals, failures, retry_at, trouble, asking, asked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       key_id,
       state,
       binding,
@@ -71,7 +83,25 @@ export class ConnectionRows {
       failures,
       retry_at,
       trouble,
+      asking,
+      asked_at,
     );
+  }
+
+  /** The token endpoint is about to be asked. */
+  setOut(key_id: string, now: number): void {
+    this.#sql.exec("UPDATE connection SET asking = ?, asked_at = ? WHERE key_id = ?", ASKING.under_way, now, key_id);
+  }
+
+  /** Whoever was asking, but for these, has fallen meanwhile: what they were answered is lost. Answers which keys' that were. */
+  loseAnswers(but_for: string[]): string[] {
+    const lost = this.#sql.exec<{ key_id: string }>(
+      "UPDATE connection SET asking = ? WHERE asking = ? AND key_id NOT IN (SELECT value FROM json_each(?)) RETURNING key_id",
+      ASKING.lost,
+      ASKING.under_way,
+      JSON.stringify(but_for),
+    );
+    return [...lost].map(({ key_id }) => key_id);
   }
 
   remove(key_id: string): void {
@@ -103,6 +133,14 @@ export class ConnectionRows {
 
 /** A connection that nothing has happened to yet. */
 export function blank(now: number): Omit<Row, "key_id" | "state" | "binding" | "serial"> {
-  const none = { sealed: null, expires_at: null, scopes: null, trouble: null, renewable: 1 };
+  const none = {
+    sealed: null,
+    expires_at: null,
+    scopes: null,
+    trouble: null,
+    renewable: 1,
+    asking: 0,
+    asked_at: 0,
+  } as const;
   return { ...none, obtained_at: now, connected_at: now, renewals: 0, failures: 0, retry_at: 0 };
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { OAuthPlacement } from "../../catalog/provider.ts";
-import { logFault, Problem } from "../../problem.ts";
+import { Problem } from "../../problem.ts";
 import { actorOf } from "../tokens/actor.ts";
 import { assertAskerStands } from "../keys/asker.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
@@ -8,7 +8,7 @@ import { judgeAgain } from "../tokens/ending.ts";
 import type { ApiKey } from "../keys/keys.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
-import { revokeToken } from "./token_endpoint.ts";
+import { sayFarewellTo } from "./farewell.ts";
 
 /** What the page shows before a person sets out: where they are sent, where the tokens go, and who asked (SECURITY S2). */
 export type ConnectPage = { key: ApiKey; placement: OAuthPlacement; asked_by: string };
@@ -118,14 +118,9 @@ export async function disconnect(parts: Parts, caller: Caller, ref: string): Pro
  */
 export async function sayFarewell(parts: Parts, key_id: string): Promise<void> {
   const key = parts.keys.find(key_id);
-  const placement = key?.destination.placement;
-  if (key === undefined || placement?.in !== "oauth" || placement.revoke_url === undefined) return;
-  try {
-    const [token, secret] = await Promise.all([parts.connected_keys.lastToken(key), secretOf(parts, key)]);
-    if (token !== undefined) await revokeToken(placement, secret, token);
-  } catch (fault) {
-    logFault("token_not_revoked_upstream", fault);
-  }
+  const granted = parts.connected_keys.row(key_id);
+  if (key === undefined || granted === undefined) return;
+  await sayFarewellTo(parts, { key, blob: parts.keys.sealedBlob(key.id, key.version), granted });
 }
 
 /** Voids every page that is still open. */

@@ -21,17 +21,22 @@ export type Granted = {
 
 /**
  * What came of asking. `refused` is final: the same question will be refused again, and a person must connect or mend the
- * client. `trouble` may pass. Both name an error code only: nothing else that a provider says is kept or shown.
+ * client. `trouble` may pass; `lost` where the provider may have granted something that did not arrive. Both name an error code
+ * only: nothing else that a provider says is kept or shown.
  */
 export type Answered =
   | ({ outcome: "granted" } & Granted)
   | { outcome: "refused"; error: string }
-  | { outcome: "trouble"; error: string; retry_after_s?: number | undefined };
+  | { outcome: "trouble"; error: string; lost: boolean; retry_after_s?: number | undefined };
 
-const PATIENCE_MS = 10_000;
+/** A provider that has taken a refresh token and is slow to say so must be heard out: nothing else brings its successor. */
+const PATIENCE_MS = 60_000;
+const FAREWELL_MS = 10_000;
 const ANSWER_BYTES = 256 * 1024;
 const TOKEN_LENGTH = 16 * 1024;
 const ASSERTION_S = 300;
+/** By so much a clock must differ from ours to be the reason why an assertion was refused. */
+const SKEW_S = 5;
 
 /** Codes that no repetition mends (RFC 6749 §5.2, RFC 7521 §4.1, and what Slack and GitHub say instead). */
 const FINAL = new Set([
@@ -51,18 +56,40 @@ const FINAL = new Set([
   "invalid_code",
 ]);
 
-/** Asks a provider's token endpoint for tokens. Never throws; what went wrong is a value. */
+/**
+ * Asks a provider's token endpoint for tokens. Never throws; what went wrong is a value. A client that signs for itself and is
+ * refused by a provider whose clock is another is heard once more, by that clock: nothing was spent by the first time.
+ */
 export async function askForTokens(
   placement: OAuthPlacement,
   secret: Secret,
   grounds: Grounds,
   now: number,
 ): Promise<Answered> {
+  const { clock, ...answered } = await askBy(0, placement, secret, grounds, now);
+  if (answered.outcome !== "refused" || secret.private_key === undefined || clock === undefined) return answered;
+  const skew_s = Math.round((clock - Date.now()) / 1_000);
+  const unspent = grounds.by === "client" || answered.error === "invalid_client";
+  if (!unspent || Math.abs(skew_s) <= SKEW_S) return answered;
+  const { clock: _clock, ...again } = await askBy(skew_s, placement, secret, grounds, now);
+  return again;
+}
+
+/** What came of it, and what the provider's clock showed (epoch ms). */
+type Heard = Answered & { clock?: number | undefined };
+
+async function askBy(
+  skew_s: number,
+  placement: OAuthPlacement,
+  secret: Secret,
+  grounds: Grounds,
+  now: number,
+): Promise<Heard> {
   const { token_url, scopes } = placement;
   const { client_id = "" } = secret;
   // A client that signs for itself names the token endpoint as its audience (RFC 7523 §3): the library takes it from here.
   const server = { issuer: token_url, token_endpoint: token_url };
-  const client: oauth.Client = { client_id };
+  const client: oauth.Client = { client_id, [oauth.clockSkew]: skew_s };
   const patience = new AbortController();
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
   const options = optionsOf(placement, patience.signal);
@@ -81,17 +108,17 @@ export async function askForTokens(
           return ask("refresh_token", { refresh_token: grounds.refresh_token });
         case "client":
           return placement.grant === "jwt_bearer"
-            ? assertion(placement, secret, now).then((assertion) =>
+            ? assertion(placement, secret, now + skew_s * 1_000).then((assertion) =>
                 ask("urn:ietf:params:oauth:grant-type:jwt-bearer", { assertion }),
               )
             : ask("client_credentials", scope);
       }
     })();
-    return await read(response);
+    return { ...(await read(response)), clock: Date.parse(response.headers.get("date") ?? "") || undefined };
   } catch (fault) {
     logFault("token_endpoint", fault);
     if (fault instanceof UnusableKey) return { outcome: "refused", error: "private_key_unusable" };
-    return { outcome: "trouble", error: "unreachable" };
+    return { outcome: "trouble", error: "unreachable", lost: true };
   } finally {
     clearTimeout(timer);
   }
@@ -103,7 +130,7 @@ export async function revokeToken(placement: OAuthPlacement, secret: Secret, tok
   if (revoke_url === undefined) return false;
   try {
     const server = { issuer: placement.token_url, revocation_endpoint: revoke_url };
-    const options = optionsOf(placement, AbortSignal.timeout(PATIENCE_MS));
+    const options = optionsOf(placement, AbortSignal.timeout(FAREWELL_MS));
     const authenticate = await authentication(placement, secret);
     const client = { client_id: secret.client_id ?? "" };
     return (await oauth.revocationRequest(server, client, authenticate, token, options)).ok;
@@ -196,12 +223,13 @@ async function read(response: Response): Promise<Answered> {
   if (status !== 200 && status !== 201) {
     const wait = Number(headers.get("retry-after"));
     const retry_after_s = Number.isFinite(wait) && wait > 0 ? Math.min(wait, 3_600) : undefined;
-    return { outcome: "trouble", error: error ?? `status_${status}`, retry_after_s };
+    return { outcome: "trouble", error: error ?? `status_${status}`, lost: status >= 500, retry_after_s };
   }
   // Slack's tokens of a person, as against a bot's.
   const from = said.access_token === undefined && isRecord(said.authed_user) ? said.authed_user : said;
   const { access_token, refresh_token, expires_in, scope } = from;
-  if (!isToken(access_token)) return { outcome: "trouble", error: error ?? "answer_without_token" };
+  if (!isToken(access_token))
+    return { outcome: "trouble", error: error ?? "answer_without_token", lost: error === undefined };
   const seconds = Number(expires_in ?? Number.NaN);
   return {
     outcome: "granted",

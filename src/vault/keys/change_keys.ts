@@ -92,7 +92,8 @@ export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: 
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
   const key = keys.must(ref);
-  const to = version ?? versions.list(key.id).find((one) => one.version < key.version)?.version;
+  const kept = versions.list(key.id).map((one) => one.version);
+  const to = version ?? kept[kept.indexOf(key.version) + 1];
   if (to === undefined) throw new Problem("conflict", "This key has no earlier version.");
   if (versions.at(key, to).sealed_destination !== key.sealed_destination) {
     assertSession(by, "Rolling back to another destination");

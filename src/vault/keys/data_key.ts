@@ -1,10 +1,14 @@
+import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import { Housekeeping } from "../housekeeping.ts";
 import { sealedName } from "../alerts/deliver.ts";
 import type { Parts } from "../parts.ts";
+import { bytesOf, keptBlob, listThrown, writeThrown, type Rows, type InTrash } from "./trash.ts";
 
 /** What was begun under the old key before there was a new one has ended by then. */
 const UNDER_WAY_MS = 60_000;
+/** When to look again where something was changed while it was sealed anew. */
+const AGAIN_MS = 1_000;
 
 const BY_VAULT = {
   actor: { kind: "vault", id: "vault", name: "API Locker" },
@@ -35,13 +39,16 @@ export async function rotateDataKey(parts: Parts): Promise<{ data_key: number }>
 /** Seals anew whatever an older data key has sealed, and forgets that key once nothing can be sealed under it any more. */
 export async function reseal(parts: Parts, now: number): Promise<void> {
   const { families, connected_keys, sealer, jobs } = parts;
+  // The trash first: what is taken out of it meanwhile is met among the keys.
+  await resealTrash(parts);
   const replaced = await resealVersions(parts);
   await families.reseal();
   await connected_keys.reseal();
   await resealWebhooks(parts);
   for (const { key_id, version } of replaced) await sealer.deleteBlob(key_id, version);
-  if (now - sealer.currentSince() >= UNDER_WAY_MS) await sealer.dropOld();
-  else jobs.plan("reseal", sealer.currentSince() + UNDER_WAY_MS);
+  const settled = sealer.currentSince() + UNDER_WAY_MS;
+  if (now >= settled && !leavesOld(parts)) await sealer.dropOld();
+  else jobs.plan("reseal", Math.max(settled, now + AGAIN_MS));
 }
 
 /** Each version gets the next number, since names in KV are never written twice; what pointed at it points at its successor. */
@@ -62,6 +69,67 @@ async function resealVersions({ keys, versions, sealer, jobs }: Parts): Promise<
     jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
   }
   return replaced;
+}
+
+type VersionUses = NonNullable<Rows["version_use"]>;
+
+/** Is there still a secret that only an old key opens? A key may have been thrown away, or taken back, in between. */
+function leavesOld({ sql, versions, sealer }: Parts): boolean {
+  return (
+    versions.sealedBefore(sealer.current).length > 0 || listThrown(sql).some((thrown) => isOld(thrown, sealer.current))
+  );
+}
+
+function isOld({ rows }: InTrash, current: number): boolean {
+  return rows.key_version.some(({ data_key }) => data_key < current);
+}
+
+/** What lies in the trash may be wanted back: it is sealed anew as it lies there, unless somebody takes it meanwhile. */
+async function resealTrash({ sql, sealer, connected_keys }: Parts): Promise<void> {
+  for (const found of listThrown(sql)) {
+    const thrown = isOld(found, sealer.current) ? withNumbersTaken(sql, found) : undefined;
+    const [key] = thrown?.rows.api_key ?? [];
+    if (thrown === undefined || key === undefined) continue;
+    const { key_id, rows } = thrown;
+    const number = new Map(
+      rows.key_version.map(({ version }, index) => [version, key.last_version - rows.key_version.length + index + 1]),
+    );
+    const anew = (version: number) => number.get(version) ?? version;
+    const key_version: Rows["key_version"] = [];
+    for (const row of rows.key_version) {
+      const version = anew(row.version);
+      const at = { id: key_id, version: row.version, sealed_destination: row.destination };
+      const secret = await sealer.open(at, bytesOf(row.sealed) ?? undefined);
+      const sealed = await sealer.put(key_id, version, row.destination, secret);
+      const data_key = dataKeyIdOf(sealed);
+      key_version.push({ ...row, version, sealed: keptBlob(sealed), data_key, sealed_at: Date.now() });
+    }
+    const connection: Rows["connection"] = [];
+    for (const row of rows.connection ?? []) {
+      const held = { ...row, sealed: bytesOf(row.sealed)?.buffer ?? null };
+      connection.push({ ...row, sealed: keptBlob((await connected_keys.resealed(held)) ?? held.sealed) });
+    }
+    const overlap_version = key.overlap_version === null ? null : anew(key.overlap_version);
+    const api_key = [{ ...key, version: anew(key.version), overlap_version }];
+    const version_use = renumbered(rows.version_use ?? [], key_id, number);
+    const written = writeThrown(sql, thrown, { ...rows, api_key, key_version, version_use, connection });
+    for (const [old, given] of number) await sealer.deleteBlob(key_id, written ? old : given);
+  }
+}
+
+/** What was counted, with the number that each version has got. */
+function renumbered(used: VersionUses, key_id: string, number: ReadonlyMap<number, number>): VersionUses {
+  const now = used.map((row) => ({ ...row, became: number.get(row.became ?? row.version) ?? row.became }));
+  const counted = new Set(used.map(({ version }) => version));
+  const others = [...number].filter(([version]) => !counted.has(version));
+  return [...now, ...others.map(([version, became]) => ({ key_id, version, became, uses: 0, last_used_at: null }))];
+}
+
+/** Numbers are taken before anything is sealed under them, so that a key that is taken back meanwhile uses others. */
+function withNumbersTaken(sql: SqlStorage, thrown: InTrash): InTrash | undefined {
+  const { rows, key_id } = thrown;
+  const api_key = rows.api_key.map((key) => ({ ...key, last_version: key.last_version + rows.key_version.length }));
+  return writeThrown(sql, thrown, { ...rows, api_key }) ? listThrown(sql, key_id)[0] : undefined;
 }
 
 async function resealWebhooks({ webhooks, sealer }: Parts): Promise<void> {

@@ -17,6 +17,9 @@ import type { ApiKey } from "./keys.ts";
 /** A secret's fields, such as `{ secret }` or `{ username, password }`. */
 export type Secret = Record<string, string>;
 
+/** A version of a key, as far as its secret is sealed for it. */
+type SealedKey = Pick<ApiKey, "id" | "version" | "sealed_destination">;
+
 /** A data key as it is stored: wrapped under a root key and the share of that KV name. */
 export type WrappedDataKey = { id: number; root_id: string; wrapped: Uint8Array; share_name: string };
 
@@ -89,6 +92,11 @@ export class Sealer {
     return blob;
   }
 
+  /** The newest data key is at hand: what is sealed next needs no store to be reached. */
+  async ready(): Promise<void> {
+    await this.#dataKey();
+  }
+
   /** Seals what a part of the vault keeps in a table of its own; `name` says what it is, and nothing else opens it. */
   async sealValue(name: string, value: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     return seal(await this.#dataKey(), value, this.#valueContext(name));
@@ -99,12 +107,12 @@ export class Sealer {
   }
 
   /** The opened secret, if it is still in memory: then nothing needs to be awaited. */
-  remembered(key: ApiKey): Secret | undefined {
+  remembered(key: SealedKey): Secret | undefined {
     return this.#opened.get(this.blobName(key.id, key.version))?.secret;
   }
 
   /** Opens the key's current secret from the blob at hand, else from KV. */
-  async open(key: ApiKey, at_hand: Uint8Array | undefined): Promise<Secret> {
+  async open(key: SealedKey, at_hand: Uint8Array | undefined): Promise<Secret> {
     const name = this.blobName(key.id, key.version);
     const blob = at_hand ?? new Uint8Array((await reachable(this.#blobs.get(name, "arrayBuffer"))) ?? missing());
     const plain = await this.#openBlob(blob, this.#context(key.id, key.version, key.sealed_destination));

@@ -29,11 +29,11 @@ export class Versions {
       .one().last;
   }
 
-  /** Newest first. */
+  /** Newest first. A number says nothing about age: a new data key gives each version another. */
   list(key_id: string): Version[] {
     return this.#sql
       .exec<Row>(
-        "SELECT version, destination, created_at FROM key_version WHERE key_id = ? ORDER BY version DESC",
+        "SELECT version, destination, created_at FROM key_version WHERE key_id = ? ORDER BY created_at DESC, version DESC",
         key_id,
       )
       .toArray()
