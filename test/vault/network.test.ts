@@ -1,5 +1,13 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isWithin, networkText, readNetwork, type Network } from "../../src/vault/policy/network.ts";
+import {
+  isWithin,
+  liesWithin,
+  networkOf,
+  networkText,
+  readNetwork,
+  type Network,
+} from "../../src/vault/policy/network.ts";
 
 const range = (text: string) => readNetwork(text) as Network;
 
@@ -55,5 +63,69 @@ describe("a range of addresses", () => {
     ["0.0.0.0/0", "unknown", false],
   ])("%s and %s: %s", (written, ip, within) => {
     expect(isWithin([range(written)], ip)).toBe(within);
+  });
+});
+
+describe("any range and any address", () => {
+  const v4 = fc.tuple(fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }), fc.nat(32));
+  const v6 = fc.tuple(fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 }), fc.nat(128));
+  const text4 = (bytes: number[]) => bytes.join(".");
+  const text6 = (words: number[]) => words.map((word) => word.toString(16)).join(":");
+  const bits4 = (bytes: number[]) => bytes.map((byte) => byte.toString(2).padStart(8, "0")).join("");
+  const bits6 = (words: number[]) => words.map((word) => word.toString(2).padStart(16, "0")).join("");
+
+  it("an IPv4 address is in a range exactly where the bits that count are the same, in both of its spellings", () => {
+    fc.assert(
+      fc.property(v4, v4, fc.nat(32), ([start, bits], [other], shared) => {
+        // Near the edge, where a mistake would show.
+        const mixed = bits4(start).slice(0, shared) + bits4(other).slice(shared);
+        const bytes = [0, 8, 16, 24].map((at) => Number.parseInt(mixed.slice(at, at + 8), 2));
+        const inside = mixed.slice(0, bits) === bits4(start).slice(0, bits);
+        const network = range(`${text4(start)}/${bits}`);
+        expect(isWithin([network], text4(bytes))).toBe(inside);
+        expect(isWithin([network], `::ffff:${text4(bytes)}`)).toBe(inside);
+        expect(isWithin([range(`::ffff:${text4(start)}/${bits + 96}`)], text4(bytes))).toBe(inside);
+        expect(liesWithin(range(`${text4(bytes)}/32`), network)).toBe(inside);
+      }),
+    );
+  });
+
+  it("an IPv6 address too", () => {
+    fc.assert(
+      fc.property(v6, v6, fc.nat(128), ([start, bits], [other], shared) => {
+        const mixed = bits6(start).slice(0, shared) + bits6(other).slice(shared);
+        const words = Array.from({ length: 8 }, (_, n) => Number.parseInt(mixed.slice(n * 16, n * 16 + 16), 2));
+        fc.pre(!text6(start).startsWith("0:0:0:0:0:ffff") && !text6(words).startsWith("0:0:0:0:0:ffff"));
+        const inside = mixed.slice(0, bits) === bits6(start).slice(0, bits);
+        expect(isWithin([range(`${text6(start)}/${bits}`)], text6(words))).toBe(inside);
+        expect(isWithin([range(`${text6(start)}/${bits}`)], `[${text6(words)}]`)).toBe(inside);
+      }),
+    );
+  });
+
+  it("one range lies in another exactly where each address of it does, and its one spelling means the same", () => {
+    fc.assert(
+      fc.property(v4, v4, fc.nat(32), ([a, a_bits], [b, b_bits], shared) => {
+        const mixed = bits4(a).slice(0, shared) + bits4(b).slice(shared);
+        const start = [0, 8, 16, 24].map((at) => Number.parseInt(mixed.slice(at, at + 8), 2));
+        const [inner, outer] = [range(`${text4(start)}/${b_bits}`), range(`${text4(a)}/${a_bits}`)];
+        const lies = b_bits >= a_bits && mixed.slice(0, a_bits) === bits4(a).slice(0, a_bits);
+        expect(liesWithin(inner, outer)).toBe(lies);
+        expect(liesWithin(range(networkText(inner)), range(networkText(outer)))).toBe(lies);
+        expect(liesWithin(range(networkText(inner)), inner) && liesWithin(inner, range(networkText(inner)))).toBe(true);
+      }),
+    );
+  });
+
+  it("no text at all makes a range of what is none, or throws", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (text, ip) => {
+        const network = readNetwork(text);
+        if (network === undefined) return;
+        expect(readNetwork(networkText(network))).toBeDefined();
+        expect(typeof isWithin([network], ip)).toBe("boolean");
+        expect(typeof networkOf(ip)).toBe("string");
+      }),
+    );
   });
 });

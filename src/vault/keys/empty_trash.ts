@@ -18,7 +18,7 @@ export async function emptyTrash(
     const { key_id, rows } = thrown;
     const leaving = leavingOf(thrown);
     if (leaving !== undefined) await sayFarewellTo(parts, leaving);
-    for (const { version } of rows.key_version) await sealer.deleteBlob(key_id, Number(version));
+    for (const { version } of rows.key_version) await sealer.deleteBlob(key_id, version);
     forgetThrown(sql, key_id);
   }
   return next ?? undefined;

@@ -1,0 +1,124 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Form } from "../../src/oauth/form.ts";
+import { isLoopback, isRegistered, isUsable, kindOf } from "../../src/oauth/redirects.ts";
+import { readScopes } from "../../src/oauth/scope.ts";
+import { Problem } from "../../src/problem.ts";
+
+const OURS = { public_origin: "https://locker.example", proxy_origin: "https://proxy.example" };
+const codeOf = (work: () => unknown): unknown => {
+  try {
+    return work();
+  } catch (thrown) {
+    if (thrown instanceof Problem) return thrown.code;
+    throw thrown;
+  }
+};
+
+describe("parameters of the authorization server, whatever comes", () => {
+  test("one that is there twice is refused, an empty one is absent, and no other has a say", () => {
+    const pairs = fc.array(fc.tuple(fc.constantFrom("scope", "code", "state", "__proto__", "toString"), fc.string()), {
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(pairs, fc.constantFrom("scope", "code", "constructor", "__proto__"), (given, name) => {
+        const form = new Form(new URLSearchParams(given));
+        const values = given.filter(([one]) => one === name).map(([, value]) => value);
+        const wanted = values.length > 1 ? "invalid_request" : values[0] === "" ? undefined : values[0];
+        // As a form carries it: a lone surrogate does not survive that.
+        expect(codeOf(() => form.get(name))).toBe(wanted?.toWellFormed());
+        if (wanted === undefined) expect(codeOf(() => form.must(name))).toBe("invalid_request");
+      }),
+    );
+  });
+
+  test("scopes are ours or none: no spelling, order or company brings another, and what reveals is only given by its name", () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        "vault:read",
+        "vault:proxy",
+        "vault:write",
+        "vault:reveal",
+        "offline_access",
+        "VAULT:READ",
+        "vault:*",
+      ),
+      fc.string({ maxLength: 8 }),
+    );
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 6 }), fc.constantFrom(" ", "  ", ",", "\t", "+"), (words, between) => {
+        const text = words.join(between);
+        const scopes = codeOf(() => readScopes(text));
+        if (!Array.isArray(scopes)) {
+          expect(["invalid_scope", undefined]).toContain(scopes);
+          return;
+        }
+        const asked = text.split(" ");
+        expect(scopes.filter((scope: string) => !asked.includes(scope))).toEqual([]);
+        expect(new Set(scopes).size).toBe(scopes.length);
+      }),
+    );
+  });
+
+  const scheme = fc.constantFrom("https:", "http:", "javascript:", "data:", "com.app:", "HTTPS:", "file:", "");
+  const host = fc.constantFrom(
+    "app.example",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "locker.example",
+    "proxy.example",
+    "user@app.example",
+    "localhost@evil.example",
+    "app.example\\@evil.example",
+    "",
+  );
+  const tail = fc.oneof(
+    fc.constantFrom("", "/cb", "/cb?x=1", "/cb#frag", ":80/cb", ":0/cb", ":99999/", "/\t", "/../cb"),
+    fc.webPath(),
+  );
+  const uris = fc.oneof(
+    fc.tuple(scheme, fc.constantFrom("//", "", "/", "\\\\"), host, tail).map((parts) => parts.join("")),
+    fc.webUrl(),
+    fc.string(),
+  );
+
+  test("a code goes to https that is not ours or to this very machine, as a browser reads the address too", () => {
+    fc.assert(
+      fc.property(uris, (uri) => {
+        if (!isUsable(uri, OURS)) return;
+        const { protocol, hostname, username, password, hash, origin } = new URL(uri);
+        expect([username, password, hash]).toEqual(["", "", ""]);
+        expect(Object.values(OURS)).not.toContain(origin);
+        if (protocol === "https:") expect(kindOf(uri, OURS)).toBe("https");
+        else {
+          expect(protocol).toBe("http:");
+          expect(["localhost", "127.0.0.1", "[::1]"]).toContain(hostname);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("an address is the registered one letter for letter, but for the port of this very machine's", () => {
+    fc.assert(
+      fc.property(uris, fc.array(uris, { maxLength: 3 }), (uri, registered) => {
+        if (!isRegistered(uri, registered)) return;
+        if (registered.includes(uri)) return;
+        expect(isLoopback(uri)).toBe(true);
+        const portless = (one: string) => {
+          const url = new URL(one);
+          url.port = "";
+          return url.href;
+        };
+        expect(registered.filter((one) => URL.canParse(one)).map(portless)).toContain(portless(uri));
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(isRegistered("http://127.0.0.1:5/cb", ["http://127.0.0.1:6/cb"])).toBe(true);
+    expect(isRegistered("http://127.0.0.1:5/cb", ["http://localhost:5/cb"])).toBe(false);
+    expect(isRegistered("https://app.example:5/cb", ["https://app.example:6/cb"])).toBe(false);
+  });
+});
