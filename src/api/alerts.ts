@@ -1,7 +1,10 @@
+import type * as z from "zod";
 import { toldAlert } from "../vault/alerts/alert_told.ts";
+import { isOffence, type AlertKind } from "../vault/alerts/kinds.ts";
+import type { AlertSetting } from "../vault/alerts/alerts.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, type Handlers } from "./operation.ts";
-import type { ALERT_OPERATIONS } from "./schema.ts";
+import type { AlertRules, ALERT_OPERATIONS } from "./schema.ts";
 
 export const alertHandlers: Handlers<typeof ALERT_OPERATIONS> = {
   listAlerts: async ({ vault, who, query }) => {
@@ -11,6 +14,14 @@ export const alertHandlers: Handlers<typeof ALERT_OPERATIONS> = {
   },
   acknowledgeAlert: async ({ vault, who, param }) =>
     toldAlert(await ask(vault.acknowledgeAlert(who.caller, param("id")))),
-  alertSettings: ({ vault, who }) => ask(vault.alertSettings(who.caller)),
-  changeAlertSettings: ({ vault, who, body }) => ask(vault.changeAlertSettings(who.caller, body)),
+  alertSettings: async ({ vault, who }) => wireRules(await ask(vault.alertSettings(who.caller))),
+  changeAlertSettings: async ({ vault, who, body }) =>
+    wireRules(await ask(vault.changeAlertSettings(who.caller, body))),
 };
+
+function wireRules(settings: Record<AlertKind, AlertSetting>): z.output<typeof AlertRules> {
+  const kinds = Object.entries(settings) as [AlertKind, AlertSetting][];
+  return Object.fromEntries(
+    kinds.map(([kind, setting]) => [kind, { ...setting, offence: isOffence(kind) }]),
+  ) as z.output<typeof AlertRules>;
+}

@@ -5,7 +5,7 @@ import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
-import type { WebhookEvent } from "../../src/vault/alerts/webhooks.ts";
+import type { WebhookEvent } from "../../src/vault/alerts/kinds.ts";
 import {
   type Vault,
   evict,

@@ -1,18 +1,8 @@
 import * as z from "zod";
+import { ALERT_KINDS, isOffence } from "../../vault/alerts/kinds.ts";
 import { listOf, page, PEOPLE, time, type Operation } from "./common.ts";
 
-export const AlertKind = z.enum([
-  "refresh_reuse",
-  "refresh_shared",
-  "volume",
-  "new_country",
-  "error_burst",
-  "token_leak",
-  "identity_linked",
-  "expiring",
-  "reconnect_required",
-  "webhook_dead",
-]);
+export const AlertKind = z.enum(ALERT_KINDS);
 
 export const Alert = z.object({
   id: z.string(),
@@ -34,15 +24,20 @@ export const Alert = z.object({
 const AutoFreeze = z.enum(["off", "subject", "vault"]);
 const Setting = z.object({ enabled: z.boolean(), auto_freeze: AutoFreeze });
 
-/** Only kinds that mean that somebody else may be using a token can stop it. */
-const MILD = ["identity_linked", "expiring", "reconnect_required", "webhook_dead"] as const;
-
 export const AlertSettings = z.record(AlertKind, Setting);
+export const AlertRules = z.record(
+  AlertKind,
+  Setting.extend({
+    offence: z
+      .boolean()
+      .meta({ description: "It means that somebody else may be using something, and so can stop it" }),
+  }),
+);
 const SettingsPatch = z
   .partialRecord(AlertKind, z.strictObject({ enabled: z.boolean().optional(), auto_freeze: AutoFreeze.optional() }))
   .superRefine((patch, context) => {
-    for (const kind of MILD)
-      if ((patch[kind]?.auto_freeze ?? "off") !== "off")
+    for (const kind of ALERT_KINDS)
+      if (!isOffence(kind) && (patch[kind]?.auto_freeze ?? "off") !== "off")
         context.addIssue({ code: "custom", path: [kind, "auto_freeze"], message: "must be off for this kind" });
   });
 
@@ -76,7 +71,7 @@ export const ALERT_OPERATIONS = {
     path: "/alerts/settings",
     summary: "Which kinds of alert are on, and what each stops by itself",
     may: PEOPLE,
-    answer: AlertSettings,
+    answer: AlertRules,
     status: 200,
   },
   changeAlertSettings: {
@@ -85,7 +80,7 @@ export const ALERT_OPERATIONS = {
     summary: "Turn kinds of alert on or off, and say what each stops by itself",
     may: ["session_recent"],
     body: SettingsPatch,
-    answer: AlertSettings,
+    answer: AlertRules,
     status: 200,
   },
 } as const satisfies Record<string, Operation>;

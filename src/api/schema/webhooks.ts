@@ -1,14 +1,8 @@
 import * as z from "zod";
+import { WEBHOOK_EVENTS } from "../../vault/alerts/kinds.ts";
 import { listOf, time, type Operation } from "./common.ts";
 
-const WebhookEvent = z.enum([
-  "alert.raised",
-  "revocation",
-  "vault.frozen",
-  "vault.unfrozen",
-  "approval.requested",
-  "approval.answered",
-]);
+const WebhookEvent = z.enum(WEBHOOK_EVENTS);
 
 export const NewWebhook = z.strictObject({
   url: z.string().min(1).max(2_048),

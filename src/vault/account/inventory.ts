@@ -1,6 +1,7 @@
 import type { Device } from "../tokens/devices.ts";
 import { accountIdOf, accountNameOf } from "./account.ts";
-import type { Alert, AlertKind, AlertSetting } from "../alerts/alerts.ts";
+import type { Alert, AlertSetting } from "../alerts/alerts.ts";
+import type { AlertKind } from "../alerts/kinds.ts";
 import { keyDetails, type KeyDetails } from "../keys/change_keys.ts";
 
 import { listGrants, type GrantDetails } from "../tokens/manage_grants.ts";

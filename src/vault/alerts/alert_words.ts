@@ -1,4 +1,5 @@
-import type { Alert, AlertKind } from "./alerts.ts";
+import type { Alert } from "./alerts.ts";
+import type { AlertKind } from "./kinds.ts";
 
 /** What an alert means and what to do about it, in our words; names in it are quoted. */
 const WORDS: Record<AlertKind, (alert: Alert) => { title: string; detail: string; fix: string }> = {

@@ -1,30 +1,6 @@
 import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
-
-/** What alerts are about (CONTRACT §5). */
-export const ALERT_KINDS = [
-  "refresh_reuse",
-  "refresh_shared",
-  "volume",
-  "new_country",
-  "error_burst",
-  "token_leak",
-  "identity_linked",
-  "expiring",
-  "reconnect_required",
-  "webhook_dead",
-] as const;
-export type AlertKind = (typeof ALERT_KINDS)[number];
-
-/** Kinds that mean that somebody else may be using a token: these can stop it by themselves. */
-export const OFFENCES = [
-  "refresh_reuse",
-  "refresh_shared",
-  "volume",
-  "new_country",
-  "error_burst",
-  "token_leak",
-] as const;
+import { ALERT_KINDS, type AlertKind } from "./kinds.ts";
 
 /** What an alert stops by itself: nothing, its token or grant, or the whole vault. */
 type AutoFreeze = "off" | "subject" | "vault";

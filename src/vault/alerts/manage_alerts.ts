@@ -1,4 +1,5 @@
-import type { Alert, AlertFilter, AlertKind, AlertSetting } from "./alerts.ts";
+import type { Alert, AlertFilter, AlertSetting } from "./alerts.ts";
+import type { AlertKind } from "./kinds.ts";
 import { tellAlert } from "./alert_told.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { record, type Parts } from "../parts.ts";

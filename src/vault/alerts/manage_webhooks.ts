@@ -4,7 +4,8 @@ import { utf8 } from "../../crypto/encoding.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { deliver, sealedName, type Attempt } from "./deliver.ts";
 import { record, type Parts } from "../parts.ts";
-import { bodyOf, type Webhook, type WebhookEvent } from "./webhooks.ts";
+import { bodyOf, type Webhook } from "./webhooks.ts";
+import type { WebhookEvent } from "./kinds.ts";
 
 /** A new webhook. Its secret is answered once; at rest it is sealed. */
 export async function createWebhook(

@@ -1,5 +1,6 @@
 import type { Actor, Origin } from "../audit/audit.ts";
-import { OFFENCES, type Alert, type AlertKind, type NewAlert } from "./alerts.ts";
+import type { Alert, NewAlert } from "./alerts.ts";
+import { isOffence } from "./kinds.ts";
 import { tellAlert } from "./alert_told.ts";
 import { cutTokens } from "../tokens/ending.ts";
 import { freeze } from "../account/freeze.ts";
@@ -26,10 +27,6 @@ export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_a
   }
   const stops = auto_freeze !== "off" && alert.froze === null && isOffence(alert.kind);
   tellAlert(parts, stops ? stop(parts, alert, auto_freeze) : alert, isNew);
-}
-
-function isOffence(kind: AlertKind): boolean {
-  return OFFENCES.some((offence) => offence === kind);
 }
 
 /** Stops what offends: nobody is asked, and a session is needed to let it go on (SECURITY S15). */

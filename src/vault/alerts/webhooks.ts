@@ -1,15 +1,7 @@
 import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
 import type { Jobs } from "../jobs.ts";
-
-/** What a webhook can be told of. */
-export type WebhookEvent =
-  | "alert.raised"
-  | "revocation"
-  | "vault.frozen"
-  | "vault.unfrozen"
-  | "approval.requested"
-  | "approval.answered";
+import type { WebhookEvent } from "./kinds.ts";
 
 /** Where its owner wants to be told. Times are epoch milliseconds; `events` null means all. */
 export type Webhook = {

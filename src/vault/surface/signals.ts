@@ -1,11 +1,13 @@
-import type { Alert, AlertFilter, AlertKind, AlertSetting } from "../alerts/alerts.ts";
+import type { Alert, AlertFilter, AlertSetting } from "../alerts/alerts.ts";
+import type { AlertKind } from "../alerts/kinds.ts";
 import { answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { acknowledgeAlert, changeAlertSettings, listAlerts, type SettingChanges } from "../alerts/manage_alerts.ts";
 import type { Attempt } from "../alerts/deliver.ts";
 import { createWebhook, deleteWebhook, testWebhook } from "../alerts/manage_webhooks.ts";
 import { change, forCaller, read } from "../surface.ts";
-import type { Webhook, WebhookEvent } from "../alerts/webhooks.ts";
+import type { Webhook } from "../alerts/webhooks.ts";
+import type { WebhookEvent } from "../alerts/kinds.ts";
 import { LiveSurface } from "./live.ts";
 
 /** What the vault tells its owner: alerts, and where it sends them. */

@@ -23,8 +23,6 @@ const KINDS: Record<Kind, readonly [name: string, note: string]> = {
   reconnect_required: ["An OAuth key has to be connected again", "Its provider takes the refresh token no more."],
   webhook_dead: ["A webhook is not answered", "It was tried for days."],
 };
-/** Only these mean that somebody else may be using something. */
-const GRAVE = new Set<Kind>(["refresh_reuse", "refresh_shared", "volume", "new_country", "error_burst", "token_leak"]);
 
 /** Which kinds are told, and what each stops by itself. */
 export function AlertRules(): ReactNode {
@@ -33,7 +31,7 @@ export function AlertRules(): ReactNode {
   const recent = signedInRecently(me);
   const change = useAct("PATCH /alerts/settings");
   const tell = useTold();
-  const set = (kind: Kind, next: Partial<Rules[Kind]>) =>
+  const set = (kind: Kind, next: Partial<Omit<Rules[Kind], "offence">>) =>
     void tell(change.mutateAsync({ body: { [kind]: next } }), `${KINDS[kind][0]}: saved`);
   return (
     <Card flush title="Rules" lead="What is told, and what stops by itself when it happens.">
@@ -63,7 +61,7 @@ export function AlertRules(): ReactNode {
                       <small>{note}</small>
                     </span>
                   </label>
-                  {GRAVE.has(kind) ? (
+                  {rule.offence ? (
                     <Choice
                       label={`What ${name.toLowerCase()} stops`}
                       hideLabel

@@ -1,0 +1,39 @@
+/** What alerts are about (CONTRACT §5). */
+export const ALERT_KINDS = [
+  "refresh_reuse",
+  "refresh_shared",
+  "volume",
+  "new_country",
+  "error_burst",
+  "token_leak",
+  "identity_linked",
+  "expiring",
+  "reconnect_required",
+  "webhook_dead",
+] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
+
+const OFFENCES: readonly AlertKind[] = [
+  "refresh_reuse",
+  "refresh_shared",
+  "volume",
+  "new_country",
+  "error_burst",
+  "token_leak",
+];
+
+/** Whether it means that somebody else may be using a token: such a kind can stop it by itself. */
+export function isOffence(kind: AlertKind): boolean {
+  return OFFENCES.includes(kind);
+}
+
+/** What a webhook can be told of. */
+export const WEBHOOK_EVENTS = [
+  "alert.raised",
+  "revocation",
+  "vault.frozen",
+  "vault.unfrozen",
+  "approval.requested",
+  "approval.answered",
+] as const;
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
