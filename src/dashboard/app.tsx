@@ -26,6 +26,8 @@ const Alerts = lazy(async () => ({ default: (await import("./pages/alerts/alerts
 const Connect = lazy(async () => ({ default: (await import("./pages/connect/connect.tsx")).Connect }));
 const Approvals = lazy(async () => ({ default: (await import("./pages/approvals.tsx")).Approvals }));
 const Explain = lazy(async () => ({ default: (await import("./pages/explain.tsx")).Explain }));
+const SpendPage = lazy(async () => ({ default: (await import("./pages/spend/spend.tsx")).SpendPage }));
+const NewTrust = lazy(async () => ({ default: (await import("./pages/trusts/new.tsx")).NewTrust }));
 const Settings = lazy(async () => ({ default: (await import("./pages/settings/settings.tsx")).Settings }));
 
 /** The whole app. Nothing in it makes a style element or a script, so that the page's policy need allow neither. */
@@ -54,6 +56,8 @@ export function App(): ReactNode {
                   <Route path="/explain" component={Explain} />
                   <Route path="/connect" component={Connect} />
                   <Route path="/devices" component={Devices} />
+                  <Route path="/devices/trusts/new" component={NewTrust} />
+                  <Route path="/spend" component={SpendPage} />
                   <Route path="/settings" component={Settings} />
                   <Route>
                     <Page title="Not found">

@@ -31,6 +31,7 @@ const PAGES = [
   "/clients/*",
   "/devices/*",
   "/activity/*",
+  "/spend/*",
   "/alerts/*",
   "/approvals/*",
   "/explain",

@@ -1,87 +1,89 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Browser, Page, ViewportSize } from "playwright-core";
+import type { Page, ViewportSize } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { seriousFaults } from "../support/accessibility.ts";
-import { CHROMIUM, launchChromium } from "../support/chromium.ts";
+import { CHROMIUM } from "../support/chromium.ts";
 import { expectQuiet, openWindow, type Window } from "../support/dashboard.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { askOwner, HOSTILE, HOSTILE_PATH, moveIn } from "../support/lived_in.ts";
+import { newPerson } from "../support/locker.ts";
+import { setStage } from "../support/stage.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
-/** Names that would do something if they were ever taken for more than text. */
-const HOSTILE = `<img src=x onerror="document.title='owned'">`;
-const HOSTILE_PATH = "/%3Cscript%3Edocument.title='owned'%3C/script%3E";
 const SCREENSHOTS = resolve(import.meta.dirname, "../../.build/screenshots");
+
+const PHONE: ViewportSize = { width: 390, height: 780 };
 
 /** What a page looks like, and the rules that may come out differently there. */
 const MODES: Record<string, { colorScheme: "light" | "dark"; viewport: ViewportSize; rules?: readonly string[] }> = {
   light: { colorScheme: "light", viewport: { width: 1280, height: 800 } },
   dark: { colorScheme: "dark", viewport: { width: 1280, height: 800 }, rules: ["color-contrast"] },
-  phone: { colorScheme: "light", viewport: { width: 390, height: 780 }, rules: ["scrollable-region-focusable"] },
+  phone: {
+    colorScheme: "light",
+    viewport: PHONE,
+    rules: ["scrollable-region-focusable", "target-size"],
+  },
 };
 
+/** What somebody sees who has nothing yet. */
+const EMPTY = ["/", "/keys", "/tokens", "/tokens/new", "/spend", "/alerts", "/approvals", "/clients", "/devices"];
+
 describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
-  let locker: LocalLocker;
+  const stage = setStage();
   let upstream: Upstream;
-  let browser: Browser;
   let ada: Person;
+  let question: { leave(): void };
   let pages: Record<string, string>;
 
   beforeAll(async () => {
     mkdirSync(SCREENSHOTS, { recursive: true });
-    [locker, upstream, browser] = await Promise.all([startLocker(), startUpstream(), launchChromium()]);
-    ada = await newPerson(locker);
-    const key = await storeKey(ada, "inventory", upstream.origin, { tags: [HOSTILE.slice(0, 40)], note: HOSTILE });
-    const secret = { provider: "openai", secret: "sk-0123456789abcdef" };
-    await ada.api("POST", "/v1/keys", { name: "openai@prod", ...secret, tags: ["llm"] });
-    const token = await mintToken(ada, { keys: ["inventory"], methods: ["GET"] }, HOSTILE);
-    await mintToken(ada, {}, "ci");
-    upstream.answerWith((_request, response) => void response.writeHead(200, { "x-evil": HOSTILE }).end(HOSTILE));
-    const calls = [`/v1/items`, HOSTILE_PATH, "/v1/orders"].map((path) =>
-      fetch(`${locker.proxyOrigin}/v1/proxy/inventory${path}`, {
-        headers: { authorization: `Bearer ${token.token}`, "user-agent": HOSTILE },
-      }),
-    );
-    await Promise.all(calls);
-    await fetch(`${locker.proxyOrigin}/v1/proxy/inventory/v1/items`, {
-      method: "DELETE",
-      headers: { authorization: `Bearer ${token.token}` },
-    });
+    upstream = await startUpstream();
+    ada = await newPerson(stage.locker);
+    const { keys, tokens, client } = await moveIn(stage.locker, ada, upstream);
+    question = await askOwner(stage.locker, ada);
     pages = {
       overview: "/",
       keys: "/keys",
-      key: `/keys/${key.id}`,
+      key: `/keys/${keys.openai}`,
+      "key-hostile": `/keys/${keys.inventory}`,
       "key-new": "/keys/new",
       "key-form": "/keys/new?provider=openai",
       "key-custom": "/keys/new?provider=custom",
       tokens: "/tokens",
-      token: `/tokens/${token.id}`,
+      token: `/tokens/${tokens.agent}`,
+      "token-hostile": `/tokens/${tokens.hostile}`,
+      "token-rotating": `/tokens/${tokens.nightly}`,
       "token-new": "/tokens/new?key=inventory",
-      "token-edit": `/tokens/${token.id}/edit`,
+      "token-edit": `/tokens/${tokens.agent}/edit`,
       explain: "/explain",
       activity: "/activity",
+      spend: "/spend",
       alerts: "/alerts",
       approvals: "/approvals",
       clients: "/clients",
+      client: `/clients/${client}`,
       devices: "/devices",
+      "trust-new": "/devices/trusts/new",
       connect: "/connect",
       settings: "/settings",
       nowhere: "/settings/nowhere",
     };
   }, 120_000);
-  afterAll(() => Promise.all([browser.close(), locker.stop(), upstream.stop()]));
+  afterAll(() => {
+    question.leave();
+    return upstream.stop();
+  });
 
-  /** Goes there and waits until nothing is loading any more. */
+  /** Goes there as a link of the app does, without loading it anew, and waits until nothing is loading any more. */
   async function visit({ page }: Window, path: string): Promise<void> {
-    await page.goto(locker.publicOrigin + path);
-    await page.getByRole("heading", { level: 1 }).waitFor();
-    await page.locator(".bone").first().waitFor({ state: "detached" });
+    if (page.url() === "about:blank") await page.goto(stage.locker.publicOrigin + path);
+    else await page.evaluate(`history.pushState(null, "", ${JSON.stringify(path)})`);
+    await settled(page);
   }
 
   it("has no serious fault of accessibility, runs into no policy and fits its window, in light, in the dark and on a phone", async () => {
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
     for (const [name, path] of Object.entries(pages)) {
       await visit(window, path);
@@ -98,21 +100,79 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
     await window.close();
   }, 180_000);
 
+  it("says what it is for and how to begin where there is nothing yet", async () => {
+    const window = await openWindow(stage.browser, await newPerson(stage.locker, "new"), {
+      viewport: PHONE,
+    });
+    const { page } = window;
+    for (const path of EMPTY) {
+      await visit(window, path);
+      await page
+        .getByRole("main")
+        .getByRole("heading", { level: path === "/" ? 2 : 3 })
+        .first()
+        .waitFor();
+      expect(await seriousFaults(page, ["color-contrast", "heading-order", "list"]), path).toEqual([]);
+      expect(await sidewaysOverflow(page), path).toBe(0);
+      await page.screenshot({ path: join(SCREENSHOTS, `empty${path.replaceAll("/", "-")}-phone.png`), fullPage: true });
+    }
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("stands still: nothing that was on screen moves when what was loading arrives", async () => {
+    const window = await openWindow(stage.browser, ada);
+    const { page } = window;
+    await page.addInitScript(
+      "globalThis.moved = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) globalThis.moved += entry.value; }).observe({ type: 'layout-shift', buffered: true })",
+    );
+    for (const name of ["overview", "keys", "key", "tokens", "activity", "approvals"]) {
+      await page.goto(stage.locker.publicOrigin + (pages[name] ?? ""));
+      await settled(page);
+      // What Google calls a good page; a list that jumps by a line is beyond it.
+      expect(await page.evaluate("globalThis.moved"), name).toBeLessThan(0.1);
+    }
+    await window.close();
+  }, 60_000);
+
+  it("says what went wrong in the API's words, and shows the page once that has passed", async () => {
+    const window = await openWindow(stage.browser, ada);
+    const { page } = window;
+    let down = true;
+    await page.route(/\/v1\/keys(\?|$)/, (route) =>
+      down
+        ? route.fulfill({
+            status: 403,
+            contentType: "application/problem+json",
+            body: JSON.stringify({ code: "policy_denied", detail: HOSTILE }),
+          })
+        : route.continue(),
+    );
+    await page.goto(`${stage.locker.publicOrigin}/keys`);
+    await page.getByRole("alert").getByText(HOSTILE).waitFor();
+    expect(await seriousFaults(page)).toEqual([]);
+    down = false;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("link", { name: "stripe@live" }).waitFor();
+    await window.close();
+  }, 60_000);
+
   it("shows what came from outside as the text that it is", async () => {
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
     await visit(window, "/activity");
     await page.getByText(HOSTILE_PATH).first().waitFor();
     await page.getByText(HOSTILE).first().waitFor();
     await page
+      .getByRole("row", { name: HOSTILE_PATH })
       .getByRole("button", { name: /Details of row/ })
-      .nth(1)
       .click();
     await page.getByRole("dialog").getByText(HOSTILE).first().waitFor();
-    await visit(window, pages.token ?? "");
-    await page.getByRole("heading", { level: 1, name: HOSTILE }).waitFor();
-    await visit(window, pages.key ?? "");
-    await page.getByText(HOSTILE).first().waitFor();
+    await page.keyboard.press("Escape");
+    for (const name of ["token-hostile", "key-hostile", "clients"]) {
+      await visit(window, pages[name] ?? "");
+      await page.getByText(HOSTILE).first().waitFor();
+    }
     expect(await page.locator("img").count()).toBe(0);
     expect(await page.title()).not.toBe("owned");
     expectQuiet(window);
@@ -120,7 +180,7 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
   }, 60_000);
 
   it("can be walked by keyboard: skip link, menu, a dialog that keeps the focus and gives it back", async () => {
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
     await visit(window, pages.key ?? "");
     await page.keyboard.press("Tab");
@@ -137,9 +197,25 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.locator("button:focus", { hasText: "Reveal" }).waitFor();
+
+    // A menu of a row: opened, walked and used without a pointer; the focus comes back to where it was.
+    await visit(window, "/tokens");
+    await page.getByRole("button", { name: "Actions for checkout" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("menu").waitFor();
+    await page.getByRole("menuitem", { name: "Open" }).and(page.locator(":focus")).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.getByRole("menuitem", { name: "Pause" }).and(page.locator(":focus")).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Actions for checkout" }).and(page.locator(":focus")).waitFor();
     await window.close();
   }, 60_000);
 });
+
+async function settled(page: Page): Promise<void> {
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.locator(".bone").first().waitFor({ state: "detached" });
+}
 
 function focused(page: Page): Promise<string> {
   return page.evaluate("document.activeElement.textContent.trim()");

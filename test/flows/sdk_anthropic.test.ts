@@ -1,5 +1,9 @@
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
 import Anthropic from "@anthropic-ai/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { snippetOf } from "../../src/dashboard/pages/tokens/code.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -100,4 +104,19 @@ test("the token is found as a Bearer too, for a provider that wants its key else
   const [model] = (await byBearer.models.list()).data;
   expect(model?.id).toBe("m");
   seen();
+});
+
+test("the dashboard's code for Node runs as it is pasted", async () => {
+  upstream.answerWith((_request, response) => {
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(JSON.stringify({ data: [{ id: "claude-sonnet-4-5", type: "model" }], has_more: false }));
+  });
+  const base = `${locker.proxyOrigin}/v1/proxy/claude`;
+  const code = snippetOf("node", { base, sdk_path: "", path: "/v1/models", provider: "anthropic", token });
+  const args = ["--input-type=module", "-e", code];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: resolve(import.meta.dirname, "..") });
+  expect(stdout.trim()).toBe("claude-sonnet-4-5");
+  const { method, url } = seen();
+  expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
 });

@@ -1,5 +1,9 @@
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { snippetOf } from "../../src/dashboard/pages/tokens/code.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -114,4 +118,21 @@ test("our own refusal is one that the OpenAI SDK understands too", async () => {
     code: "not_found",
     message: "404 This token reaches no key of that name.",
   });
+});
+
+test("the dashboard's code for Node runs as it is pasted", async () => {
+  upstream.answerWith((_request, response) => {
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(
+        JSON.stringify({ object: "list", data: [{ id: "gpt-4o", object: "model", created: 1, owned_by: "openai" }] }),
+      );
+  });
+  const base = `${locker.proxyOrigin}/v1/proxy/openai`;
+  const code = snippetOf("node", { base, sdk_path: "/v1", path: "/v1/models", provider: "openai", token });
+  const args = ["--input-type=module", "-e", code];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: resolve(import.meta.dirname, "..") });
+  expect(stdout.trim()).toBe("gpt-4o");
+  const { method, url } = seen();
+  expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
 });

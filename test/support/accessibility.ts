@@ -9,7 +9,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** What axe finds serious or critical on a page, a line each; by all its rules, or by those that are named. */
 export async function seriousFaults(page: Page, rules?: readonly string[]): Promise<string[]> {
   // Evaluated from outside, as a developer's console is: the page's policy, which would refuse it, stays as it is.
-  await page.evaluate(AXE);
+  if (await page.evaluate("globalThis.axe === undefined")) await page.evaluate(AXE);
   const { violations } = await page.evaluate<{ violations: Violation[] }>(
     `axe.run(document, ${JSON.stringify({ resultTypes: ["violations"], ...(rules === undefined ? {} : { runOnly: rules }) })})`,
   );

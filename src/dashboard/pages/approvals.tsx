@@ -16,11 +16,10 @@ type Approval = Answer<"GET /approvals">["items"][number];
 type Decision = Given<"POST /approvals/{id}">["body"]["decision"];
 
 const ASKED_EVERY_MS = 2_000;
-const YES: readonly (readonly [Decision, string])[] = [
-  ["once", "Once"],
-  ["10m", "For 10 minutes"],
-  ["1h", "For an hour"],
-  ["always", "Always"],
+const LONGER: readonly (readonly [Decision, string])[] = [
+  ["10m", "for 10 minutes"],
+  ["1h", "for an hour"],
+  ["always", "always"],
 ];
 
 /** Calls that wait for a person. What is shown is what will be sent, worked out by us and not by who asks. */
@@ -92,17 +91,10 @@ function Question({ of }: { of: Approval }): ReactNode {
         ]}
       />
       {of.decision === undefined ? (
-        <div className="row" role="group" aria-label={`Answer to ${actor.name}`}>
-          {YES.map(([decision, words]) => (
-            <Button
-              key={decision}
-              variant={decision === "once" ? "primary" : "secondary"}
-              disabled={answer.isPending}
-              onClick={() => decide(decision)}
-            >
-              {decision === "once" ? "Allow once" : words}
-            </Button>
-          ))}
+        <div className="answers" role="group" aria-label={`Answer to ${actor.name}`}>
+          <Button variant="primary" disabled={answer.isPending} onClick={() => decide("once")}>
+            Allow once
+          </Button>
           <Button
             variant="secondary-destructive"
             icon={<Icon name="close" size={14} />}
@@ -111,6 +103,12 @@ function Question({ of }: { of: Approval }): ReactNode {
           >
             No
           </Button>
+          <span className="muted">or allow the same</span>
+          {LONGER.map(([decision, words]) => (
+            <Button key={decision} size="sm" disabled={answer.isPending} onClick={() => decide(decision)}>
+              {words}
+            </Button>
+          ))}
         </div>
       ) : null}
     </Card>

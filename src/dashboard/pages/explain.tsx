@@ -11,8 +11,7 @@ import { Input } from "@cloudflare/kumo/components/input";
 import { Card, Page } from "../ui/page.tsx";
 import { Answered, Empty } from "../ui/states.tsx";
 import { Status } from "../ui/status.tsx";
-
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"].map((one) => [one, one] as const);
+import { METHODS } from "./tokens/policy.ts";
 
 type Token = Answer<"GET /tokens">["items"][number];
 

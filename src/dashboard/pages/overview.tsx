@@ -1,6 +1,6 @@
 import { lazy, Suspense, type ReactNode } from "react";
 import { Link } from "wouter";
-import { useKeys, type Key } from "../data/key_names.ts";
+import { useKeys } from "../data/key_names.ts";
 import { useTail } from "../data/live.ts";
 import { useAnswer } from "../data/queries.ts";
 import { Freeze } from "../shell/freeze.tsx";
@@ -9,9 +9,10 @@ import { LinkButton } from "../ui/link_button.tsx";
 import { LiveMark } from "../ui/live_mark.tsx";
 import { Monogram } from "../ui/monogram.tsx";
 import { Card, Page } from "../ui/page.tsx";
+import { Ranked, type Ranking } from "../ui/ranked.tsx";
 import { Answered, Loading } from "../ui/states.tsx";
 import { Feed } from "./activity/feed.tsx";
-import { ConnectedClients, OpenAlerts } from "./overview/attention.tsx";
+import { Attention, ConnectedClients } from "./overview/attention.tsx";
 import { Findings } from "./overview/findings.tsx";
 import { FirstRun } from "./overview/first_run.tsx";
 import { Numbers } from "./overview/numbers.tsx";
@@ -20,7 +21,6 @@ const Calls = lazy(async () => ({ default: (await import("./overview/calls.tsx")
 
 const FEED_EVERY_MS = 3_000;
 const FEED_ROWS = 12;
-const TOP = 5;
 
 /** What is happening now. Whoever has nothing yet is led to their first call instead. */
 export function Overview(): ReactNode {
@@ -44,6 +44,7 @@ export function Overview(): ReactNode {
       }
     >
       {first ? <FirstRun keys={keys.data?.length ?? 0} tokens={tokens.data?.items.length ?? 0} /> : null}
+      <Attention />
       <Numbers />
       <Suspense fallback={<Loading lines={6} />}>
         <Calls />
@@ -51,17 +52,30 @@ export function Overview(): ReactNode {
       <div className="columns main-aside">
         <LiveFeed />
         <div className="stack">
-          <OpenAlerts />
           <Findings />
           <ConnectedClients />
-          <Top
-            title="Most used keys"
-            items={mostUsed(keys.data ?? [])}
-            path="/keys"
-            mark={(key) => <Monogram name={key.provider} />}
-          />
-          <Top title="Most used tokens" items={mostUsed(tokens.data?.items ?? [])} path="/tokens" />
         </div>
+      </div>
+      <div className="columns two">
+        <Ranked
+          title="Most used keys"
+          items={mostUsed(keys.data ?? [], ({ id, name, provider }) => (
+            <>
+              <Monogram name={provider} />
+              <Link href={`/keys/${id}`} className="name">
+                {name}
+              </Link>
+            </>
+          ))}
+        />
+        <Ranked
+          title="Most used tokens"
+          items={mostUsed(tokens.data?.items ?? [], ({ id, name }) => (
+            <Link href={`/tokens/${id}`} className="name">
+              {name}
+            </Link>
+          ))}
+        />
       </div>
     </Page>
   );
@@ -90,37 +104,11 @@ function LiveFeed(): ReactNode {
   );
 }
 
-function mostUsed<Item extends { uses: number }>(items: readonly Item[]): Item[] {
+type Used = { id: string; name: string; uses: number };
+
+function mostUsed<Item extends Used>(items: readonly Item[], show: (item: Item) => ReactNode): Ranking[] {
   return items
     .filter(({ uses }) => uses > 0)
     .toSorted((a, b) => b.uses - a.uses)
-    .slice(0, TOP);
-}
-
-type TopItem = Pick<Key, "id" | "name" | "uses">;
-type TopProps<Item> = { title: string; items: readonly Item[]; path: string; mark?: (item: Item) => ReactNode };
-
-function Top<Item extends TopItem>({ title, items, path, mark }: TopProps<Item>): ReactNode {
-  if (items.length === 0) return null;
-  const most = items[0]?.uses ?? 1;
-  return (
-    <Card title={title}>
-      <ul className="lines">
-        {items.map((item) => (
-          <li key={item.id}>
-            <span className="with-icon">
-              {mark?.(item)}
-              <Link href={`${path}/${item.id}`} className="name">
-                {item.name}
-              </Link>
-            </span>
-            <span className="amount">
-              <meter min={0} max={most} value={item.uses} aria-label={`Uses of ${item.name}`} />
-              {item.uses.toLocaleString()}
-            </span>
-          </li>
-        ))}
-      </ul>
-    </Card>
-  );
+    .map((item) => ({ id: item.id, name: show(item), value: item.uses, shown: item.uses.toLocaleString() }));
 }

@@ -18,6 +18,7 @@ const PLACES: readonly (readonly Place[])[] = [
   ],
   [
     { path: "/activity", name: "Activity", icon: "activity" },
+    { path: "/spend", name: "Spend", icon: "spend" },
     { path: "/alerts", name: "Alerts", icon: "alert" },
     { path: "/approvals", name: "Approvals", icon: "approve" },
     { path: "/explain", name: "Explain", icon: "explain" },

@@ -9,10 +9,13 @@ export function Copy({
   text,
   label = "Copy",
   size = "sm",
+  bare = false,
 }: {
   text: string;
   label?: string;
   size?: "xs" | "sm" | "base";
+  /** Its icon says it all where there is little room. */
+  bare?: boolean;
 }) {
   const [copied, setCopied] = useState<"yes" | "no">();
   useEffect(() => {
@@ -27,7 +30,9 @@ export function Copy({
     );
   return (
     <Button size={size} onClick={copy} icon={<Icon name={copied === "yes" ? "check" : "copy"} size={14} />}>
-      <span aria-live="polite">{copied === "yes" ? "Copied" : copied === "no" ? "Select and copy" : label}</span>
+      <span aria-live="polite" className={bare && copied !== "no" ? "unseen" : undefined}>
+        {copied === "yes" ? "Copied" : copied === "no" ? "Select and copy" : label}
+      </span>
     </Button>
   );
 }
@@ -39,7 +44,7 @@ export function Snippet({ text, label }: { text: string; label: string }): React
       <pre tabIndex={0} aria-label={label}>
         <code>{text}</code>
       </pre>
-      <Copy text={text} />
+      <Copy text={text} bare />
     </div>
   );
 }

@@ -25,12 +25,14 @@ type ListProps<Item> = {
   columns: readonly Column<Item>[];
   id: (item: Item) => string;
   empty: ReactNode;
-  dim?: (item: Item) => boolean;
+  dim?: ((item: Item) => boolean) | undefined;
   lines?: number;
+  /** What stands in the place of the table, where there is no room for one. */
+  instead?: ((items: Item[]) => ReactNode) | undefined;
 };
 
 /** A table of what a list operation answers, page after page. */
-export function List<Item>({ label, of, columns, id, empty, dim, lines = 6 }: ListProps<Item>): ReactNode {
+export function List<Item>({ label, of, columns, id, empty, dim, lines = 6, instead }: ListProps<Item>): ReactNode {
   const { items, error, hasNextPage = false, isFetchingNextPage = false } = of;
   if (items === undefined) {
     return error === null ? <Loading lines={lines} /> : <Failed error={error} retry={() => void of.refetch()} />;
@@ -38,30 +40,11 @@ export function List<Item>({ label, of, columns, id, empty, dim, lines = 6 }: Li
   if (items.length === 0) return empty;
   return (
     <>
-      <div className="table-room">
-        <table className="listing" aria-label={label}>
-          <thead>
-            <tr>
-              {columns.map(({ head, kind, wide }) => (
-                <th key={head} scope="col" className={classOf(kind, wide)}>
-                  {kind === "actions" ? <span className="unseen">{head}</span> : head}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((item) => (
-              <tr key={id(item)} className={dim?.(item) === true ? "dim" : undefined}>
-                {columns.map(({ head, cell, kind, wide }) => (
-                  <td key={head} className={classOf(kind, wide)}>
-                    {cell(item)}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      {instead === undefined ? (
+        <Table items={items} label={label} columns={columns} id={id} dim={dim} />
+      ) : (
+        instead(items)
+      )}
       {hasNextPage ? (
         <div className="more">
           <Button loading={isFetchingNextPage} onClick={() => void of.fetchNextPage?.()}>
@@ -70,6 +53,37 @@ export function List<Item>({ label, of, columns, id, empty, dim, lines = 6 }: Li
         </div>
       ) : null}
     </>
+  );
+}
+
+type TableProps<Item> = Pick<ListProps<Item>, "label" | "columns" | "id" | "dim"> & { items: readonly Item[] };
+
+function Table<Item>({ items, label, columns, id, dim }: TableProps<Item>): ReactNode {
+  return (
+    <div className="table-room">
+      <table className="listing" aria-label={label}>
+        <thead>
+          <tr>
+            {columns.map(({ head, kind, wide }) => (
+              <th key={head} scope="col" className={classOf(kind, wide)}>
+                {kind === "actions" ? <span className="unseen">{head}</span> : head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((item) => (
+            <tr key={id(item)} className={dim?.(item) === true ? "dim" : undefined}>
+              {columns.map(({ head, cell, kind, wide }) => (
+                <td key={head} className={classOf(kind, wide)}>
+                  {cell(item)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

@@ -95,3 +95,8 @@ const DOLLARS = new Intl.NumberFormat(undefined, {
 export function dollars(amount: number): string {
   return DOLLARS.format(amount);
 }
+
+/** How many of something there are. */
+export function counted(count: number, one: string): string {
+  return `${count.toLocaleString()} ${one}${count === 1 ? "" : "s"}`;
+}

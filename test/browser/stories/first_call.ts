@@ -1,39 +1,34 @@
 import { execFile, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { CHROMIUM, launchChromium } from "../support/chromium.ts";
-import { expectQuiet, openWindow } from "../support/dashboard.ts";
-import { startLocker } from "../support/locker.ts";
-import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Stage } from "../../support/stage.ts";
+import { expectQuiet, openWindow } from "../../support/dashboard.ts";
+import { startUpstream, type Upstream } from "../../support/upstream.ts";
 
-/** Languages whose snippet a program of this machine can run as it is pasted. */
+/** Languages whose snippet a program of this machine can run as it is pasted, each into a file of that name. */
 const SNIPPETS = [
-  ["Node", process.execPath, "--input-type=module", "-e"],
-  ["Python", "python3", "-c"],
+  ["Node", "snippet.mjs", process.execPath],
+  ["Python", "snippet.py", "python3"],
+  ["Go", "snippet.go", "go", "run"],
+  ["Swift", "snippet.swift", "swift"],
 ] as const;
 const SECRET = "sk-first-call-0123456789";
 
-describe.skipIf(CHROMIUM === undefined)("somebody who has never been here", () => {
-  let locker: LocalLocker;
+export function firstCall(stage: Stage): void {
   let upstream: Upstream;
-  let browser: Browser;
-
   beforeAll(async () => {
-    [locker, upstream, browser] = await Promise.all([
-      startLocker(),
-      startUpstream((_request, response) => void response.end('{"hello":"from the upstream"}')),
-      launchChromium(),
-    ]);
-  }, 120_000);
-  afterAll(() => Promise.all([browser.close(), locker.stop(), upstream.stop()]));
+    upstream = await startUpstream((_request, response) => void response.end('{"hello":"from the upstream"}'));
+  });
+  afterAll(() => upstream.stop());
 
   it("is led from sign-in to the first proxied call, and sees it arrive", async () => {
-    const window = await openWindow(browser);
+    const window = await openWindow(stage.browser);
     const { page } = window;
-    await page.goto(locker.publicOrigin);
+    await page.goto(stage.locker.publicOrigin);
     await page.getByRole("link", { name: /^Sign in with/ }).click();
     await page.getByLabel("E-mail").fill(`ada-${randomUUID()}@example.com`);
     await page.getByRole("button", { name: "Sign in" }).click();
@@ -61,21 +56,24 @@ describe.skipIf(CHROMIUM === undefined)("somebody who has never been here", () =
     expect(upstream.seen.at(-1)?.headers.authorization).toBe(`Bearer ${SECRET}`);
     await page.getByText("The first call came through.").waitFor();
 
-    for (const [language, ...run] of SNIPPETS.filter(([, program]) => isInstalled(program))) {
+    const folder = await mkdtemp(join(tmpdir(), "snippets-"));
+    for (const [language, file, program, ...args] of SNIPPETS.filter(([, , of]) => isInstalled(of))) {
       await page.getByRole("tab", { name: language }).click();
       const code = await page.getByLabel(`Code for ${language.toLowerCase()}`).innerText();
-      const [program, ...args] = run;
-      const { stdout } = await promisify(execFile)(program, [...args, code]);
+      await writeFile(join(folder, file), code);
+      const { stdout } = await promisify(execFile)(program, [...args, join(folder, file)]);
       expect(JSON.parse(stdout), language).toEqual({ hello: "from the upstream" });
     }
+
+    await rm(folder, { recursive: true });
 
     await page.getByRole("link", { name: "Overview" }).click();
     await page.getByRole("list", { name: "Latest activity" }).getByText("GET", { exact: true }).first().waitFor();
     expectQuiet(window);
     await window.close();
   }, 60_000);
-});
+}
 
 function isInstalled(program: string): boolean {
-  return spawnSync(program, ["--version"]).status === 0;
+  return spawnSync(program, [program === "go" ? "version" : "--version"]).status === 0;
 }

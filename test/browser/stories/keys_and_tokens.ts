@@ -1,36 +1,32 @@
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { CHROMIUM, launchChromium } from "../support/chromium.ts";
-import { expectQuiet, openWindow } from "../support/dashboard.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Stage } from "../../support/stage.ts";
+import { expectQuiet, openWindow } from "../../support/dashboard.ts";
+import { mintToken, newPerson, storeKey } from "../../support/locker.ts";
+import { startUpstream, type Upstream } from "../../support/upstream.ts";
 
 const OLD = "sk-old-0123456789abcdef";
 const NEW = "sk-new-fedcba9876543210";
 
-describe.skipIf(CHROMIUM === undefined)("at work on keys and tokens", () => {
-  let locker: LocalLocker;
+export function keysAndTokens(stage: Stage): void {
   let upstream: Upstream;
-  let browser: Browser;
   beforeAll(async () => {
-    [locker, upstream, browser] = await Promise.all([startLocker(), startUpstream(), launchChromium()]);
-  }, 120_000);
-  afterAll(() => Promise.all([browser.close(), locker.stop(), upstream.stop()]));
+    upstream = await startUpstream();
+  });
+  afterAll(() => upstream.stop());
 
   it("a key is rotated, revealed and hidden again, rolled back, renamed, paused, and deleted once its name was typed", async () => {
-    const ada = await newPerson(locker);
+    const ada = await newPerson(stage.locker);
     const { id } = await storeKey(ada, "orders", upstream.origin, { secret: OLD });
     const { token } = await mintToken(ada, { keys: ["orders"] });
     const call = async () => {
       const headers = { authorization: `Bearer ${token}` };
-      const { status } = await fetch(`${locker.proxyOrigin}/v1/proxy/orders/x`, { headers });
+      const { status } = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/orders/x`, { headers });
       return { status, shown: upstream.seen.at(-1)?.headers.authorization };
     };
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
     const dialog = page.getByRole("dialog");
-    await page.goto(`${locker.publicOrigin}/keys/${id}`);
+    await page.goto(`${stage.locker.publicOrigin}/keys/${id}`);
 
     await page.getByRole("button", { name: "Rotate" }).click();
     await dialog.getByLabel("Secret", { exact: true }).fill(NEW);
@@ -78,11 +74,11 @@ describe.skipIf(CHROMIUM === undefined)("at work on keys and tokens", () => {
   }, 90_000);
 
   it("a policy says in words what it will do, and the engine says the same; changed, it does the other thing at once", async () => {
-    const ada = await newPerson(locker);
+    const ada = await newPerson(stage.locker);
     await storeKey(ada, "orders", upstream.origin);
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    await page.goto(`${locker.publicOrigin}/tokens/new?key=orders`);
+    await page.goto(`${stage.locker.publicOrigin}/tokens/new?key=orders`);
     await page.getByLabel("Name").fill("reader");
     await page.getByLabel("GET", { exact: true }).first().check();
     await page.getByLabel("Paths").first().fill("/v1/**");
@@ -102,19 +98,19 @@ describe.skipIf(CHROMIUM === undefined)("at work on keys and tokens", () => {
     await page.getByLabel("Path").fill("/v1/items");
     await page.getByRole("button", { name: "Explain" }).click();
     await page.getByText("Refused by methods").waitFor();
-    const refused = await fetch(`${locker.proxyOrigin}/v1/proxy/orders/v1/items`, {
+    const refused = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/orders/v1/items`, {
       method: "DELETE",
       headers: { authorization: `Bearer ${token}` },
     });
     expect(refused.status).toBe(403);
 
-    await page.goto(`${locker.publicOrigin}/tokens`);
+    await page.goto(`${stage.locker.publicOrigin}/tokens`);
     await page.getByRole("link", { name: "reader" }).click();
     await page.getByRole("link", { name: "Edit" }).click();
     await page.getByLabel("DELETE", { exact: true }).first().check();
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("with GET or DELETE").waitFor();
-    const allowed = await fetch(`${locker.proxyOrigin}/v1/proxy/orders/v1/items`, {
+    const allowed = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/orders/v1/items`, {
       method: "DELETE",
       headers: { authorization: `Bearer ${token}` },
     });
@@ -122,4 +118,4 @@ describe.skipIf(CHROMIUM === undefined)("at work on keys and tokens", () => {
     expectQuiet(window);
     await window.close();
   }, 90_000);
-});
+}

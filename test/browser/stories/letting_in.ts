@@ -8,18 +8,16 @@ import {
   UnauthorizedError,
   type OAuthClientProvider,
 } from "@modelcontextprotocol/client";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { seriousFaults } from "../support/accessibility.ts";
-import { CHROMIUM, launchChromium } from "../support/chromium.ts";
-import { expectQuiet, openWindow } from "../support/dashboard.ts";
-import { poll, startLogin } from "../support/device.ts";
-import { eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { startUpstream } from "../support/upstream.ts";
+import { beforeAll, expect, it } from "vitest";
+import type { Stage } from "../../support/stage.ts";
+import { seriousFaults } from "../../support/accessibility.ts";
+import { expectQuiet, openWindow } from "../../support/dashboard.ts";
+import { poll, startLogin } from "../../support/device.ts";
+import { eventually, mintToken, newPerson, storeKey } from "../../support/locker.ts";
+import { startUpstream } from "../../support/upstream.ts";
 
 const HOSTILE_CLIENT = `Claude</h1><script>document.title='owned'</script>`;
-const SCREENSHOTS = resolve(import.meta.dirname, "../../.build/screenshots");
+const SCREENSHOTS = resolve(import.meta.dirname, "../../../.build/screenshots");
 
 /** A program with a loopback address for the answer, as MCP clients on a desktop have. */
 class Agent implements OAuthClientProvider {
@@ -79,21 +77,15 @@ class Agent implements OAuthClientProvider {
   }
 }
 
-describe.skipIf(CHROMIUM === undefined)("somebody who lets others in", () => {
-  let locker: LocalLocker;
-  let browser: Browser;
-  beforeAll(async () => {
-    mkdirSync(SCREENSHOTS, { recursive: true });
-    [locker, browser] = await Promise.all([startLocker(), launchChromium()]);
-  }, 120_000);
-  afterAll(() => Promise.all([browser.close(), locker.stop()]));
+export function lettingIn(stage: Stage): void {
+  beforeAll(() => void mkdirSync(SCREENSHOTS, { recursive: true }));
 
   it("consents to a real MCP client, sees it connect, and disconnects it", async () => {
-    const ada = await newPerson(locker);
+    const ada = await newPerson(stage.locker);
     await storeKey(ada, "inventory", "https://api.example.com");
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page, context } = window;
-    await page.goto(`${locker.publicOrigin}/connect`);
+    await page.goto(`${stage.locker.publicOrigin}/connect`);
     await page.getByText("Waiting for it to connect").waitFor();
     await page.getByText("VS Code").click();
     const pasted = await page.getByLabel("For VS Code").innerText();
@@ -139,15 +131,15 @@ describe.skipIf(CHROMIUM === undefined)("somebody who lets others in", () => {
   }, 90_000);
 
   it("is asked about a call while it waits, and lets it through by one click", async () => {
-    const ada = await newPerson(locker);
+    const ada = await newPerson(stage.locker);
     const upstream = await startUpstream();
     await storeKey(ada, "orders", upstream.origin);
     const { token } = await mintToken(ada, { keys: ["orders"], ask: { methods: ["DELETE"] } }, "cleaner");
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    await page.goto(`${locker.publicOrigin}/approvals`);
+    await page.goto(`${stage.locker.publicOrigin}/approvals`);
     await page.getByText("Nothing waits for you").waitFor();
-    const waiting = fetch(`${locker.proxyOrigin}/v1/proxy/orders/v1/orders/7`, {
+    const waiting = fetch(`${stage.locker.proxyOrigin}/v1/proxy/orders/v1/orders/7`, {
       method: "DELETE",
       headers: { authorization: `Bearer ${token}` },
     });
@@ -164,10 +156,10 @@ describe.skipIf(CHROMIUM === undefined)("somebody who lets others in", () => {
   }, 90_000);
 
   it("approves a device by its code, sees it on the page, and revokes it", async () => {
-    const ada = await newPerson(locker);
-    const window = await openWindow(browser, ada);
+    const ada = await newPerson(stage.locker);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    const login = await startLogin(locker, { device_name: HOSTILE_CLIENT.slice(0, 40) });
+    const login = await startLogin(stage.locker, { device_name: HOSTILE_CLIENT.slice(0, 40) });
     await page.goto(login.verification_uri);
     await page.getByLabel(/Type the code/).fill(login.user_code);
     await page.getByRole("button", { name: "Continue" }).click();
@@ -178,14 +170,14 @@ describe.skipIf(CHROMIUM === undefined)("somebody who lets others in", () => {
     await page.getByRole("button", { name: "Approve" }).click();
     await page.getByText("You can close this page.").waitFor();
     const { access_token } = await eventually(async () => {
-      const answer = await poll(locker, login.device_code);
+      const answer = await poll(stage.locker, login.device_code);
       return answer.status === 200 ? answer : undefined;
     }, 30_000);
     const asDevice = () =>
-      fetch(`${locker.publicOrigin}/v1/me`, { headers: { authorization: `Bearer ${String(access_token)}` } });
+      fetch(`${stage.locker.publicOrigin}/v1/me`, { headers: { authorization: `Bearer ${String(access_token)}` } });
     expect((await asDevice()).status).toBe(200);
 
-    await page.goto(`${locker.publicOrigin}/devices`);
+    await page.goto(`${stage.locker.publicOrigin}/devices`);
     await page.getByRole("button", { name: /^Actions for / }).click();
     await page.getByRole("menuitem", { name: "Revoke" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
@@ -194,4 +186,4 @@ describe.skipIf(CHROMIUM === undefined)("somebody who lets others in", () => {
     expectQuiet(window);
     await window.close();
   }, 90_000);
-});
+}

@@ -1,31 +1,28 @@
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { signIn } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { CHROMIUM, launchChromium } from "../support/chromium.ts";
-import { expectQuiet, openWindow } from "../support/dashboard.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { signIn } from "../../../src/local/person.ts";
+import type { Stage } from "../../support/stage.ts";
+import { expectQuiet, openWindow } from "../../support/dashboard.ts";
+import { mintToken, newPerson, storeKey } from "../../support/locker.ts";
+import { startUpstream, type Answerer, type Upstream } from "../../support/upstream.ts";
 
-describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
-  let locker: LocalLocker;
+/** An answer that begins and never ends by itself, but for those who ask for something short. */
+const ENDLESS: Answerer = (request, response) => {
+  if (request.url === "/short") return void response.end("{}");
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  response.write("data: hello\n\n");
+};
+
+export function stopping(stage: Stage): void {
   let upstream: Upstream;
-  let browser: Browser;
-
   beforeAll(async () => {
-    [locker, upstream, browser] = await Promise.all([startLocker(), startUpstream(), launchChromium()]);
-    // An answer that begins and never ends by itself.
-    upstream.answerWith((_request, response) => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write("data: hello\n\n");
-    });
-  }, 120_000);
-  afterAll(() => Promise.all([browser.close(), locker.stop(), upstream.stop()]));
+    upstream = await startUpstream(ENDLESS);
+  });
+  afterAll(() => upstream.stop());
 
   /** A call that is open, and how it ended once it has. */
   async function openStream(token: string, path: string) {
     const headers = { authorization: `Bearer ${token}` };
-    const response = await fetch(`${locker.proxyOrigin}/v1/proxy/events${path}`, { headers });
+    const response = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/events${path}`, { headers });
     expect(response.status).toBe(200);
     const ended = response.text().then(
       () => "ended",
@@ -35,12 +32,12 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
   }
 
   it("sees a call appear as it happens, revokes its token, and is shown that the open stream was cut", async () => {
-    const ada = await newPerson(locker);
+    const ada = await newPerson(stage.locker);
     await storeKey(ada, "events", upstream.origin);
     const { id, token } = await mintToken(ada, { keys: ["events"] }, "night worker");
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    await page.goto(`${locker.publicOrigin}/activity`);
+    await page.goto(`${stage.locker.publicOrigin}/activity`);
     await page.getByText("Live", { exact: true }).waitFor();
     const stream = await openStream(token, "/watched");
     // Nothing was clicked and nothing reloaded: the row came by itself.
@@ -54,7 +51,7 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
     await receipt.getByText("Streams cut").waitFor();
     expect(await receipt.innerText()).toMatch(/Streams cut\s*1/);
     expect(await stream.ended).toBe("cut");
-    const after = await fetch(`${locker.proxyOrigin}/v1/proxy/events/again`, {
+    const after = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/events/again`, {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(after.status).toBe(401);
@@ -67,13 +64,13 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
 
   it("freezes everything with one click and one confirmation, may then only look, and unfreezes after signing in again", async () => {
     const email = `freezer-${crypto.randomUUID()}@example.com`;
-    const ada = await signIn(locker.publicOrigin, email);
+    const ada = await signIn(stage.locker.publicOrigin, email);
     await storeKey(ada, "events", upstream.origin);
     const { token } = await mintToken(ada, { keys: ["events"] });
     const stream = await openStream(token, "/frozen");
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    await page.goto(locker.publicOrigin);
+    await page.goto(stage.locker.publicOrigin);
     await page.getByRole("main").getByRole("button", { name: "Freeze everything" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Freeze" }).click();
     const receipt = page.getByRole("dialog").getByRole("status");
@@ -82,7 +79,7 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
     expect(await stream.ended).toBe("cut");
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
     await page.getByText("Everything is frozen").waitFor();
-    const frozen = await fetch(`${locker.proxyOrigin}/v1/proxy/events/x`, {
+    const frozen = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/events/short`, {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(frozen.status).toBe(423);
@@ -93,8 +90,7 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByRole("button", { name: "Unfreeze" }).click();
     await page.getByText("Everything is frozen").waitFor({ state: "detached" });
-    upstream.answerWith((_request, response) => void response.end("{}"));
-    const again = await fetch(`${locker.proxyOrigin}/v1/proxy/events/x`, {
+    const again = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/events/short`, {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(again.status).toBe(200);
@@ -103,14 +99,13 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
   }, 90_000);
 
   it("deletes the account, and nothing of it is left to use", async () => {
-    upstream.answerWith((_request, response) => void response.end("{}"));
-    const ada = await newPerson(locker, "leaver");
+    const ada = await newPerson(stage.locker, "leaver");
     await storeKey(ada, "events", upstream.origin);
     const { token } = await mintToken(ada, { keys: ["events"] });
     await ada.api("PATCH", "/v1/me", { name: "Leaver" });
-    const window = await openWindow(browser, ada);
+    const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    await page.goto(`${locker.publicOrigin}/settings`);
+    await page.goto(`${stage.locker.publicOrigin}/settings`);
     await page.getByRole("button", { name: "Delete the account" }).click();
     const dialog = page.getByRole("dialog");
     expect(await dialog.getByRole("button", { name: "Delete for ever" }).isDisabled()).toBe(true);
@@ -119,10 +114,10 @@ describe.skipIf(CHROMIUM === undefined)("somebody who wants it to stop", () => {
     await dialog.getByText("Deleted at").waitFor();
     await dialog.getByRole("button", { name: "Close" }).last().click();
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
-    const after = await fetch(`${locker.proxyOrigin}/v1/proxy/events/x`, {
+    const after = await fetch(`${stage.locker.proxyOrigin}/v1/proxy/events/short`, {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(after.status).toBe(401);
     await window.close();
   }, 90_000);
-});
+}

@@ -3,17 +3,20 @@ import { useSearchParams } from "wouter";
 import { addressOf } from "../../data/api.ts";
 import { useKeys } from "../../data/key_names.ts";
 import { useTail } from "../../data/live.ts";
+import { useNames } from "../../data/names.ts";
 import { useList } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Choice } from "../../ui/choice.tsx";
 import { Download } from "../../ui/download.tsx";
 import { LiveMark } from "../../ui/live_mark.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { useNarrow } from "../../ui/narrow.ts";
 import { Card, Page } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { When } from "../../ui/time.tsx";
 import { RowDetails } from "./details.tsx";
+import { Feed } from "./feed.tsx";
 import { filterIn, FILTERS, SPANS, type FilterName } from "./filter.ts";
 import { VerifyChain } from "./verify.tsx";
 import { actorOf, Outcome, OUTCOME_NAMES, What, type Row } from "./words.tsx";
@@ -26,9 +29,11 @@ export function Activity(): ReactNode {
   const [open, setOpen] = useState<Row>();
   const every_ms = useTail(TAIL_EVERY_MS);
   const keys = useKeys();
+  const names = useNames();
+  const narrow = useNarrow();
   const filter = filterIn(search);
   const rows = useList("GET /activity", { query: { ...filter, limit: 50 } }, { every_ms });
-  const narrow = (name: FilterName | "span", value: string) =>
+  const choose = (name: FilterName | "span", value: string) =>
     setSearch(
       (now) => {
         if (value === "") now.delete(name);
@@ -43,13 +48,13 @@ export function Activity(): ReactNode {
     {
       head: "When",
       cell: (row) => (
-        <button type="button" className="link" onClick={() => setOpen(row)}>
+        <button type="button" className="opens" onClick={() => setOpen(row)}>
           <When at={row.at} />
           <span className="unseen"> Details of row {row.seq}</span>
         </button>
       ),
     },
-    { head: "What", cell: (row) => <What of={row} /> },
+    { head: "What", cell: (row) => <What of={row} names={names} /> },
     { head: "Outcome", cell: (row) => <Outcome of={row} /> },
     { head: "Who", wide: true, cell: (row) => <span className="name">{actorOf(row)}</span> },
     { head: "Key", wide: true, cell: ({ key_name }) => key_name ?? "" },
@@ -73,31 +78,31 @@ export function Activity(): ReactNode {
     >
       <Card flush>
         <div className="filters">
-          <Search label="Search paths, names, subjects" value={value("q")} onChange={(text) => narrow("q", text)} />
+          <Search label="Search paths, names, subjects" value={value("q")} onChange={(text) => choose("q", text)} />
           <Choice
             label="Key"
             hideLabel
             value={value("key")}
-            onChange={(next) => narrow("key", next)}
+            onChange={(next) => choose("key", next)}
             options={[["", "Every key"], ...(keys.data ?? []).map(({ id, name }) => [id, name] as const)]}
           />
           <Choice
             label="Outcome"
             hideLabel
             value={value("outcome")}
-            onChange={(next) => narrow("outcome", next)}
+            onChange={(next) => choose("outcome", next)}
             options={[["", "Every outcome"], ...OUTCOME_NAMES]}
           />
           <Choice
             label="Time"
             hideLabel
             value={value("span")}
-            onChange={(next) => narrow("span", next)}
+            onChange={(next) => choose("span", next)}
             options={SPANS}
           />
           <LiveMark />
           {others.map((name) => (
-            <button key={name} type="button" className="chip drop" onClick={() => narrow(name, "")}>
+            <button key={name} type="button" className="chip drop" onClick={() => choose(name, "")}>
               {name}: {search.get(name)} <Icon name="close" size={12} />
               <span className="unseen">Drop this filter</span>
             </button>
@@ -109,6 +114,7 @@ export function Activity(): ReactNode {
           columns={columns}
           id={({ id }) => id}
           lines={10}
+          instead={narrow ? (items) => <Feed rows={items} label="Activity" /> : undefined}
           empty={
             <Empty icon="activity" title="Nothing here">
               {search.size > 0 ? "Nothing on record matches." : "What happens will be here the moment it does."}

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import type { Answer } from "../../data/api.ts";
+import { actionInWords } from "./actions.ts";
 import { Status, type Tone } from "../../ui/status.tsx";
 
 export type Row = Answer<"GET /activity">["items"][number];
@@ -28,24 +29,30 @@ export function actorOf({ actor }: Row): string {
   return actor.name || actor.kind;
 }
 
+/** Calls speak for themselves; what was done about one is told. */
+const CALLS = new Set(["proxy.call", "proxy.late"]);
+const ID = /^[a-z]{3}_[0-9A-Za-z]{20,}$/;
+
+type WhatProps = { of: Row; names: ReadonlyMap<string, string> };
+
 /** What was done, in one line. Everything in it came from outside and is shown as text. */
-export function What({ of }: { of: Row }): ReactNode {
-  const { method, path, host, subject, key_name, action, count } = of;
-  const times = count !== undefined && count > 1 ? ` × ${count}` : "";
-  if (method !== undefined || path !== undefined) {
-    return (
-      <span className="what">
-        {method === undefined ? null : <code className="method">{method}</code>}
-        <code className="path">{path ?? host ?? ""}</code>
-        {times}
-      </span>
-    );
-  }
+export function What({ of, names }: WhatProps): ReactNode {
+  const { method, path, host, action, count } = of;
+  const isCall = method !== undefined || path !== undefined;
+  const about = isCall ? undefined : aboutOf(of, names);
   return (
     <span className="what">
-      {action.replace(".", " ").replaceAll("_", " ")}
-      {subject === undefined && key_name === undefined ? null : <code className="path">{subject ?? key_name}</code>}
-      {times}
+      {CALLS.has(action) ? null : actionInWords(action)}
+      {isCall && method !== undefined ? <code className="method">{method}</code> : null}
+      {isCall ? <code className="path">{path ?? host ?? ""}</code> : null}
+      {about === undefined ? null : <strong className="about">{about}</strong>}
+      {count !== undefined && count > 1 ? ` × ${count}` : ""}
     </span>
   );
+}
+
+/** What it was about, by the name that a person gave it. An id that stands for nothing known is not worth a line. */
+function aboutOf({ key_name, subject, tool }: Row, names: ReadonlyMap<string, string>): string | undefined {
+  const named = key_name ?? tool ?? (subject === undefined ? undefined : (names.get(subject) ?? subject));
+  return named === undefined || ID.test(named) ? undefined : named;
 }

@@ -45,7 +45,7 @@ function Opened({ of }: { of: Client }): ReactNode {
             <Button icon={<Icon name="edit" size={14} />} onClick={() => setOpen("narrow")}>
               Narrow
             </Button>
-            <Button variant="destructive" onClick={() => setOpen("revoke")}>
+            <Button variant="secondary-destructive" onClick={() => setOpen("revoke")}>
               Disconnect
             </Button>
           </>

@@ -1,15 +1,14 @@
 import { Button } from "@cloudflare/kumo/components/button";
-import { DropdownMenu } from "@cloudflare/kumo/components/dropdown";
 import { Input } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
 import type { Answer } from "../../data/api.ts";
 import { useKeyNames } from "../../data/key_names.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
-import { Icon } from "../../shell/icons.tsx";
 import { Snippet } from "../../ui/copy.tsx";
 import { Confirm, Modal } from "../../ui/dialog.tsx";
 import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { RowMenu } from "../../ui/menu.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { ReceiptView } from "../../ui/receipt.tsx";
 import { Empty } from "../../ui/states.tsx";
@@ -17,6 +16,7 @@ import { Life, Status } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
 import { reachInWords } from "../../ui/words.ts";
 import { useTold } from "../../ui/told.ts";
+import { Trusts } from "../trusts/list.tsx";
 import { Sessions } from "./sessions.tsx";
 
 export type Device = Answer<"GET /devices">["items"][number];
@@ -24,9 +24,10 @@ export type Device = Answer<"GET /devices">["items"][number];
 /** Computers and browsers that can manage this locker. */
 export function Devices(): ReactNode {
   return (
-    <Page title="Devices and sessions" lead="Who can manage this locker. What you revoke is out at once.">
+    <Page title="Devices" lead="Computers, browsers and machines that are let in. What you revoke is out at once.">
       <DeviceList />
       <Sessions />
+      <Trusts />
     </Page>
   );
 }
@@ -102,29 +103,14 @@ function Menu({ of, ask }: { of: Device; ask: (to: "rename" | "revoke") => void 
       `${of.name} is shown no more secrets`,
     );
   return (
-    <DropdownMenu>
-      <DropdownMenu.Trigger
-        render={
-          <Button
-            variant="ghost"
-            size="sm"
-            shape="square"
-            aria-label={`Actions for ${of.name}`}
-            icon={<Icon name="more" />}
-          />
-        }
-      />
-      <DropdownMenu.Content>
-        <DropdownMenu.Item onClick={() => ask("rename")}>Rename…</DropdownMenu.Item>
-        {of.reveal_until === undefined ? null : (
-          <DropdownMenu.Item onClick={lock}>Show no more secrets</DropdownMenu.Item>
-        )}
-        <DropdownMenu.Separator />
-        <DropdownMenu.Item variant="danger" onClick={() => ask("revoke")}>
-          Revoke…
-        </DropdownMenu.Item>
-      </DropdownMenu.Content>
-    </DropdownMenu>
+    <RowMenu
+      name={of.name}
+      actions={[
+        { label: "Rename…", act: () => ask("rename") },
+        ...(of.reveal_until === undefined ? [] : [{ label: "Show no more secrets", act: lock }]),
+        { label: "Revoke…", act: () => ask("revoke"), grave: true },
+      ]}
+    />
   );
 }
 

@@ -3,18 +3,19 @@ import { useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import type { Answer } from "../../data/api.ts";
 import { placementInWords, useProviders } from "../../data/providers.ts";
-import { useAct, useAnswer } from "../../data/queries.ts";
+import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Facts, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
-import { useTold } from "../../ui/told.ts";
 import { RecentActivity } from "../activity/recent.tsx";
 import { Connection } from "./connection.tsx";
 import { DeleteKey } from "./delete.tsx";
 import { EditKey } from "./edit.tsx";
+import { Spend } from "../tokens/spend.tsx";
+import { usePauseKey } from "./pause.ts";
 import { Reveal } from "./reveal.tsx";
 import { RotateKey } from "./rotate.tsx";
 import { TestCall } from "./test.tsx";
@@ -37,14 +38,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
   const [, go] = useLocation();
   const [open, setOpen] = useState<"edit" | "rotate" | "reveal" | "delete">();
   const close = () => setOpen(undefined);
-  const tell = useTold();
-  const pause = useAct("POST /keys/{key}/pause");
-  const resume = useAct("POST /keys/{key}/resume");
-  const toggle = () =>
-    tell(
-      (paused ? resume : pause).mutateAsync({ params: { key: id } }),
-      paused ? "In use again" : "Paused: nothing can use it",
-    );
+  const toggle = usePauseKey(of);
   return (
     <Page
       title={name}
@@ -64,7 +58,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
           <LinkButton href={`/tokens/new?key=${encodeURIComponent(name)}`} variant="primary">
             Create a token
           </LinkButton>
-          <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={() => void toggle()}>
+          <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={toggle}>
             {paused ? "Resume" : "Pause"}
           </Button>
           <Button icon={<Icon name="rotate" size={14} />} onClick={() => setOpen("rotate")}>
@@ -92,11 +86,12 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
           <RecentActivity filter={{ key: id }} empty="No call has used this key yet." />
         </div>
         <div className="stack">
-          <Card title="Test">
+          <Card title="Test" lead="One harmless call with this key, on record like any other.">
             <TestCall id={id} />
           </Card>
           <Connection of={of} />
           <Versions of={of} />
+          <Spend of={{ key: id }} quiet />
           {note === undefined ? null : (
             <Card title="Note">
               <p className="pre-line">{note}</p>

@@ -1,55 +1,28 @@
-import { Button } from "@cloudflare/kumo/components/button";
-import { DropdownMenu } from "@cloudflare/kumo/components/dropdown";
 import { useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
-import { useAct } from "../../data/queries.ts";
-import { Icon } from "../../shell/icons.tsx";
-import { useTold } from "../../ui/told.ts";
+import type { Key } from "../../data/key_names.ts";
+import { RowMenu } from "../../ui/menu.tsx";
 import { DeleteKey } from "./delete.tsx";
+import { usePauseKey } from "./pause.ts";
 
 /** What can be done with a key without opening it. */
-export function KeyMenu({
-  of: { id, name, paused },
-}: {
-  of: { id: string; name: string; paused: boolean };
-}): ReactNode {
+export function KeyMenu({ of }: { of: Key }): ReactNode {
+  const { id, name, paused } = of;
   const [, go] = useLocation();
   const [deleting, setDeleting] = useState(false);
-  const tell = useTold();
-  const pause = useAct("POST /keys/{key}/pause");
-  const resume = useAct("POST /keys/{key}/resume");
-  const toggle = () =>
-    tell(
-      (paused ? resume : pause).mutateAsync({ params: { key: id } }),
-      paused ? `${name} is in use again` : `${name} is paused: nothing can use it`,
-    );
+  const toggle = usePauseKey(of);
   return (
     <>
-      <DropdownMenu>
-        <DropdownMenu.Trigger
-          render={
-            <Button
-              variant="ghost"
-              size="sm"
-              shape="square"
-              aria-label={`Actions for ${name}`}
-              icon={<Icon name="more" />}
-            />
-          }
-        />
-        <DropdownMenu.Content>
-          <DropdownMenu.Item onClick={() => go(`/keys/${id}`)}>Open</DropdownMenu.Item>
-          <DropdownMenu.Item onClick={() => go(`/tokens/new?key=${encodeURIComponent(name)}`)}>
-            New token
-          </DropdownMenu.Item>
-          <DropdownMenu.Item onClick={() => void toggle()}>{paused ? "Resume" : "Pause"}</DropdownMenu.Item>
-          <DropdownMenu.Separator />
-          <DropdownMenu.Item variant="danger" onClick={() => setDeleting(true)}>
-            Delete…
-          </DropdownMenu.Item>
-        </DropdownMenu.Content>
-      </DropdownMenu>
-      <DeleteKey of={{ id, name }} open={deleting} onClose={() => setDeleting(false)} />
+      <RowMenu
+        name={name}
+        actions={[
+          { label: "Open", act: () => go(`/keys/${id}`) },
+          { label: "New token", act: () => go(`/tokens/new?key=${encodeURIComponent(name)}`) },
+          { label: paused ? "Resume" : "Pause", act: toggle },
+          { label: "Delete…", act: () => setDeleting(true), grave: true },
+        ]}
+      />
+      <DeleteKey of={of} open={deleting} onClose={() => setDeleting(false)} />
     </>
   );
 }

@@ -45,7 +45,7 @@ export function NewKey(): ReactNode {
             lead="The secret is sealed at once. Nobody but you, in this dashboard, can ever see it again."
             actions={<Button onClick={() => setSearch({})}>Another provider</Button>}
           >
-            <KeyForm provider={provider} onStored={setStored} onCancel={() => go("/keys")} />
+            <KeyForm key={provider.id} provider={provider} onStored={setStored} onCancel={() => go("/keys")} />
           </Page>
         );
       }}
@@ -79,9 +79,12 @@ function Tiles({ all, choose }: { all: readonly Provider[]; choose: (id: string)
           </section>
         );
       })}
-      <div className="tiles">
-        <Tile of={CUSTOM} choose={choose} />
-      </div>
+      <section className="stack tight">
+        <h2>Something else</h2>
+        <div className="tiles">
+          <Tile of={CUSTOM} choose={choose} />
+        </div>
+      </section>
     </Page>
   );
 }
@@ -89,7 +92,7 @@ function Tiles({ all, choose }: { all: readonly Provider[]; choose: (id: string)
 function Tile({ of: { id, name, base_url, base_url_hint }, choose }: { of: Provider; choose: (id: string) => void }) {
   return (
     <button type="button" className="tile" onClick={() => choose(id)}>
-      <Monogram name={id === "custom" ? "+" : id} />
+      <Monogram name={id === "custom" ? "+" : name} />
       <span>
         {name}
         <small>{(base_url ?? base_url_hint ?? "").replace("https://", "")}</small>

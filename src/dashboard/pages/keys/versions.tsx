@@ -7,6 +7,7 @@ import { Confirm } from "../../ui/dialog.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
+import { counted } from "../../ui/words.ts";
 import { exact, When } from "../../ui/time.tsx";
 import type { KeyDetails } from "./key.tsx";
 
@@ -28,19 +29,19 @@ export function Versions({ of }: { of: KeyDetails }): ReactNode {
             {items.map((version) => (
               <li key={version.version}>
                 <span className="line-main">
-                  <strong>Version {version.version}</strong>
+                  <span className="row">
+                    <strong>Version {version.version}</strong>
+                    {version.state === "in_reserve" ? <Status tone="ice">In reserve</Status> : null}
+                  </span>
                   <small>
                     <Uses of={version} of_key={of.id} />
-                    {version.created_at === undefined ? null : (
-                      <>
-                        {" · made "}
-                        <When at={version.created_at} />
-                      </>
-                    )}
-                    {version.base_url === undefined || version.base_url === of.base_url
-                      ? null
-                      : ` · ${version.base_url}`}
                   </small>
+                  {version.created_at === undefined ? null : (
+                    <small>
+                      Made <When at={version.created_at} />
+                      {version.base_url === of.base_url ? null : ` for ${version.base_url ?? ""}`}
+                    </small>
+                  )}
                 </span>
                 <Standing of={version} onBack={() => setBack(version)} />
               </li>
@@ -69,11 +70,11 @@ export function Versions({ of }: { of: KeyDetails }): ReactNode {
 
 /** How often it was used, and the way to those calls. */
 function Uses({ of: { version, uses, last_used_at }, of_key }: { of: Version; of_key: string }): ReactNode {
-  if (uses === 0) return "not used";
+  if (uses === 0) return "Not used";
   return (
     <>
       <Link href={`/activity?key=${of_key}&key_version=${version}`} className="link">
-        {uses === 1 ? "1 use" : `${uses.toLocaleString()} uses`}
+        {counted(uses, "use")}
       </Link>
       {", last "}
       <When at={last_used_at} />
@@ -90,12 +91,9 @@ function Standing({ of: { state }, onBack }: { of: Version; onBack: () => void }
     case "in_reserve":
     case "kept":
       return (
-        <span className="row">
-          {state === "in_reserve" ? <Status tone="ice">In reserve</Status> : null}
-          <Button size="sm" onClick={onBack}>
-            Roll back
-          </Button>
-        </span>
+        <Button size="sm" onClick={onBack}>
+          Roll back
+        </Button>
       );
   }
 }

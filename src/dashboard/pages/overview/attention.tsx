@@ -9,8 +9,54 @@ import { When } from "../../ui/time.tsx";
 
 const SHOWN = 3;
 
+/** What waits for its person, before all else. */
+export function Attention(): ReactNode {
+  return (
+    <div className="columns two attention">
+      <Questions />
+      <OpenAlerts />
+    </div>
+  );
+}
+
+/** Calls that wait for a yes. */
+function Questions(): ReactNode {
+  const { data } = useAnswer("GET /approvals", {});
+  const open = data?.items.filter(({ decision }) => decision === undefined) ?? [];
+  if (open.length === 0) return null;
+  return (
+    <Card
+      title="Waiting for your yes"
+      actions={
+        <LinkButton href="/approvals" size="sm" variant="primary">
+          Answer
+        </LinkButton>
+      }
+    >
+      <ul className="lines">
+        {open.slice(0, SHOWN).map(({ id, actor, method, path, key, asked_at }) => (
+          <li key={id} className="finding">
+            <span className="ice">
+              <Icon name="approve" />
+            </span>
+            <span className="line-main">
+              <span className="what">
+                <code className="method">{method}</code>
+                <code className="path">{path}</code>
+              </span>
+              <small>
+                {actor.name} → {key.name} · <When at={asked_at} />
+              </small>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
 /** Open alerts, if there are any. */
-export function OpenAlerts(): ReactNode {
+function OpenAlerts(): ReactNode {
   const { data } = useAnswer("GET /alerts", { query: { state: "open", limit: SHOWN } });
   if (data === undefined || data.items.length === 0) return null;
   return (

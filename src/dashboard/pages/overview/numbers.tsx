@@ -1,17 +1,15 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { Answer } from "../../data/api.ts";
 import { useAnswer } from "../../data/queries.ts";
-
-type Bucket = Answer<"GET /activity/stats">["items"][number];
+import { failedIn, refusedIn, type Bucket } from "./buckets.ts";
 
 /** The last day in four numbers. */
 export function Numbers(): ReactNode {
   const { data } = useAnswer("GET /activity/stats", { query: { bucket: "hour" } }, { every_ms: 30_000 });
   const day = data?.items.filter(({ at }) => Date.parse(at) >= Date.now() - 86_400_000);
   const calls = sum(day, ({ calls }) => calls);
-  const refused = sum(day, ({ outcomes }) => outcomes.refused ?? 0);
-  const failed = sum(day, ({ outcomes }) => (outcomes.failed ?? 0) + (outcomes.interrupted ?? 0));
+  const refused = sum(day, refusedIn);
+  const failed = sum(day, failedIn);
   const timed = day?.filter(({ mean_latency_ms }) => mean_latency_ms !== undefined) ?? [];
   const latency =
     sum(timed, ({ mean_latency_ms = 0, calls }) => mean_latency_ms * calls) / (sum(timed, ({ calls }) => calls) || 1);
@@ -25,7 +23,7 @@ export function Numbers(): ReactNode {
         to="/activity?span=24h&outcome=refused"
       />
       <Figure
-        name="Failed"
+        name="Failed or cut"
         value={known ? failed.toLocaleString() : undefined}
         to="/activity?span=24h&outcome=failed"
       />

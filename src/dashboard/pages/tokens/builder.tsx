@@ -2,9 +2,7 @@ import type { ReactNode } from "react";
 import type { Key } from "../../data/key_names.ts";
 import { faultOf } from "../../ui/form.tsx";
 import { Count, Lines, Moment, Some } from "./fields.tsx";
-import type { Policy, Terms } from "./policy.ts";
-
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"].map((one) => [one, one] as const);
+import { METHODS, type Policy, type Terms } from "./policy.ts";
 
 type BuilderProps = {
   value: Policy;
@@ -133,18 +131,15 @@ function Budget({ value = {}, onChange, fault }: BudgetProps): ReactNode {
     fault: undefined,
   });
   return (
-    <div className="stack tight">
+    <fieldset className="group">
+      <legend>Budget</legend>
+      <p className="field-note">For calls to models whose answers say what they took.</p>
       <div className="form-row">
-        <Count
-          label="US dollars a day"
-          note="For models whose answers say what they took."
-          fraction
-          {...field("usd_per_day")}
-        />
+        <Count label="US dollars a day" fraction {...field("usd_per_day")} />
         <Count label="US dollars a month" fraction {...field("usd_per_month")} />
       </div>
       {fault === undefined ? null : <p className="problem">{fault}</p>}
-    </div>
+    </fieldset>
   );
 }
 

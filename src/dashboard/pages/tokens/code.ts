@@ -32,37 +32,9 @@ export function snippetOf(language: Language, subject: Subject): string {
     case "python":
       return python(subject, url);
     case "go":
-      return `package main
-
-import (
-	"io"
-	"net/http"
-	"os"
-)
-
-func main() {
-	request, err := http.NewRequest("GET", "${url}", nil)
-	if err != nil {
-		panic(err)
-	}
-	request.Header.Set("Authorization", "Bearer ${token}")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		panic(err)
-	}
-	defer response.Body.Close()
-	io.Copy(os.Stdout, response.Body)
-}`;
+      return go(subject, url);
     case "swift":
-      return `import Foundation
-#if canImport(FoundationNetworking)
-import FoundationNetworking
-#endif
-
-var request = URLRequest(url: URL(string: "${url}")!)
-request.setValue("Bearer ${token}", forHTTPHeaderField: "Authorization")
-let (body, _) = try await URLSession.shared.data(for: request)
-print(String(decoding: body, as: UTF8.self))`;
+      return swift(url, token);
   }
 }
 
@@ -123,4 +95,46 @@ request = urllib.request.Request(
 with urllib.request.urlopen(request) as response:
     print(response.read().decode())`;
   }
+}
+
+/** The standard library's client, which runs as it is pasted; the SDKs take the same address and token in their constructors. */
+function go({ base, sdk_path, provider, token }: Subject, url: string): string {
+  const sdk = { openai: "openai-go", anthropic: "anthropic-sdk-go" }[provider];
+  const drop_in =
+    sdk === undefined
+      ? ""
+      : `// With ${sdk}: ${provider}.NewClient(option.WithBaseURL("${base}${sdk_path}"), option.WithAPIKey("${token}"))\n`;
+  return `package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+)
+
+${drop_in}func main() {
+	request, err := http.NewRequest("GET", "${url}", nil)
+	if err != nil {
+		panic(err)
+	}
+	request.Header.Set("Authorization", "Bearer ${token}")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		panic(err)
+	}
+	defer response.Body.Close()
+	io.Copy(os.Stdout, response.Body)
+}`;
+}
+
+function swift(url: string, token: string): string {
+  return `import Foundation
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+
+var request = URLRequest(url: URL(string: "${url}")!)
+request.setValue("Bearer ${token}", forHTTPHeaderField: "Authorization")
+let (body, _) = try await URLSession.shared.data(for: request)
+print(String(decoding: body, as: UTF8.self))`;
 }

@@ -10,20 +10,22 @@ import { Card, Page } from "../../ui/page.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Life } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
+import { DEEPEST } from "./family.tsx";
 import { TokenMenu } from "./menu.tsx";
+import { treeOf, type Placed } from "./tree.ts";
 import { reachInWords } from "../../ui/words.ts";
 
 export type Token = Answer<"GET /tokens">["items"][number];
 
 /** Every app token, revoked ones too: what they did stays on record. */
 export function Tokens(): ReactNode {
-  const tokens = useList("GET /tokens", {});
+  const tokens = useList("GET /tokens", { query: { limit: 200 } });
   const names = useKeyNames();
-  const columns: readonly Column<Token>[] = [
+  const columns: readonly Column<Placed>[] = [
     {
       head: "Name",
-      cell: ({ id, name, policy }) => (
-        <div className="main-cell">
+      cell: ({ id, name, policy, depth }) => (
+        <div className={depth === 0 ? "main-cell" : `main-cell branch d${Math.min(depth - 1, DEEPEST)}`}>
           <Link href={`/tokens/${id}`}>{name}</Link>
           <small>{reachInWords(policy.keys, names)}</small>
         </div>
@@ -54,7 +56,7 @@ export function Tokens(): ReactNode {
       <Card flush>
         <List
           label="Tokens"
-          of={tokens}
+          of={{ ...tokens, items: tokens.items && treeOf(tokens.items) }}
           columns={columns}
           id={({ id }) => id}
           dim={({ revoked_at, paused }) => paused || revoked_at !== undefined}

@@ -6,6 +6,11 @@ export type Policy = Answer<"GET /tokens/{id}">["policy"];
 /** Rules without those on trial. */
 export type Terms = NonNullable<Policy["warn"]>;
 
+/** Methods that a policy may name, as choices. */
+export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"].map(
+  (one) => [one, one] as const,
+);
+
 type Patch = NonNullable<Given<"PATCH /tokens/{id}">["body"]["policy"]>;
 
 const NAMES: readonly (keyof Patch)[] = [

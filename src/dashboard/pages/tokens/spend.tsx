@@ -1,18 +1,27 @@
 import type { ReactNode } from "react";
 import { useKeyNames } from "../../data/key_names.ts";
 import { useAnswer } from "../../data/queries.ts";
+import { LinkButton } from "../../ui/link_button.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
-import { dollars } from "../../ui/words.ts";
+import { counted, dollars } from "../../ui/words.ts";
 
 const SHOWN = 6;
 
-/** What a token with a budget has cost, by day and model. */
-export function Spend({ token }: { token: string }): ReactNode {
-  const spend = useAnswer("GET /spend", { query: { token } });
+/** What a token with a budget, or what tokens with budgets did with a key, has cost by day and model. */
+export function Spend({ of, quiet = false }: { of: { token: string } | { key: string }; quiet?: boolean }): ReactNode {
+  const spend = useAnswer("GET /spend", { query: of });
   const names = useKeyNames();
+  if (quiet && (spend.data === undefined || spend.data.items.length === 0)) return null;
   return (
-    <Card title="Spent">
+    <Card
+      title="Spent in 31 days"
+      actions={
+        <LinkButton href="/spend" size="sm" variant="ghost">
+          All
+        </LinkButton>
+      }
+    >
       <Answered of={spend} lines={3}>
         {({ items, total_usd }) =>
           items.length === 0 ? (
@@ -26,7 +35,7 @@ export function Spend({ token }: { token: string }): ReactNode {
                     <span className="line-main">
                       {model}
                       <small>
-                        {day} · {names.get(key) ?? key} · {calls.toLocaleString()} calls
+                        {day} · {names.get(key) ?? key} · {counted(calls, "call")}
                         {estimated > 0 ? `, ${estimated} of them estimated` : ""}
                       </small>
                     </span>

@@ -12,7 +12,9 @@ import { Answered } from "../../ui/states.tsx";
 import { Life, Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { RecentActivity } from "../activity/recent.tsx";
-import { usePauseToken } from "./menu.tsx";
+import { Family } from "./family.tsx";
+import { Maker } from "./maker.tsx";
+import { usePauseToken } from "./pause.ts";
 import { Spend } from "./spend.tsx";
 import { RevokeToken } from "./revoke.tsx";
 import { policyInWords } from "../../ui/words.ts";
@@ -53,7 +55,7 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
             <LinkButton href={`/tokens/new?like=${id}`} icon={<Icon name="rotate" size={14} />}>
               Replace
             </LinkButton>
-            <Button variant="destructive" onClick={() => setRevoking(true)}>
+            <Button variant="secondary-destructive" onClick={() => setRevoking(true)}>
               Revoke
             </Button>
           </>
@@ -76,7 +78,7 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
                 of.refresh_by !== undefined && ["Ends without a refresh", <When key="by" at={of.refresh_by} />],
                 ["Created", <When key="created" at={of.created_at} />],
                 ["Expires", of.expires_at === undefined ? "never" : exact(of.expires_at)],
-                of.parent_id !== undefined && ["Made by", <code key="parent">{of.parent_id}</code>],
+                of.parent_id !== undefined && ["Made by", <Maker key="parent" id={of.parent_id} />],
                 of.revoked_at !== undefined && ["Revoked", exact(of.revoked_at)],
                 ["Id", <code key="id">{id}</code>],
               ]}
@@ -86,7 +88,8 @@ function Opened({ of }: { of: TokenDetails }): ReactNode {
         </div>
         <div className="stack">
           <Reach keys={policy.keys} />
-          {policy.spend === undefined ? null : <Spend token={id} />}
+          <Family of={of} />
+          {policy.spend === undefined ? null : <Spend of={{ token: id }} />}
           <Generations of={of} />
         </div>
       </div>

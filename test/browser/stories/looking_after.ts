@@ -1,0 +1,271 @@
+import { readFile } from "node:fs/promises";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Person } from "../../../src/local/person.ts";
+import { seriousFaults } from "../../support/accessibility.ts";
+import { expectQuiet, openWindow } from "../../support/dashboard.ts";
+import { moveIn, type LivedIn } from "../../support/lived_in.ts";
+import { activity, eventually, newPerson } from "../../support/locker.ts";
+import type { Stage } from "../../support/stage.ts";
+import { startUpstream, type Upstream } from "../../support/upstream.ts";
+
+export function lookingAfter(stage: Stage): void {
+  let upstream: Upstream;
+  let ada: Person;
+  let ids: LivedIn;
+  beforeAll(async () => {
+    upstream = await startUpstream();
+    ada = await newPerson(stage.locker);
+    ids = await moveIn(stage.locker, ada, upstream);
+  }, 60_000);
+  afterAll(() => upstream.stop());
+
+  const open = async (path: string, wishes: Parameters<typeof openWindow>[2] = {}) => {
+    const window = await openWindow(stage.browser, ada, wishes);
+    await window.page.goto(stage.locker.publicOrigin + path);
+    return window;
+  };
+
+  it("sees at a glance what happens, what is used most, who is let in and what needs attention", async () => {
+    const window = await open("/");
+    const main = window.page.getByRole("main");
+    await main.getByRole("img", { name: /calls in the last 24 hours/ }).waitFor();
+    for (const heading of ["Open alerts", "Check-up", "Connected clients", "Most used keys", "Most used tokens"])
+      await main.getByRole("heading", { name: heading }).waitFor();
+    await main.getByRole("link", { name: "stripe@live" }).first().waitFor();
+    await main.getByRole("link", { name: "Claude Code" }).waitFor();
+    await main.getByRole("list", { name: "Latest activity" }).waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("finds what happened by filters that stand in the address, takes it away as a file, and proves that none is missing", async () => {
+    const window = await open("/activity", { timezoneId: "Asia/Kolkata", acceptDownloads: true });
+    const { page } = window;
+    await page.getByLabel("Outcome").selectOption("refused");
+    await page.getByLabel("Key", { exact: true }).selectOption({ label: "stripe@live" });
+    await page.getByText("/v1/charges/ch_1").waitFor();
+    await page.getByText("/v1/customers").waitFor({ state: "detached" });
+    expect(new URL(page.url()).searchParams.get("outcome")).toBe("refused");
+    await page.reload();
+    await page.getByText("/v1/charges/ch_1").waitFor();
+    expect(await page.getByText("/v1/customers").count()).toBe(0);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "CSV" }).click(),
+    ]);
+    const file = await readFile(await download.path(), "utf8");
+    expect(file.trim().split(/\r?\n/)).toHaveLength(2);
+    expect(file).toContain("/v1/charges/ch_1");
+
+    await page.getByRole("button", { name: /Details of row/ }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("methods", { exact: true }).waitFor();
+    const [row] = (await activity(ada, 200)).filter(({ path }) => path === "/v1/charges/ch_1");
+    await dialog.getByText(row?.hash ?? "").waitFor();
+    // The person's own time, whatever the server's is.
+    const theirs = new Intl.DateTimeFormat("en-US", {
+      dateStyle: "medium",
+      timeStyle: "medium",
+      timeZone: "Asia/Kolkata",
+    });
+    const shown = theirs.format(new Date(String(row?.at))).replaceAll(/\s/gu, " ");
+    expect((await dialog.innerText()).replaceAll(/\s/gu, " ")).toContain(shown);
+    expect(await seriousFaults(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Verify" }).click();
+    await dialog.getByText("Every row is there, and none was changed.").waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("sees which version of a key was used how often, and brings back a key that a client deleted", async () => {
+    const window = await open(`/keys/${ids.keys.openai}`);
+    const { page } = window;
+    const versions = page.getByRole("list", { name: "Versions" });
+    await versions.getByRole("listitem").first().waitFor();
+    const told = (await versions.innerText()).replaceAll(/\s+/g, " ");
+    expect(told).toMatch(/Version 2 1 use.*Current.*Version 1 3 uses.*In reserve/);
+    await versions.getByRole("link", { name: "3 uses" }).click();
+    await page.getByText("key_version: 1").waitFor();
+    await page.getByRole("row").nth(3).waitFor();
+    expect(await page.getByRole("row").count()).toBe(4);
+
+    await page.getByRole("link", { name: "Keys", exact: true }).click();
+    const deleted = page.getByRole("list", { name: "Deleted keys" });
+    await deleted.getByText("old-crm").waitFor();
+    await deleted.getByRole("button", { name: "Bring back" }).click();
+    await page.getByRole("link", { name: "old-crm" }).waitFor();
+    await deleted.waitFor({ state: "detached" });
+    expect(await ada.api("GET", "/v1/keys/old-crm")).toMatchObject({ name: "old-crm", paused: false });
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("narrows a client, and what it may no more it may no more", async () => {
+    const window = await open(`/clients/${ids.client}`);
+    const { page } = window;
+    const dialog = page.getByRole("dialog");
+    await page.getByRole("button", { name: "Narrow" }).click();
+    await dialog.getByLabel("github").uncheck();
+    expect(await seriousFaults(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Narrow" }).click();
+    await dialog.waitFor({ state: "detached" });
+    const grant = await ada.api<{ keys: string[] }>("GET", `/v1/grants/${ids.client}`);
+    expect(grant.keys).not.toContain(ids.keys.github);
+    expect(grant.keys).toContain(ids.keys.openai);
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("reads what was spent by token, key, model and day, and sets a price of their own", async () => {
+    const window = await open("/spend");
+    const { page } = window;
+    // gpt-4o: 2 × (41,000 at 2.50 and 9,200 at 10 dollars a million); claude-sonnet-4: 12,400 at 6 and 3,100 at 22.50.
+    await page.getByText("$0.5332").first().waitFor();
+    for (const [card, line] of [
+      ["By token", "support agent"],
+      ["By key", "openai@prod"],
+      ["By model", "claude-sonnet-4-5"],
+    ] as const)
+      await page
+        .locator("section", { has: page.getByRole("heading", { name: card }) })
+        .getByText(line)
+        .waitFor();
+    await page.getByRole("img", { name: /in the last 30 days/ }).waitFor();
+    await page.getByRole("button", { name: "Set a price" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Model").fill("gpt-9");
+    await dialog.getByLabel("Input", { exact: true }).fill("1.5");
+    await dialog.getByLabel("Output", { exact: true }).fill("6");
+    expect(await seriousFaults(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Set", exact: true }).click();
+    const row = page.getByRole("row", { name: /gpt-9/ });
+    await row.getByText("1.5", { exact: true }).waitFor();
+    await row.getByRole("button", { name: "Drop" }).click();
+    await row.waitFor({ state: "detached" });
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("sees tokens below those that they were made from, and all of them end with the one at the top", async () => {
+    const window = await open("/tokens");
+    const { page } = window;
+    await page.getByRole("link", { name: "titles" }).waitFor();
+    const order = await page.getByRole("table", { name: "Tokens" }).getByRole("link").allInnerTexts();
+    const at = (name: string) => order.indexOf(name);
+    expect(at("support agent")).toBeLessThan(at("summaries"));
+    expect(at("titles")).toBe(at("summaries") + 1);
+    await page.getByRole("link", { name: "summaries" }).click();
+    await page.getByRole("list", { name: "Tokens made from it" }).getByText("titles").waitFor();
+    await page.getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await page.getByText("Revoked at").waitFor();
+    expect(await ada.api("GET", `/v1/tokens/${ids.tokens.titles}`)).toHaveProperty("revoked_at");
+    expect(await ada.api("GET", `/v1/tokens/${ids.tokens.agent}`)).not.toHaveProperty("revoked_at");
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("has seen an alert, says what stops by itself, and is told elsewhere by a webhook", async () => {
+    const window = await open("/alerts");
+    const { page } = window;
+    await page.getByRole("button", { name: "I have seen it" }).first().click();
+    await page.getByText("Nothing needs your attention").waitFor();
+    const rule = page.getByRole("listitem").filter({ hasText: "A token was found in public" });
+    await rule.getByRole("combobox").selectOption("vault");
+    await eventually(async () => {
+      const rules = await ada.api<Record<string, { auto_freeze: string }>>("GET", "/v1/alerts/settings");
+      return rules.token_leak?.auto_freeze === "vault";
+    });
+    await page.getByRole("button", { name: "Add a webhook" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Address").fill(`${upstream.origin}/pager`);
+    await dialog.getByRole("button", { name: "Add" }).click();
+    const secret = await dialog.locator(".secret code").innerText();
+    expect(secret).toMatch(/^whsec_/);
+    await dialog.getByRole("button", { name: "Done" }).click();
+    const row = page.getByRole("row", { name: /\/pager/ });
+    await row.getByRole("button", { name: "Test" }).click();
+    await dialog.getByRole("button", { name: "Send" }).click();
+    await dialog.getByRole("status").waitFor();
+    expect(upstream.seen.some(({ url }) => url === "/pager")).toBe(true);
+    // Shown once: gone with its dialog.
+    expect(await page.content()).not.toContain(secret);
+    await page.keyboard.press("Escape");
+    await row.getByRole("button", { name: "Delete" }).click();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await row.waitFor({ state: "detached" });
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("lets a CI job in without a secret, and lets it in no more", async () => {
+    const window = await open("/devices/trusts/new");
+    const { page } = window;
+    await page.getByLabel("Name", { exact: true }).fill("releases");
+    await page.getByLabel("Which jobs are meant").fill("repository = acme/shop\nref = refs/heads/main, refs/tags/v*");
+    await page.getByRole("checkbox", { name: "github", exact: true }).first().check();
+    await page.getByText("Whoever holds it may call github").waitFor();
+    await page.getByRole("button", { name: "Let it in" }).click();
+    await page.getByRole("heading", { level: 1, name: "releases is let in" }).waitFor();
+    const { items } = await ada.api<{ items: { name: string; address: string; claims: object }[] }>(
+      "GET",
+      "/v1/trusts",
+    );
+    const made = items.find(({ name }) => name === "releases");
+    expect(made?.claims).toEqual({ repository: ["acme/shop"], ref: ["refs/heads/main", "refs/tags/v*"] });
+    expect(await page.getByLabel("How a job gets its token").innerText()).toContain(made?.address);
+    await page.getByRole("link", { name: "Done" }).click();
+    await page
+      .getByRole("row", { name: /releases/ })
+      .getByRole("button", { name: "Delete" })
+      .click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Ended at").waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("gets from nothing chosen to a token in hand without touching a pointer", async () => {
+    const window = await open("/keys/new");
+    const { page } = window;
+    await page.getByRole("heading", { level: 1, name: "Add a key" }).waitFor();
+    await tabTo(page, "Search providers");
+    await page.keyboard.type("any");
+    await page.getByText("Not in the catalog").waitFor();
+    await tabTo(page, "Any other API");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: /Any other API/ }).waitFor();
+    await tabTo(page, "Name");
+    await page.keyboard.type("typed");
+    await tabTo(page, "Base URL");
+    await page.keyboard.type(upstream.origin);
+    await tabTo(page, "Secret");
+    await page.keyboard.type("sk-by-keyboard-0123456789");
+    await page.keyboard.press("Enter");
+    await page.getByText("typed is stored").waitFor();
+    await tabTo(page, "Create a token for typed");
+    await page.keyboard.press("Enter");
+    await page.getByText("Whoever holds it may call typed").waitFor();
+    await tabTo(page, "Name");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("token").waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+}
+
+const MOST_TABS = 80;
+
+/** Presses Tab until what has the focus is called so. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let pressed = 0; pressed < MOST_TABS; pressed++) {
+    await page.keyboard.press("Tab");
+    const called = await page.evaluate<string>(
+      "(document.activeElement.labels?.[0]?.innerText ?? document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText ?? '').trim()",
+    );
+    if (called.includes(name)) return;
+  }
+  throw new Error(`nothing called ${name} can be reached by Tab`);
+}
