@@ -13,18 +13,18 @@ export const ALERT_KINDS = [
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 
-const OFFENCES: readonly AlertKind[] = [
+const OFFENCES: ReadonlySet<AlertKind> = new Set([
   "refresh_reuse",
   "refresh_shared",
   "volume",
   "new_country",
   "error_burst",
   "token_leak",
-];
+]);
 
 /** Whether it means that somebody else may be using a token: such a kind can stop it by itself. */
 export function isOffence(kind: AlertKind): boolean {
-  return OFFENCES.includes(kind);
+  return OFFENCES.has(kind);
 }
 
 /** What a webhook can be told of. */

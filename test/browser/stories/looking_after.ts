@@ -61,7 +61,7 @@ export function lookingAfter(stage: Stage): void {
     await page.getByRole("button", { name: /Details of row/ }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("methods", { exact: true }).waitFor();
-    const [row] = (await activity(ada, 200)).filter(({ path }) => path === "/v1/charges/ch_1");
+    const row = (await activity(ada, 200)).find(({ path }) => path === "/v1/charges/ch_1");
     await dialog.getByText(row?.hash ?? "").waitFor();
     // The person's own time, whatever the server's is.
     const theirs = new Intl.DateTimeFormat("en-US", {

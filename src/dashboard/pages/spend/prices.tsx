@@ -10,7 +10,6 @@ import { faultOf, FormFault, useForm, type Typed } from "../../ui/form.tsx";
 import { List, type Column } from "../../ui/list.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Empty } from "../../ui/states.tsx";
-import { Status } from "../../ui/status.tsx";
 import { useTold } from "../../ui/told.ts";
 
 type Price = Answer<"GET /prices">["items"][number];
