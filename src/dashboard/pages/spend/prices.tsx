@@ -29,7 +29,7 @@ export function Prices(): ReactNode {
   const priced = [...new Set(all.map(({ provider }) => provider))];
   // Until somebody asks for another, what is their own, or else the first provider's.
   const own = all.some((price) => price.own);
-  const provider = chosen === "" ? (own ? "own" : (priced[0] ?? "")) : chosen;
+  const provider = chosen === "" || (chosen === "own" && !own) ? (own ? "own" : (priced[0] ?? "")) : chosen;
   const shown = all.filter((price) => (provider === "own" ? price.own : price.provider === provider));
   const columns: readonly Column<Price>[] = [
     {

@@ -5,7 +5,7 @@ import { useAnswer } from "../../data/queries.ts";
 const MAKERS: Record<string, readonly [path: string, name: string]> = {
   dev: ["/devices", "a device"],
   ses: ["/devices", "a browser"],
-  tru: ["/devices", "a machine identity"],
+  tst: ["/devices", "a machine identity"],
 };
 
 /** Who made a token: another token, a client, a device or a trust, with the way there. */
