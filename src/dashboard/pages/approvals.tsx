@@ -28,7 +28,7 @@ export function Approvals(): ReactNode {
   return (
     <Page
       title="Approvals"
-      lead="Calls that a token may make only with your yes. They wait two minutes, then they are refused."
+      lead="Calls that a token may make only with your yes. A call waits two minutes; a later yes counts when it is made again."
       actions={<LiveMark />}
     >
       <Answered of={open} lines={4}>
@@ -87,7 +87,7 @@ function Question({ of }: { of: Approval }): ReactNode {
             </Link>,
           ],
           ["From", of.country === "XX" ? of.ip : `${of.ip} (${of.country})`],
-          ["Refused by itself", <When key="end" at={of.expires_at} />],
+          ["The question ends", <When key="end" at={of.expires_at} />],
         ]}
       />
       {of.decision === undefined ? (

@@ -42,9 +42,22 @@ export function Snippet({ text, label }: { text: string; label: string }): React
   return (
     <div className="snippet">
       <pre tabIndex={0} aria-label={label}>
-        <code>{text}</code>
+        <code>{wordsOf(text)}</code>
       </pre>
       <Copy text={text} bare />
     </div>
+  );
+}
+
+/** Lines are broken between words only: an option torn at its hyphen would be read as two. */
+function wordsOf(text: string): ReactNode {
+  return text.split(/(\s+)/).map((word, index) =>
+    index % 2 === 1 ? (
+      word
+    ) : (
+      <span key={index} className="word">
+        {word}
+      </span>
+    ),
   );
 }

@@ -85,7 +85,7 @@ export function lookingAfter(stage: Stage): void {
     const versions = page.getByRole("list", { name: "Versions" });
     await versions.getByRole("listitem").first().waitFor();
     const told = (await versions.innerText()).replaceAll(/\s+/g, " ");
-    expect(told).toMatch(/Version 2 1 use.*Current.*Version 1 3 uses.*In reserve/);
+    expect(told).toMatch(/Version 2 1 use.*Current.*Version 1 In reserve 3 uses/);
     await versions.getByRole("link", { name: "3 uses" }).click();
     await page.getByText("key_version: 1").waitFor();
     await page.getByRole("row").nth(3).waitFor();
@@ -142,7 +142,8 @@ export function lookingAfter(stage: Stage): void {
     await dialog.getByRole("button", { name: "Set", exact: true }).click();
     const row = page.getByRole("row", { name: /gpt-9/ });
     await row.getByText("1.5", { exact: true }).waitFor();
-    await row.getByRole("button", { name: "Drop" }).click();
+    await row.getByRole("button", { name: "Actions for gpt-9" }).click();
+    await page.getByRole("menuitem", { name: "Back to the catalog's" }).click();
     await row.waitFor({ state: "detached" });
     expectQuiet(window);
     await window.close();
@@ -188,7 +189,7 @@ export function lookingAfter(stage: Stage): void {
     const row = page.getByRole("row", { name: /\/pager/ });
     await row.getByRole("button", { name: "Test" }).click();
     await dialog.getByRole("button", { name: "Send" }).click();
-    await dialog.getByRole("status").waitFor();
+    await dialog.getByText("It was taken.").waitFor();
     expect(upstream.seen.some(({ url }) => url === "/pager")).toBe(true);
     // Shown once: gone with its dialog.
     expect(await page.content()).not.toContain(secret);

@@ -8,6 +8,7 @@ import { Choice } from "../../ui/choice.tsx";
 import { Modal } from "../../ui/dialog.tsx";
 import { faultOf, FormFault, useForm, type Typed } from "../../ui/form.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { RowMenu } from "../../ui/menu.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { useTold } from "../../ui/told.ts";
@@ -24,6 +25,8 @@ export function Prices(): ReactNode {
   const [changing, setChanging] = useState<Price | "new">();
   const reset = useAct("POST /prices/reset");
   const tell = useTold();
+  const drop = ({ provider: of, model }: Price) =>
+    void tell(reset.mutateAsync({ body: { provider: of, model } }), "Your price is gone");
   const nameOf = (id: string) => providers.data?.find((one) => one.id === id)?.name ?? id;
   const all = prices.data?.items ?? [];
   const priced = [...new Set(all.map(({ provider }) => provider))];
@@ -52,26 +55,13 @@ export function Prices(): ReactNode {
       head: "Actions",
       kind: "actions",
       cell: (price) => (
-        <span className="row nowrap end">
-          {price.own ? (
-            <Button
-              size="sm"
-              variant="ghost"
-              disabled={reset.isPending}
-              onClick={() =>
-                void tell(
-                  reset.mutateAsync({ body: { provider: price.provider, model: price.model } }),
-                  `Your price for ${price.model} is gone`,
-                )
-              }
-            >
-              Drop
-            </Button>
-          ) : null}
-          <Button size="sm" onClick={() => setChanging(price)}>
-            Change
-          </Button>
-        </span>
+        <RowMenu
+          name={price.model === "" ? `any other model of ${nameOf(price.provider)}` : price.model}
+          actions={[
+            { label: "Change…", act: () => setChanging(price) },
+            ...(price.own ? [{ label: "Back to the catalog's", act: () => drop(price) }] : []),
+          ]}
+        />
       ),
     },
   ];
