@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { listProviders } from "../../src/catalog/catalog.ts";
 import { optionalFieldsOf, secretFieldsOf } from "../../src/catalog/provider.ts";
-import { fieldsOf } from "../../src/dashboard/data/providers.ts";
+import { fieldsOf } from "../../src/dashboard/data/secret_fields.ts";
 
 describe("the form for a key", () => {
   it.each(listProviders().map((provider) => [provider.name, provider] as const))(

@@ -1,6 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
-import { fieldsOf } from "../../data/providers.ts";
+import { fieldsOf } from "../../data/secret_fields.ts";
 import { useAct } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
 import { Modal } from "../../ui/dialog.tsx";

@@ -1,6 +1,6 @@
 import { Input, InputArea } from "@cloudflare/kumo/components/input";
 import type { ReactNode } from "react";
-import type { SecretField } from "../../data/providers.ts";
+import type { SecretField } from "../../data/secret_fields.ts";
 import { faultOf, type Typed } from "../../ui/form.tsx";
 
 const LABELS: Record<string, string> = {
