@@ -12,7 +12,7 @@ import { Card, Page } from "../ui/page.tsx";
 import { Ranked, type Ranking } from "../ui/ranked.tsx";
 import { Answered, Loading } from "../ui/states.tsx";
 import { Feed } from "./activity/feed.tsx";
-import { Attention, ConnectedClients } from "./overview/attention.tsx";
+import { Attention, ConnectedClients, OPEN_ALERTS } from "./overview/attention.tsx";
 import { Findings } from "./overview/findings.tsx";
 import { FirstRun } from "./overview/first_run.tsx";
 import { Numbers } from "./overview/numbers.tsx";
@@ -27,6 +27,9 @@ export function Overview(): ReactNode {
   const keys = useKeys();
   const tokens = useAnswer("GET /tokens", { query: { limit: 200 } });
   const unused = tokens.data?.items.every(({ uses }) => uses === 0) ?? true;
+  // What may stand above the rest is known before the rest is shown: nothing moves when it arrives.
+  const above = [keys, tokens, useAnswer("GET /approvals", {}), useAnswer("GET /alerts", OPEN_ALERTS)];
+  const known = above.every(({ data, error }) => data !== undefined || error !== null);
   const first = keys.data !== undefined && tokens.data !== undefined && (keys.data.length === 0 || unused);
   return (
     <Page
@@ -43,40 +46,46 @@ export function Overview(): ReactNode {
         </>
       }
     >
-      {first ? <FirstRun keys={keys.data?.length ?? 0} tokens={tokens.data?.items.length ?? 0} /> : null}
-      <Attention />
-      <Numbers />
-      <Suspense fallback={<Loading lines={6} />}>
-        <Calls />
-      </Suspense>
-      <div className="columns main-aside">
-        <LiveFeed />
-        <div className="stack">
-          <Findings />
-          <ConnectedClients />
-        </div>
-      </div>
-      <div className="columns two">
-        <Ranked
-          title="Most used keys"
-          items={mostUsed(keys.data ?? [], ({ id, name, provider }) => (
-            <>
-              <Monogram name={provider} />
-              <Link href={`/keys/${id}`} className="name">
-                {name}
-              </Link>
-            </>
-          ))}
-        />
-        <Ranked
-          title="Most used tokens"
-          items={mostUsed(tokens.data?.items ?? [], ({ id, name }) => (
-            <Link href={`/tokens/${id}`} className="name">
-              {name}
-            </Link>
-          ))}
-        />
-      </div>
+      {known ? (
+        <>
+          {first ? <FirstRun keys={keys.data?.length ?? 0} tokens={tokens.data?.items.length ?? 0} /> : null}
+          <Attention />
+          <Numbers />
+          <Suspense fallback={<Loading lines={6} />}>
+            <Calls />
+          </Suspense>
+          <div className="columns main-aside">
+            <LiveFeed />
+            <div className="stack">
+              <Findings />
+              <ConnectedClients />
+            </div>
+          </div>
+          <div className="columns two">
+            <Ranked
+              title="Most used keys"
+              items={mostUsed(keys.data ?? [], ({ id, name, provider }) => (
+                <>
+                  <Monogram name={provider} />
+                  <Link href={`/keys/${id}`} className="name">
+                    {name}
+                  </Link>
+                </>
+              ))}
+            />
+            <Ranked
+              title="Most used tokens"
+              items={mostUsed(tokens.data?.items ?? [], ({ id, name }) => (
+                <Link href={`/tokens/${id}`} className="name">
+                  {name}
+                </Link>
+              ))}
+            />
+          </div>
+        </>
+      ) : (
+        <Loading lines={12} />
+      )}
     </Page>
   );
 }

@@ -9,6 +9,9 @@ import { When } from "../../ui/time.tsx";
 
 const SHOWN = 3;
 
+/** The alerts that are shown here. */
+export const OPEN_ALERTS = { query: { state: "open", limit: SHOWN } } as const;
+
 /** What waits for its person, before all else. */
 export function Attention(): ReactNode {
   return (
@@ -57,7 +60,7 @@ function Questions(): ReactNode {
 
 /** Open alerts, if there are any. */
 function OpenAlerts(): ReactNode {
-  const { data } = useAnswer("GET /alerts", { query: { state: "open", limit: SHOWN } });
+  const { data } = useAnswer("GET /alerts", OPEN_ALERTS);
   if (data === undefined || data.items.length === 0) return null;
   return (
     <Card
