@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
@@ -9,23 +9,7 @@ import { GUESTS } from "../../src/vault/calls/visit.ts";
 import { held } from "../../src/vault/surface.ts";
 import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
-import {
-  createDirectory,
-  grantTo,
-  inside,
-  newVault,
-  ORIGIN,
-  refusalOf,
-  runAlarm,
-  sql,
-  travel,
-  type Vault,
-} from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
+import { grantTo, inside, newVault, ORIGIN, refusalOf, runAlarm, sql, travel, type Vault } from "../support/vault.ts";
 
 const DAY_MS = 86_400_000;
 

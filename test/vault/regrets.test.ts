@@ -1,11 +1,10 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { held } from "../../src/vault/surface.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import {
   authorize,
-  createDirectory,
   grantTo,
   inside,
   mintApp,
@@ -14,17 +13,14 @@ import {
   outbox,
   refusalOf,
   runAlarm,
+  signInDevice,
   sql,
   storeKey,
   travel,
+  vaultWithKey,
   type App,
   type Vault,
 } from "../support/vault.ts";
-
-beforeAll(createDirectory);
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const DAY_MS = 86_400_000;
 
@@ -35,9 +31,8 @@ async function modelOf(vault: Vault): Promise<Caller & { grant_id: string }> {
 }
 
 async function world() {
-  const vault = await newVault();
-  await storeKey(vault, "k");
-  return { vault, app: await mintApp(vault), model: await modelOf(vault) };
+  const { vault, app } = await vaultWithKey();
+  return { vault, app, model: await modelOf(vault) };
 }
 
 const calls = (vault: Vault, app: App) => refusalOf(authorize(vault, app, "k"));
@@ -88,6 +83,21 @@ describe("what a client has revoked", () => {
     // And what a person has revoked in the first place was never kept.
     await ask(vault.stub.revokeToken(vault.ada, other.id));
     expect(await refusalOf(ask(vault.stub.giveTokenBack(vault.ada, other.id)))).toBe("not_found");
+  });
+
+  it("stays over where what it was minted by was revoked meanwhile", async () => {
+    const { vault, app, model } = await world();
+    const asApp = { hash: app.hash, kind: "app", may: ["app"], origin: ORIGIN } as const;
+    const { row } = await ask(vault.stub.deriveToken(asApp, "child", {}));
+    await ask(vault.stub.revokeToken(model, row.id));
+    await ask(vault.stub.revokeToken(vault.ada, app.id));
+    expect(await refusalOf(ask(vault.stub.giveTokenBack(vault.ada, row.id)))).toBe("conflict");
+    const { device, app: laptop } = await signInDevice(vault);
+    const minted = await ask(vault.stub.createToken(device, "of the laptop", {}));
+    await ask(vault.stub.revokeToken(model, minted.row.id));
+    await ask(vault.stub.revokeDevice(vault.ada, laptop.id));
+    expect(await refusalOf(ask(vault.stub.giveTokenBack(vault.ada, minted.row.id)))).toBe("conflict");
+    expect((await ask(vault.stub.getToken(vault.ada, minted.row.id))).revoked_at).not.toBeNull();
   });
 
   it("cannot be had back after seven days, and nothing of it is kept", async () => {
