@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { OPERATIONS, type Authority, type Operation } from "./schema.ts";
+import { OPERATIONS, REPORT_LEAK, type Authority, type Operation } from "./schema.ts";
 
 const SECURITY: Record<string, Record<string, never[]>> = {
   session: { session: [] },
@@ -31,7 +31,7 @@ export type Document = {
 /** The contract as OpenAPI 3.1. `x-authority` is the authority table's row. */
 export function openapi(origin: string): Document {
   const paths: Document["paths"] = {};
-  for (const [operationId, operation] of Object.entries(OPERATIONS)) {
+  for (const [operationId, operation] of Object.entries({ ...OPERATIONS, reportLeak: REPORT_LEAK })) {
     const path = `/v1${operation.path}`;
     paths[path] = { ...paths[path], [operation.method]: describe(operationId, operation) };
   }

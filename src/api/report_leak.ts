@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import * as z from "zod";
 import { originOf } from "../auth/origin.ts";
 import { configOf } from "../config.ts";
 import { NO_VAULT, verifyToken, type VerifiedToken } from "../crypto/token.ts";
@@ -8,22 +7,21 @@ import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { readJson, readText } from "./body.ts";
 import { parse } from "./parse.ts";
-
-const Report = z.strictObject({ token: z.string().trim().min(1).max(500) });
+import { REPORT_LEAK } from "./schema.ts";
 
 /**
  * Where scanners, and anybody else, report a token that they have found (SECURITY S28). It ends at once; the answer is the same
  * for a forgery, a dead token and a live one, so it tells a finder nothing. Only a vault that cannot be reached is owned up to:
  * a report must not be lost.
  */
-export const reportLeak = new Hono<{ Bindings: Env }>().post("/v1/report-leak", async ({ env, req }) => {
+export const reportLeak = new Hono<{ Bindings: Env }>().post(`/v1${REPORT_LEAK.path}`, async ({ env, req }) => {
   const origin = originOf(req.raw);
   const { success } = await env.REPORT_LIMIT.limit({ key: origin.ip });
   if (!success) throw new Problem("rate_limited", "Too many reports from your address.", { retry_after_s: 60 });
-  const { token } = parse(Report, readJson(req.raw, await readText(req.raw)));
+  const { token } = parse(REPORT_LEAK.body, readJson(req.raw, await readText(req.raw)));
   const verified = await ours(async () => verifyToken(configOf(env).token_keys, token));
   if (verified !== undefined) await ours(() => end(env, verified, origin));
-  return new Response(null, { status: 202, headers: { "cache-control": "no-store" } });
+  return new Response(null, { status: REPORT_LEAK.status, headers: { "cache-control": "no-store" } });
 });
 
 async function end(

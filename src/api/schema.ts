@@ -28,6 +28,7 @@ export * from "./schema/alerts.ts";
 export * from "./schema/approvals.ts";
 export * from "./schema/live.ts";
 export * from "./schema/policy.ts";
+export * from "./schema/report_leak.ts";
 export * from "./schema/webhooks.ts";
 export * from "./schema/spend.ts";
 export * from "./schema/tokens.ts";

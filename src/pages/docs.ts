@@ -40,7 +40,7 @@ export function docsPage({ paths }: Documented): Promise<Response> {
         ({ path, method, summary, parameters, requestBody, "x-authority": may }) =>
           html`<section>
             <h2><code>${method} ${path}</code></h2>
-            <p>${summary}. By ${may.map((authority) => CALLERS[authority] ?? authority).join(" or ")}.</p>
+            <p>${summary}. By ${may.map((authority) => CALLERS[authority] ?? authority).join(" or ") || "anybody"}.</p>
             ${parameters.length > 0 ? html`<p>Parameters: <code>${parameters.map(({ name }) => name).join(", ")}</code></p>` : ""}
             ${requestBody === undefined ? "" : html`<pre tabindex="0">${JSON.stringify(requestBody, null, 2)}</pre>`}
           </section>`,

@@ -65,7 +65,7 @@ export class ProxyCall {
       dispatch,
       (rule) => {
         this.#rule = rule;
-        this.#cut.abort(new Error(`cut: ${rule}`));
+        this.#abort();
       },
     );
     this.#timer = setTimeout(() => void this.leashNow(), LEASH_AFTER_MS);
@@ -86,7 +86,12 @@ export class ProxyCall {
   /** Stops the call from our side, as for a limit. */
   stop(rule: string): void {
     this.#rule ??= rule;
-    this.#cut.abort(new Error(`stopped: ${rule}`));
+    this.#abort();
+  }
+
+  /** With a word, not an Error: nobody reads the reason, and the runtime would carry its stack through every stream that ends. */
+  #abort(): void {
+    this.#cut.abort("cut");
   }
 
   /** Does not wait for the 250 ms: for upgrades and event streams, which are known to stay. */

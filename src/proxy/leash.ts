@@ -1,5 +1,5 @@
 import { logFault } from "../problem.ts";
-import { CUT, type Term } from "../vault/calls/leashes.ts";
+import { CUT, UNKNOWN_LEASE, type Term } from "../vault/calls/leashes.ts";
 import type { Dispatch, Settlement } from "../vault/calls/gate.ts";
 
 /** How a call learns that it must stop. */
@@ -31,6 +31,8 @@ export class Leash {
   #opening: Promise<void> | undefined;
   /** Nothing is asked any more: the call has ended or was told to stop. */
   #over = false;
+  /** The vault has cut the call, and ended its row in the same step. */
+  #ended_there = false;
 
   constructor(vault: () => DurableObjectStub, dispatch: Dispatch, onCut: OnCut) {
     this.#vault = vault;
@@ -57,9 +59,9 @@ export class Leash {
     this.#send({ status });
   }
 
-  /** The call has ended. True where the vault was told over the leash; otherwise the caller tells it. */
+  /** The call has ended. True where the vault knows or was told over the leash; otherwise the caller tells it. */
   end(settlement: Settlement): boolean {
-    const told = this.#send({ settle: settlement });
+    const told = this.#ended_there || this.#send({ settle: settlement });
     this.#release(1000);
     return told;
   }
@@ -83,8 +85,11 @@ export class Leash {
     socket.addEventListener("close", ({ code, reason }) => {
       if (socket !== this.#socket) return;
       this.#drop();
-      if (code === CUT) this.#stop(reason);
-      else if (!this.#over) this.#lost(heard_at);
+      if (code === CUT) {
+        // Whose lease it did not know it could not tell either: that row is still open there, if it is this call's.
+        this.#ended_there = reason !== UNKNOWN_LEASE;
+        this.#stop(reason);
+      } else if (!this.#over) this.#lost(heard_at);
     });
     this.#ping = setInterval(() => {
       if (unanswered++ < LOST_AFTER_PINGS) return socket.send("ping");

@@ -108,8 +108,11 @@ export function assemble(
   migrate(storage);
   const jobs = new Jobs(storage);
   const audit = new Audit(sql, (state, seq, now, told) => {
-    if (state === "pending") jobs.plan("interrupt", now + UNCLAIMED_MS);
-    else {
+    if (state === "pending") {
+      under_way.began(seq);
+      jobs.plan("interrupt", now + UNCLAIMED_MS);
+    } else {
+      under_way.ended(seq);
       meters.free(seq);
       // Whoever ends a call without knowing what it took: it is booked by what it may have been.
       spending.book(seq, undefined);

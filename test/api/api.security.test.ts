@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { OPERATIONS, type Operation } from "../../src/api/schema.ts";
+import { OPERATIONS, REPORT_LEAK, type Operation } from "../../src/api/schema.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 
@@ -25,9 +25,15 @@ describe("the authority table", () => {
         ([method, told]) => `${told.operationId}: ${method} ${path} by ${told["x-authority"].join()}`,
       ),
     );
-    const meant = operations.map(([id, { method, path, may }]) => `${id}: ${method} /v1${path} by ${may.join()}`);
+    const all: [string, Operation][] = [...operations, ["reportLeak", REPORT_LEAK]];
+    const meant = all.map(([id, { method, path, may }]) => `${id}: ${method} /v1${path} by ${may.join()}`);
     expect(new Set(told)).toEqual(new Set(meant));
     expect(told).toHaveLength(meant.length);
+    // Only a found token is reported by nobody.
+    const open = Object.values(paths).flatMap((methods) =>
+      Object.values(methods).filter(({ security }) => security.length === 0),
+    );
+    expect(open.map(({ operationId }) => operationId)).toEqual(["reportLeak"]);
   });
 
   it.each(operations)("%s refuses whoever shows no token", async (_id, { method, path }) => {

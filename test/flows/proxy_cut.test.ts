@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { begin, newHolder, opened, problemIn, SECRET, type Holder } from "../support/holder.ts";
-import { eventually, mintToken, startLocker } from "../support/locker.ts";
+import { signInDevice } from "../support/device.ts";
+import { begin, newHolder, opened, problemIn, SECRET, type Holder, type Sent } from "../support/holder.ts";
+import { eventually, mintToken, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { connect } from "../support/oauth.ts";
 import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 
 /** The promise is one second; more is allowed here only so that a busy machine fails no test. */
@@ -56,6 +58,92 @@ test.each(WAYS_TO_STOP)(
     expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule, status: 200 });
   },
 );
+
+/** Whoever else can have a stream open: what it shows, and how a person ends that. */
+type Caller = { token: string; sent?: Sent | undefined; stop: () => Promise<unknown> };
+const CALLERS: [what: string, rule: string, caller: (holder: Holder) => Promise<Caller>][] = [
+  [
+    "a device that is revoked",
+    "revoked",
+    async ({ person, key }) => {
+      const { id, token } = await signInDevice(locker, person, { keys: [key.id] });
+      return { token, stop: () => person.api("DELETE", `/v1/devices/${id}`) };
+    },
+  ],
+  [
+    "a token that a device made, with its device",
+    "revoked",
+    async ({ person }) => {
+      const device = await signInDevice(locker, person);
+      const { token } = await device.api<Minted>("POST", "/v1/tokens", { name: "made", policy: {} });
+      return { token, stop: () => person.api("DELETE", `/v1/devices/${device.id}`) };
+    },
+  ],
+  [
+    "a token derived from a derived one, with the first",
+    "revoked",
+    async ({ person, token, token_id }) => ({
+      token: await derived(await derived(token)),
+      stop: () => person.api("DELETE", `/v1/tokens/${token_id}`),
+    }),
+  ],
+  ["a client whose grant is revoked", "revoked", (holder) => granted(holder, "DELETE")],
+  ["a client whose grant has the key no more", "keys", (holder) => granted(holder, "PATCH", { keys: [] })],
+  ["a client whose grant may call no more", "scopes", (holder) => granted(holder, "PATCH", { scopes: ["vault:read"] })],
+  [
+    "a token whose policy has the key no more",
+    "keys",
+    async (holder) => {
+      await storeKey(holder.person, "other", holder.upstream.origin);
+      return narrowed(holder, { keys: ["other"] });
+    },
+  ],
+  ["a token whose policy names other methods", "methods", (holder) => narrowed(holder, { methods: ["POST"] })],
+  [
+    "a call that named another method beside, when methods are named",
+    "methods",
+    (holder) => narrowed(holder, { methods: ["GET"] }, { headers: { "x-http-method-override": "DELETE" } }),
+  ],
+  ["a token whose policy names other paths", "paths", (holder) => narrowed(holder, { paths: ["/other/**"] })],
+  [
+    "a token whose policy names other addresses",
+    "ip_allow",
+    (holder) => narrowed(holder, { ip_allow: ["192.0.2.0/24"] }),
+  ],
+  [
+    "a token that is made to have expired",
+    "expired",
+    (holder) => narrowed(holder, { expires_at: new Date(Date.now() + 500).toISOString() }),
+  ],
+];
+
+async function derived(token: string): Promise<string> {
+  const asked = { method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "application/json" } };
+  const body = JSON.stringify({ name: "child", policy: {} });
+  return (await (await fetch(`${locker.publicOrigin}/v1/tokens/derive`, { ...asked, body })).json<Minted>()).token;
+}
+
+async function granted({ person }: Holder, method: string, body?: object, rest = ""): Promise<Caller> {
+  const { access_token } = await connect(locker, person, { scope: "vault:read vault:proxy" });
+  const { items } = await person.api<{ items: { id: string }[] }>("GET", "/v1/grants");
+  return { token: access_token, stop: () => person.api(method, `/v1/grants/${items[0]?.id}${rest}`, body) };
+}
+
+async function narrowed({ person, token, token_id }: Holder, policy: object, sent?: Sent): Promise<Caller> {
+  return { token, sent, stop: () => person.api("PATCH", `/v1/tokens/${token_id}`, { policy }) };
+}
+
+test.each(CALLERS)("an open stream is cut on both sides: of %s", async (_what, rule, caller) => {
+  const holder = await newHolder(locker);
+  const upstreamClosed = endless(holder, EVENTS);
+  const { token, sent, stop } = await caller(holder);
+  const answer = await opened({ ...holder, token }, "/stream", sent);
+  const clientEnded = ended(answer);
+  await stop();
+  expect(await clientEnded).toBe("broken off");
+  await upstreamClosed;
+  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule });
+});
 
 const LANES: [string, object, (response: ServerResponse) => void][] = [
   ["of known length", {}, (response) => void response.writeHead(200, { "content-length": "99" }).write("1")],

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseKeyRing } from "../../src/config.ts";
-import { mintToken as mintUnder, verifyToken } from "../../src/crypto/token.ts";
+import { mintToken as mintUnder, NO_VAULT, verifyToken } from "../../src/crypto/token.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
+import { poll } from "../support/device.ts";
 import { newHolder, opened, send } from "../support/holder.ts";
 import { activity, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { codeFor, connect, exchangeOf, registerClient, tokenRequest } from "../support/oauth.ts";
@@ -172,6 +173,8 @@ describe("from one address", () => {
         headers: { authorization: `Bearer ${mintUnder(ring, "dev", vault_id).token}` },
       });
       expect(me.status).toBe(429);
+      // And as a device code, which has no vault that could tell a forged one: D1 is asked as seldom.
+      expect((await poll(second, mintUnder(ring, "dc", NO_VAULT).token)).status).toBe(429);
       for (const status of [202, 202, 429]) expect((await report({ token: "x" }, second)).status).toBe(status);
     } finally {
       await second.stop();

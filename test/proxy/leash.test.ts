@@ -90,6 +90,20 @@ test("4001 cuts at once, with the vault's own rule, and nothing is asked again",
   expect(vault.leases).toHaveLength(1);
 });
 
+test("how a call ended that the vault has cut is not told to it again, unless it did not know whose leash it was", async () => {
+  for (const [rule, known] of [
+    ["revoked", true],
+    ["lease", false],
+  ] as const) {
+    const socket = new FakeSocket();
+    const { leash } = leashTo(fakeVault(async () => socket));
+    await leash.open();
+    socket.end(CUT, rule);
+    expect(leash.end({ seq: 7, outcome: "cut" })).toBe(known);
+    expect(socket.said).toEqual([]);
+  }
+});
+
 test("a leash that is lost in any other way is opened again within two seconds, with the lease that came last", async () => {
   const sockets = [new FakeSocket(), new FakeSocket()];
   const vault = fakeVault(async () => sockets[vault.leases.length - 1]);

@@ -6,6 +6,7 @@ import { ask } from "../../src/vault/answer.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { PolicyChanges } from "../../src/vault/tokens/change_token.ts";
 import type { PolicyInput } from "../../src/vault/policy/resolve_policy.ts";
+import { cutFor, isHeld, openLeash, type HeldLeash } from "../support/leash.ts";
 import {
   type App,
   ORIGIN,
@@ -89,17 +90,17 @@ describe("a device", () => {
 });
 
 describe("a change", () => {
-  it("that comes while a call's secret is opened stops that call", async () => {
+  it("cuts an open call that it forbids, one that names another method beside among them, and leaves the others", async () => {
     const { vault } = await managed();
     const app = await mintApp(vault);
-    await sql(vault, "UPDATE key_version SET sealed = NULL");
-    await evict(vault);
-    const [refusal] = await Promise.all([
-      refusalOf(authorize(vault, app, "k", { method: "DELETE" })),
-      change(vault, vault.ada, app, { methods: ["GET"] }),
-    ]);
-    expect(["policy_denied methods", "accepted"]).toContain(refusal);
-    expect(await refusalOf(authorize(vault, app, "k", { method: "DELETE" }))).toBe("policy_denied methods");
+    const calls = [{ method: "DELETE" }, { overridden: true }, {}] as const;
+    const [forbidden, overridden, allowed] = await Promise.all(
+      calls.map(async (call) => openLeash(vault, await authorize(vault, app, "k", call))),
+    );
+    await change(vault, vault.ada, app, { methods: ["GET"] });
+    expect(await forbidden?.closed).toEqual(cutFor("methods"));
+    expect(await overridden?.closed).toEqual(cutFor("methods"));
+    expect(await isHeld(vault, allowed as HeldLeash)).toBe(true);
   });
 
   it("keeps a key that is gone since, and does not ask for it again", async () => {

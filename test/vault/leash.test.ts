@@ -170,13 +170,13 @@ describe("a receipt", () => {
 
   it("counts a stream once for each of two ends that come at the same time", async () => {
     const { vault, app } = await vaultWithKey();
-    for (let i = 0; i < 300; i++) await openLeash(vault, await authorize(vault, app, "k"));
+    for (let i = 0; i < 40; i++) await openLeash(vault, await authorize(vault, app, "k"));
     const [paused, revoked] = await inside(vault, (object) =>
       Promise.all([object.pauseKey(vault.ada, "k"), object.revokeToken(vault.ada, app.id)]),
     );
     expect(paused).toMatchObject({ ok: true });
-    // The first 200 were told by the pause; the rest is waited for by both.
-    expect(revoked).toMatchObject({ ok: true, value: { streams_cut: 100, in_flight: 0 } });
+    // The first few were told by the pause, and have ended; the rest is waited for by both.
+    expect(revoked).toMatchObject({ ok: true, value: { streams_cut: 36, in_flight: 0 } });
   });
 
   it("waits a second for a router that says nothing, and then tells that its stream may still be open", async () => {

@@ -42,6 +42,11 @@ const CHANGES: Record<string, { change: Change; refusal: string; rule: string }>
     refusal: "not_found keys",
     rule: "keys",
   },
+  "the token's policy is narrowed": {
+    change: (v, ada, { id }) => v.changeToken(ada, id, { policy: { methods: ["PUT"] } }),
+    refusal: "policy_denied methods",
+    rule: "methods",
+  },
 };
 
 /** A vault whose secret is nowhere at hand: opening it takes two answers of KV. */

@@ -17,6 +17,7 @@ export const AuditRow = z.object({
   key_name: z.string().optional(),
   provider: z.string().optional(),
   method: z.string().optional(),
+  overridden: z.boolean().optional().meta({ description: "It named another method beside, in a header or parameter" }),
   host: z.string().optional(),
   path: z.string().optional(),
   subject: z.string().optional(),

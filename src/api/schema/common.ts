@@ -25,8 +25,8 @@ export type Operation = {
   answer: z.ZodType;
   /** Media types other than JSON. */
   produces?: readonly string[];
-  /** 101: a WebSocket, whose messages are the answer. */
-  status: 101 | 200 | 201;
+  /** 101: a WebSocket, whose messages are the answer; 202: no body. */
+  status: 101 | 200 | 201 | 202;
 };
 
 /** People at the dashboard, and their devices. */

@@ -1,14 +1,18 @@
-import { verifyToken } from "../../crypto/token.ts";
+import { limitWeak } from "../../auth/weak.ts";
 import { endDeviceLogin, pollDeviceLogin } from "../../directory/device_logins.ts";
 import { Problem } from "../../problem.ts";
+import { readPresented } from "../presented.ts";
 import { deviceToken } from "./device_token.ts";
 import type { Asked, TokenResponse } from "./grant_type.ts";
 
 /** The device that was given a user code asks whether somebody has let it in (RFC 8628 §3.4, §3.5). */
 export async function deviceCode(asked: Asked): Promise<TokenResponse> {
-  const { env, config, form } = asked;
+  const { env, config, form, origin } = asked;
   const now = Date.now();
-  const code_hash = hashOf(config, form.must("device_code"));
+  const code = readPresented(config, form.must("device_code"), "dc");
+  if (code === undefined) throw new Problem("invalid_grant", "This is not a device code of ours.");
+  await limitWeak(env, code, origin.ip);
+  const { hash: code_hash } = code;
   const login = await pollDeviceLogin(env.DB, code_hash, now);
   if (login === undefined)
     throw new Problem("invalid_grant", "This device code is not known here, or was used already.");
@@ -20,14 +24,4 @@ export async function deviceCode(asked: Asked): Promise<TokenResponse> {
   const issued = await deviceToken(asked, login.vault_id, { code_hash, proof: null });
   await endDeviceLogin(env.DB, code_hash);
   return issued;
-}
-
-function hashOf({ token_keys }: Asked["config"], text: string): string {
-  try {
-    const { kind, hash } = verifyToken(token_keys, text);
-    if (kind === "dc") return hash;
-  } catch (refused) {
-    if (!(refused instanceof Problem) || refused.code !== "invalid_token") throw refused;
-  }
-  throw new Problem("invalid_grant", "This is not a device code of ours.");
 }

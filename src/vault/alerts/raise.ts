@@ -42,7 +42,7 @@ function stop(parts: Parts, { id, kind, subject }: Alert, what: "subject" | "vau
   gate.bump();
   const action = subject.startsWith("grt_") ? "grant.pause" : "token.pause";
   audit.append({ actor: VAULT, action, outcome: "ok", rule: kind, subject, ...NOWHERE }, now);
-  void cutTokens(parts, [subject], "token_paused");
+  void cutTokens(parts, [subject, ...tokens.descendants(subject)], "token_paused");
   return alerts.noteFrozen(id, "subject");
 }
 

@@ -31,6 +31,8 @@ export type Event = {
   key_name?: string | undefined;
   provider?: string | undefined;
   method?: string | undefined;
+  /** It named another method beside, in a header or parameter by which servers take one. */
+  overridden?: boolean | undefined;
   host?: string | undefined;
   path?: string | undefined;
   subject?: string | undefined;

@@ -23,6 +23,7 @@ export function eventOf(token: Token, key: ApiKey | undefined, ask: Omit<Ask, "h
     key_name: key?.name,
     provider: key?.destination.provider,
     method: ask.method,
+    overridden: ask.overridden || undefined,
     host: key?.destination.origin.replace(/^https?:\/\//, ""),
     path: recordedPath(ask.path === "" ? "/" : ask.path),
     ip: ask.ip,

@@ -196,8 +196,8 @@ export class Gate {
   /** Does a recorded decision still stand? What a leash asks, with the same judgement. */
   stands(decision: Decision): Denial | undefined {
     const { method = "GET", path = "/", key = "", ip, country } = decision;
-    const { actor, token = actor.id, generation } = decision;
-    return this.#standing({ id: token, generation }, key, { method, path, overridden: false, ip, country });
+    const { actor, token = actor.id, generation, overridden = false } = decision;
+    return this.#standing({ id: token, generation }, key, { method, path, overridden, ip, country });
   }
 
   /** Until when a recorded decision stands, as token and key are now. */

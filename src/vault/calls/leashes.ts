@@ -4,6 +4,9 @@ import type { Connection } from "partyserver";
 /** The close code that means: the decision no longer stands. Any other end of a leash is asked again (SECURITY S6). */
 export const CUT = 4001;
 
+/** The rule of a leash that is cut before it is known whose it is: no row was ended. Every other cut has ended its call's. */
+export const UNKNOWN_LEASE = "lease";
+
 /** A leash that its router has opened again. */
 const REPLACED = 1000;
 
@@ -21,7 +24,10 @@ export type Cut = { streams_cut: number; unacknowledged: number };
 
 const PER_TOKEN = 1_000;
 const PER_VAULT = 10_000;
-const A_TURN = 200;
+/** Rows ended in one step, which is one commit. */
+const A_STEP = 32;
+/** Leashes told before others have their turn: so few that these wait some milliseconds, so many that ever so many are told soon. */
+const [A_TURN, TURNS] = [4, 250];
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
 const COUNT_AGAIN_MS = 1_000;
 
@@ -82,15 +88,18 @@ export class Leashes {
       if (other.id !== connection.id) other.close(REPLACED, "replaced");
   }
 
-  /** A connection ended. Tells whoever waits for it that the router has let go. */
-  closed(connection: Connection<LeashState>): void {
+  /** A connection ended. Tells whoever waits for it that the router has let go; true where it was told to, so that its call has ended. */
+  closed(connection: Connection<LeashState>): boolean {
     const token_id = connection.state?.token_id;
     if (this.#per_token !== undefined && token_id !== undefined) {
       this.#per_token.set(token_id, Math.max(0, (this.#per_token.get(token_id) ?? 0) - 1));
       this.#total = Math.max(0, this.#total - 1);
     }
-    this.#ending.get(connection.id)?.resolve();
+    const ending = this.#ending.get(connection.id);
+    if (ending === undefined) return false;
     this.#ending.delete(connection.id);
+    ending.resolve();
+    return true;
   }
 
   /** Is anything open under a tag? */
@@ -119,11 +128,10 @@ export class Leashes {
   cut(tags: readonly string[], rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
     const open = this.#tagged(tags);
     for (const connection of open) if (!isLeash(connection)) connection.close(CUT, rule);
-    return this.#each(open.filter(isLeash), (connection) => {
-      if (connection.readyState !== WebSocket.READY_STATE_OPEN) return "ends";
-      if (connection.state !== null) onCut(connection.state);
-      connection.close(CUT, rule);
-      return "ends";
+    return this.#each(open.filter(isLeash), ({ state, readyState }) => {
+      if (readyState !== WebSocket.READY_STATE_OPEN) return { ends: rule };
+      if (state !== null) onCut(state);
+      return { ends: state === null ? UNKNOWN_LEASE : rule };
     });
   }
 
@@ -133,36 +141,35 @@ export class Leashes {
     verdictOf: (seq: number) => Term | string | undefined,
     onCut: (state: LeashState, rule: string) => void,
   ): Promise<Cut> {
-    return this.#each(this.#tagged(tags).filter(isLeash), (connection) => {
-      const { state } = connection;
-      if (state === null || connection.readyState !== WebSocket.READY_STATE_OPEN) return "stays";
-      const verdict = verdictOf(state.seq);
-      if (verdict === undefined) return "stays";
-      if (typeof verdict === "string") {
-        onCut(state, verdict);
-        connection.close(CUT, verdict);
-        return "ends";
-      }
-      connection.send(JSON.stringify(verdict));
-      return "stays";
+    return this.#each(this.#tagged(tags).filter(isLeash), ({ state, readyState }) => {
+      const verdict = state === null || readyState !== WebSocket.READY_STATE_OPEN ? undefined : verdictOf(state.seq);
+      if (state === null || verdict === undefined) return undefined;
+      if (typeof verdict !== "string") return { says: verdict };
+      onCut(state, verdict);
+      return { ends: verdict };
     });
   }
 
   /**
-   * Does something to each leash, 200 a turn so that the vault goes on answering, and waits up to a second for the routers of
-   * those that end to say that both sides are closed.
+   * Decides about each leash, some a step, and tells their routers, a few a turn so that the vault goes on answering; then waits
+   * up to a second for the routers of those that end to say that both sides are closed.
    */
   async #each(
     open: readonly Connection<LeashState>[],
-    act: (connection: Connection<LeashState>) => "ends" | "stays",
+    decide: (connection: Connection<LeashState>) => Word | undefined,
   ): Promise<Cut> {
     let acknowledged = 0;
     const answers: Promise<void>[] = [];
-    for (let turn = 0; turn < open.length; turn += A_TURN) {
-      for (const connection of open.slice(turn, turn + A_TURN)) {
-        if (act(connection) === "ends") answers.push(this.#end(connection.id).then(() => void acknowledged++));
+    const a_turn = Math.min(A_STEP, Math.max(A_TURN, Math.ceil(open.length / TURNS)));
+    for (let step = 0; step < open.length; step += A_STEP) {
+      const words = open.slice(step, step + A_STEP).map((connection) => ({ connection, word: decide(connection) }));
+      for (const { connection, word } of words)
+        if (word !== undefined && "ends" in word)
+          answers.push(this.#end(connection.id).then(() => void acknowledged++));
+      for (let turn = 0; turn < words.length; turn += a_turn) {
+        for (const { connection, word } of words.slice(turn, turn + a_turn)) tell(connection, word);
+        if (step + turn + a_turn < open.length) await scheduler.wait(0);
       }
-      if (turn + A_TURN < open.length) await scheduler.wait(0);
     }
     if (answers.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
     return { streams_cut: acknowledged, unacknowledged: answers.length - acknowledged };
@@ -201,6 +208,15 @@ export class Leashes {
     }
     return this.#per_token;
   }
+}
+
+/** What a leash's router is told. One that ends may have been told by somebody else already. */
+type Word = { ends: string } | { says: Term };
+
+function tell(connection: Connection<LeashState>, word: Word | undefined): void {
+  if (word === undefined || connection.readyState !== WebSocket.READY_STATE_OPEN) return;
+  if ("ends" in word) connection.close(CUT, word.ends);
+  else connection.send(JSON.stringify(word.says));
 }
 
 /** One that is still being opened has no state yet, and is a leash: nothing else is cut while it opens. */

@@ -3,18 +3,32 @@ import type { Decision } from "../audit/audit.ts";
 /** A call that nobody settled and nobody holds a leash for is given this long (SECURITY S6). */
 export const UNCLAIMED_MS = 15_000;
 
+const PENDING = "seq IN (SELECT value FROM json_each(?)) AND pending = 1";
+
 /** A call under way. `unclaimed_at` is since when no leash holds it; null while one does, as far as is known. */
 export type UnderWayCall = { seq: number; unclaimed_at: number | null };
 
 /**
  * The pending rows of table `audit`: calls that were let through and have not ended. Who carries one proves it by its lease;
- * all of it is stored, since a vault sleeps between two looks.
+ * all of it is stored, since a vault sleeps between two looks. Which rows these are is looked up once, then followed: the outbox
+ * may be long where D1 is away, and a revocation does not search it.
  */
 export class UnderWay {
   readonly #sql: SqlStorage;
+  /** Seqs; undefined until somebody asks. One that is no longer pending does no harm. */
+  #open: Set<number> | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** A call was let through. */
+  began(seq: number): void {
+    this.#open?.add(seq);
+  }
+
+  ended(seq: number): void {
+    this.#open?.delete(seq);
   }
 
   /** The decision of a call whose current lease has this hash, with its whole path; undefined otherwise. */
@@ -41,7 +55,9 @@ export class UnderWay {
 
   /** Calls that have not ended, oldest first. */
   all(): UnderWayCall[] {
-    return this.#sql.exec<UnderWayCall>("SELECT seq, unclaimed_at FROM audit WHERE pending = 1 ORDER BY seq").toArray();
+    return this.#sql
+      .exec<UnderWayCall>(`SELECT seq, unclaimed_at FROM audit WHERE ${PENDING} ORDER BY seq`, this.#seqs())
+      .toArray();
   }
 
   /** The decision of a call that has not ended, with its whole path. */
@@ -58,7 +74,10 @@ export class UnderWay {
   /** The decisions of all calls that have not ended. */
   decisions(): Decision[] {
     return this.#sql
-      .exec<{ decision: string; path: string | null }>("SELECT decision, path FROM audit WHERE pending = 1")
+      .exec<{ decision: string; path: string | null }>(
+        `SELECT decision, path FROM audit WHERE ${PENDING}`,
+        this.#seqs(),
+      )
       .toArray()
       .map(readDecision);
   }
@@ -68,10 +87,21 @@ export class UnderWay {
     const path = of === "actor" ? "$.actor.id" : "$.key";
     return this.#sql
       .exec<{ n: number }>(
-        `SELECT count(*) AS n FROM audit WHERE pending = 1 AND decision ->> '${path}' IN (SELECT value FROM json_each(?))`,
+        `SELECT count(*) AS n FROM audit WHERE ${PENDING} AND decision ->> '${path}' IN (SELECT value FROM json_each(?))`,
+        this.#seqs(),
         JSON.stringify(ids),
       )
       .one().n;
+  }
+
+  #seqs(): string {
+    this.#open ??= new Set(
+      this.#sql
+        .exec<{ seq: number }>("SELECT seq FROM audit WHERE pending = 1")
+        .toArray()
+        .map(({ seq }) => seq),
+    );
+    return JSON.stringify([...this.#open]);
   }
 }
 

@@ -3,7 +3,7 @@ import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Origin } from "../audit/audit.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Ask, Dispatch, Settlement } from "../calls/gate.ts";
-import { CUT, leaseHash, newLease, tagOf, type LeashState } from "../calls/leashes.ts";
+import { CUT, leaseHash, newLease, tagOf, UNKNOWN_LEASE, type LeashState } from "../calls/leashes.ts";
 import { admit } from "../parts.ts";
 import { live, held } from "../surface.ts";
 import { VisitSurface } from "./visits.ts";
@@ -59,7 +59,7 @@ export abstract class CallSurface extends VisitSurface {
     const { audit, under_way, gate, leashes } = this[live]();
     const { seq, lease } = leaseOf(request);
     const decision = under_way.leased(seq, lease);
-    if (decision === undefined) return connection.close(CUT, "lease");
+    if (decision === undefined) return connection.close(CUT, UNKNOWN_LEASE);
     const token_id = decision.token ?? decision.actor.id;
     const refused = gate.stands(decision)?.rule ?? (leashes.hasRoom(token_id) ? undefined : "leash_limit");
     if (refused !== undefined) {
@@ -83,8 +83,9 @@ export abstract class CallSurface extends VisitSurface {
   }
 
   override onClose(connection: Connection<LeashState>): void {
-    this[held]?.leashes.closed(connection);
-    if (connection.state !== null) this[held]?.housekeeping.letGo(connection.state.seq);
+    const parts = this[held];
+    const was_cut = parts?.leashes.closed(connection) ?? false;
+    if (!was_cut && connection.state !== null) parts?.housekeeping.letGo(connection.state.seq);
   }
 
   override onError(connection: Connection<LeashState>): void {
