@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { constants as system } from "node:os";
-import { delimiter, extname, join } from "node:path";
+import { win32 } from "node:path";
 import type { Environment } from "./environment.ts";
-import { Failure } from "./failure.ts";
+import { Failure, usage } from "./failure.ts";
 import { escapeCmd, quoteCmd } from "./quoting.ts";
 
 /** As shells have it: not found, and found but not to be run. */
@@ -22,25 +22,27 @@ export function invocationOf(
   args: readonly string[],
   platform: NodeJS.Platform,
   env: Environment,
+  isThere: (path: string) => boolean = isFile,
 ): Invocation {
   if (platform !== "win32") return { program: command, args: [...args], verbatim: false };
-  const found = lookUp(command, env) ?? command;
+  const found = lookUp(command, env, isThere) ?? command;
   if (!/\.(cmd|bat)$/i.test(found)) return { program: found, args: [...args], verbatim: false };
+  // There the line would end for cmd, and what follows be a command of its own to whoever reads on.
+  if (args.some((one) => /[\r\n\0]/.test(one)))
+    throw usage(`${command} is a batch file, which takes no argument with a line break.`);
   const line = [escapeCmd(found), ...args.map(quoteCmd)].join(" ");
   return { program: env.comspec ?? env.ComSpec ?? "cmd.exe", args: ["/d", "/s", "/c", `"${line}"`], verbatim: true };
 }
 
-/** Where Windows would find a command: in each folder of PATH with each ending of PATHEXT. */
-function lookUp(command: string, env: Environment): string | undefined {
-  const path = Object.entries(env).find(([name]) => name.toUpperCase() === "PATH")?.[1] ?? "";
-  const endings = extname(command) === "" ? (env.PATHEXT ?? ".COM;.EXE;.BAT;.CMD").split(";") : [""];
-  const folders = /[\\/]/.test(command) ? [""] : path.split(delimiter);
-  for (const folder of folders)
-    for (const ending of endings) {
-      const candidate = folder === "" ? command + ending.toLowerCase() : join(folder, command + ending.toLowerCase());
-      if (isFile(candidate)) return candidate;
-    }
-  return undefined;
+/** Where Windows would find a command: in each folder of PATH with each ending of PATHEXT, and not in the folder that one is in. */
+function lookUp(command: string, env: Environment, isThere: (path: string) => boolean): string | undefined {
+  const valueOf = (wanted: string) => Object.entries(env).find(([name]) => name.toUpperCase() === wanted)?.[1];
+  const endings = (valueOf("PATHEXT") || ".COM;.EXE;.BAT;.CMD").toLowerCase().split(";");
+  const names = win32.extname(command) === "" ? endings.map((ending) => command + ending) : [command];
+  const folders = /[\\/]/.test(command) ? [""] : (valueOf("PATH") ?? "").split(win32.delimiter).filter(Boolean);
+  return folders
+    .flatMap((folder) => names.map((name) => (folder === "" ? name : win32.join(folder.replace(/^"|"$/g, ""), name))))
+    .find(isThere);
 }
 
 function isFile(path: string): boolean {

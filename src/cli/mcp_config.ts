@@ -153,13 +153,24 @@ export function nameOfClient(client: string): string | undefined {
   return CLIENTS[client]?.name;
 }
 
+/** Where Windows keeps what elsewhere is under `~/.config`; all else is under the home folder there too. */
+const ON_WINDOWS: Readonly<Record<string, string>> = {
+  "~/.config/zed/settings.json": "%APPDATA%\\Zed\\settings.json",
+  "~/.config/goose/config.yaml": "%APPDATA%\\Block\\goose\\config\\config.yaml",
+};
+
+function placeOn(platform: NodeJS.Platform, where: string): string {
+  if (platform !== "win32" || !where.startsWith("~/")) return where;
+  return ON_WINDOWS[where] ?? `%USERPROFILE%\\${where.slice(2).replaceAll("/", "\\")}`;
+}
+
 /** What to write for a client, or why that way is not its. */
-export function recipeFor(client: string, way: Way): Recipe | { no: string } {
+export function recipeFor(client: string, way: Way, platform: NodeJS.Platform): Recipe | { no: string } {
   const known = CLIENTS[client];
   if (known === undefined) return { no: `${client} is not known; generic fits most.` };
   const shape = known[way.kind];
   if (typeof shape === "string") return { no: shape };
-  return { text: (shape.write as (way: Way) => string)(way), where: shape.where };
+  return { text: (shape.write as (way: Way) => string)(way), where: placeOn(platform, shape.where) };
 }
 
 /** How this program is started by others: on Windows it is a batch file, which only cmd runs. */

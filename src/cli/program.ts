@@ -14,13 +14,17 @@ import { reap } from "./reaper.ts";
 import { say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-/** The whole command line: every command, and what it takes. Help, completion and docs/cli.md come from here. */
-export function programOf(): Command {
+/** The whole command line: every command, and what it takes. Help, completion and docs/cli.md come from here. `json`: a program reads what went wrong. */
+export function programOf({ json = false } = {}): Command {
   const program = new Command("apilocker")
     .description("Your apps and agents use your API keys. They never see them.")
     .version(VERSION, "-V, --version", "print the version")
     .enablePositionalOptions()
     .showHelpAfterError("(see: apilocker --help)")
+    .configureOutput({
+      outputError: (text, write) => write(withoutValues(text)),
+      ...(json ? { writeErr: () => {} } : {}),
+    })
     .exitOverride();
   accountCommands(program);
   keyCommands(program);
@@ -39,4 +43,9 @@ export function programOf(): Command {
     .action((shell: Completed) => say(completionFor(shell, program)));
   program.command("__reap", { hidden: true }).action(reap);
   return program;
+}
+
+/** What commander says of arguments that do not belong, without them: somebody may have tried to hand over a secret so. */
+export function withoutValues(text: string): string {
+  return text.replace(/(but got \d+): .*/s, "$1.\n").replace(/(option '-[^'=]*)=.*'/s, "$1'");
 }

@@ -1,23 +1,40 @@
-import type { ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import { promisify } from "node:util";
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { Bridge } from "../../src/cli/bridge/bridge.ts";
+import { Upstream as Far } from "../../src/cli/bridge/upstream.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { bundle, Computer } from "../support/cli.ts";
-import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
 
+const vars = { MCP_CONFORMANCE_FIXTURES: "true" };
+let stateDir: string;
 let locker: LocalLocker;
+let upstream: Upstream;
 let path: string;
 beforeAll(async () => {
-  [locker, path] = await Promise.all([startLocker(), bundle()]);
+  stateDir = await mkdtemp(join(tmpdir(), "apilocker-bridge-"));
+  [locker, upstream, path] = await Promise.all([startLocker({ vars, stateDir }), startUpstream(() => {}), bundle()]);
 });
-afterAll(() => locker.stop());
+afterAll(async () => {
+  await Promise.all([locker.stop(), upstream.stop()]);
+  await rm(stateDir, { recursive: true, force: true });
+});
 
 const PERSON = { name: "test", version: "1" };
 const MODERN = "2026-07-28";
@@ -29,14 +46,14 @@ const meta = {
 
 async function signedIn() {
   const [ada, computer] = [await newPerson(locker), new Computer()];
-  await storeKey(ada, "mine", "https://api.example.com");
-  const device = await computer.signIn(locker, ada);
+  const key = await storeKey(ada, "mine", upstream.origin);
+  const device = await computer.signIn(locker, ada, { keys: [key.id] });
   const server = {
     command: process.execPath,
     args: [path, "mcp"],
     env: { PATH: process.env.PATH ?? "", HOME: computer.home },
   };
-  return { ada, computer, device, server };
+  return { ada, computer, device, key, server };
 }
 
 type Heard = {
@@ -48,33 +65,36 @@ type Heard = {
 
 /** A bridge whose lines a test reads and writes itself. */
 class Wire {
-  readonly #child: ChildProcess;
   readonly lines: Heard[] = [];
-  readonly raw: string[] = [];
+  readonly #input: Writable;
+  readonly #ended: Promise<unknown>;
   #heard = Promise.withResolvers<void>();
 
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    createInterface({ input: child.stdout! }).on("line", (line) => {
-      this.raw.push(line);
+  constructor(input: Writable, output: Readable, ended: Promise<unknown>) {
+    this.#input = input;
+    this.#ended = ended;
+    // A line that is no JSON would be an exception that nobody catches.
+    createInterface({ input: output }).on("line", (line) => {
       this.lines.push(JSON.parse(line) as Heard);
       this.#heard.resolve();
       this.#heard = Promise.withResolvers();
     });
   }
 
+  write(text: string): void {
+    this.#input.write(text);
+  }
+
   say(message: object): void {
-    this.#child.stdin?.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+    this.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
   }
 
   async hear(wanted: (line: Heard) => boolean): Promise<Heard> {
     for (;;) {
       const found = this.lines.find(wanted);
       if (found !== undefined) return found;
-      await Promise.race([
-        this.#heard.promise,
-        once(this.#child, "exit").then(() => Promise.reject(new Error("the bridge ended"))),
-      ]);
+      const ended = this.#ended.then(() => Promise.reject(new Error("the bridge ended")));
+      await Promise.race([this.#heard.promise, ended]);
     }
   }
 
@@ -83,11 +103,20 @@ class Wire {
     return this.hear((line) => line.id === id);
   }
 
-  async end(): Promise<number> {
-    this.#child.stdin?.end();
-    const [code] = (await once(this.#child, "close")) as [number];
-    return code;
+  async end(): Promise<unknown> {
+    this.#input.end();
+    return this.#ended;
   }
+}
+
+/** The command, as clients start it. */
+async function commandOn(computer: Computer): Promise<Wire> {
+  const child = await computer.start(["mcp"]);
+  return new Wire(
+    child.stdin!,
+    child.stdout!,
+    once(child, "close").then(([code]) => code as number),
+  );
 }
 
 describe("the bridge, before the real server", () => {
@@ -101,33 +130,72 @@ describe("the bridge, before the real server", () => {
     expect(JSON.stringify(content)).toContain("mine");
   });
 
-  it.each(["legacy", "auto"] as const)("serves the SDK's newest client, %s", async (mode) => {
+  it.each(["legacy", "auto"] as const)(
+    "carries questions, progress, news and cancelling for the SDK's newest client, %s",
+    async (mode) => {
+      const { ada, key, server } = await signedIn();
+      const changed = Promise.withResolvers<void>();
+      const client = new ClientV2(PERSON, {
+        versionNegotiation: { mode },
+        capabilities: { elicitation: { form: {} } },
+        listChanged: { tools: { onChanged: () => changed.resolve() } },
+      });
+      const asked: string[] = [];
+      client.setRequestHandler("elicitation/create", ({ params }) => {
+        asked.push(params.message);
+        return { action: "accept", content: { confirm: true, response: "yes" } };
+      });
+      await client.connect(new StdioV2(server));
+      onTestFinished(() => client.close());
+      const seen: number[] = [];
+      await client.callTool(
+        { name: "test_tool_with_progress", arguments: {} },
+        { onprogress: ({ progress }) => seen.push(progress) },
+      );
+      expect(seen).toEqual([0, 50, 100]);
+      if (mode === "auto") {
+        await client.callTool({ name: "test_trigger_tool_change", arguments: {} });
+        await changed.promise;
+      }
+      const stop = new AbortController();
+      const call = client.callTool(
+        { name: "proxy_request", arguments: { key: "mine", path: "/hang" } },
+        { signal: stop.signal },
+      );
+      await eventually(() => Promise.resolve(upstream.seen.some(({ url }) => url === "/hang")));
+      const before = upstream.left;
+      stop.abort();
+      await expect(call).rejects.toThrow();
+      await eventually(() => Promise.resolve(upstream.left > before));
+      await client.callTool({ name: "delete_key", arguments: { key: "mine" } });
+      expect(asked).toEqual([expect.stringContaining('Delete the key "mine"?')]);
+      expect((await ada.fetch(`/v1/keys/${key.id}`)).status).toBe(404);
+    },
+  );
+
+  it("is called by the Inspector as any program of this computer", async () => {
     const { server } = await signedIn();
-    const client = new ClientV2(PERSON, { versionNegotiation: { mode } });
-    await client.connect(new StdioV2(server));
-    onTestFinished(() => client.close());
-    expect((await client.listTools()).tools.map(({ name }) => name)).toContain("list_keys");
-    const answer = await client.callTool({ name: "list_keys", arguments: {} });
-    expect(JSON.stringify(answer)).toContain("mine");
+    const at = dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/inspector/package.json"));
+    const { bin } = JSON.parse(readFileSync(join(at, "package.json"), "utf8")) as { bin: Record<string, string> };
+    const asked = ["--cli", server.command, ...server.args, "--method", "tools/call", "--tool-name", "list_keys"];
+    const env = { ...server.env, MCP_INSPECTOR_SECRET_STORE: "file" } as unknown as NodeJS.ProcessEnv;
+    const ran = await promisify(execFile)(process.execPath, [join(at, bin["mcp-inspector"] ?? ""), ...asked], { env });
+    expect(ran.stdout).toContain("mine");
   });
 
   it("says nothing but JSON-RPC, answers what is no message, and ends when its client does", async () => {
     const { computer } = await signedIn();
-    const wire = new Wire(await computer.start(["mcp"]));
-    const child = wire;
-    const started = await computer.start(["mcp"]);
-    const raw = new Wire(started);
-    started.stdin?.write("this is no message\n\n");
-    expect(await raw.hear((line) => line.id === null)).toMatchObject({ error: { code: -32_700 } });
-    expect(await raw.ask(1, "tools/list", { _meta: meta })).toMatchObject({ result: { resultType: "complete" } });
-    expect(await raw.ask(2, "no/such", { _meta: meta })).toMatchObject({ error: { code: -32_601 } });
-    expect(await raw.end()).toBe(0);
-    expect(await child.end()).toBe(0);
+    const wire = await commandOn(computer);
+    wire.write("this is no message\n\n");
+    expect(await wire.hear((line) => line.id === null)).toMatchObject({ error: { code: -32_700 } });
+    expect(await wire.ask(1, "tools/list", { _meta: meta })).toMatchObject({ result: { resultType: "complete" } });
+    expect(await wire.ask(2, "no/such", { _meta: meta })).toMatchObject({ error: { code: -32_601 } });
+    expect(await wire.end()).toBe(0);
   });
 
   it("tells a client in so many words that its device was revoked", async () => {
     const { ada, device, computer } = await signedIn();
-    const wire = new Wire(await computer.start(["mcp"]));
+    const wire = await commandOn(computer);
     expect(await wire.ask(1, "tools/list", { _meta: meta })).toHaveProperty("result");
     await ada.api("DELETE", `/v1/devices/${device.id}`);
     const refused = await wire.ask(2, "tools/list", { _meta: meta });
@@ -138,11 +206,30 @@ describe("the bridge, before the real server", () => {
 
   it("hurts no other bridge that runs beside it", async () => {
     const { computer } = await signedIn();
-    const wires = await Promise.all(Array.from({ length: 4 }, async () => new Wire(await computer.start(["mcp"]))));
+    const wires = await Promise.all(Array.from({ length: 3 }, () => commandOn(computer)));
     const answers = await Promise.all(wires.map((wire) => wire.ask(1, "tools/list", { _meta: meta })));
     for (const answer of answers) expect(answer).toHaveProperty("result");
     expect(await wires[0]!.end()).toBe(0);
     expect(await wires[1]!.ask(2, "tools/list", { _meta: meta })).toHaveProperty("result");
+  });
+
+  it("goes on through a restart of the locker, in a session and without, and its clients need not know", async () => {
+    const { computer } = await signedIn();
+    const [session, plain] = [await commandOn(computer), await commandOn(computer)];
+    await session.ask(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: PERSON });
+    session.say({ method: "notifications/initialized" });
+    expect(await session.ask(2, "tools/list")).toHaveProperty("result");
+    expect(await plain.ask(2, "tools/list", { _meta: meta })).toHaveProperty("result");
+    const portOf = (origin: string) => Number(new URL(origin).port);
+    const { publicOrigin, proxyOrigin, oidcOrigin } = locker;
+    const ports = { port: portOf(publicOrigin), proxyPort: portOf(proxyOrigin), oidcPort: portOf(oidcOrigin) };
+    await locker.stop();
+    const call = { name: "list_keys", arguments: {} };
+    const asked = [session.ask(3, "tools/call", call), plain.ask(3, "tools/call", { ...call, _meta: meta })];
+    locker = await startLocker({ vars, stateDir, ...ports });
+    for (const answer of await Promise.all(asked)) expect(JSON.stringify(answer.result)).toContain("mine");
+    expect(await session.end()).toBe(0);
+    expect(await plain.end()).toBe(0);
   });
 });
 
@@ -152,7 +239,7 @@ type Serve = (seen: Seen, response: ServerResponse) => void;
 /** A server of which a test says how it behaves. */
 async function fakeServer(
   serve: Serve,
-): Promise<{ seen: Seen[]; computer: Computer; port: number; stop: () => void; start: () => Promise<void> }> {
+): Promise<{ seen: Seen[]; port: number; stop: () => void; start: () => Promise<void> }> {
   const seen: Seen[] = [];
   let server: Server;
   let port = 0;
@@ -179,24 +266,27 @@ async function fakeServer(
   };
   await start();
   onTestFinished(stop);
-  return { seen, computer: new Computer(), port, stop, start };
+  return { seen, port, stop, start };
 }
 
 const json = (response: ServerResponse, body: object, headers = {}) =>
   response
     .writeHead(200, { "content-type": "application/json", ...headers })
     .end(JSON.stringify({ jsonrpc: "2.0", ...body }));
-const startBridge = async (computer: Computer, port: number) =>
-  new Wire(
-    await computer.start(["mcp"], { env: { APILOCKER_TOKEN: "alk_dev_x", APILOCKER_URL: `http://127.0.0.1:${port}` } }),
-  );
+
+/** A bridge in this very process: the command adds nothing here but the time that it takes to start. */
+function startBridge({ port }: { port: number }): Wire {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const upstream = new Far({ url: `http://127.0.0.1:${port}`, token: () => Promise.resolve("alk_dev_x") });
+  return new Wire(input, output, new Bridge(upstream, output, () => {}).run(input));
+}
 
 describe("the bridge, before a server in trouble", () => {
   it("repeats in headers what a modern message says, in an encoding where a header could not", async () => {
-    const { seen, computer, port } = await fakeServer(({ message }, response) =>
+    const { seen, ...server } = await fakeServer(({ message }, response) =>
       json(response, { id: message.id, result: {} }),
     );
-    const wire = await startBridge(computer, port);
+    const wire = startBridge(server);
     await wire.ask(1, "tools/call", { name: "get_key", _meta: meta });
     await wire.ask(2, "resources/read", { uri: "locker://keys/schlüssel", _meta: meta });
     expect(seen[0]?.headers).toMatchObject({
@@ -214,7 +304,7 @@ describe("the bridge, before a server in trouble", () => {
     const server = await fakeServer(({ message }, response) =>
       json(response, { id: message.id, result: { n: message.id } }),
     );
-    const wire = await startBridge(server.computer, server.port);
+    const wire = startBridge(server);
     await wire.ask(1, "tools/list", { _meta: meta });
     server.stop();
     const asked = [wire.ask(2, "tools/list", { _meta: meta }), wire.ask(3, "tools/call", { name: "x", _meta: meta })];
@@ -224,11 +314,11 @@ describe("the bridge, before a server in trouble", () => {
   });
 
   it("does not call a tool twice when the connection breaks under it, and says so", async () => {
-    const { seen, computer, port } = await fakeServer(({ message }, response) => {
+    const { seen, ...server } = await fakeServer(({ message }, response) => {
       if (message.method === "tools/call") response.destroy();
       else json(response, { id: message.id, result: {} });
     });
-    const wire = await startBridge(computer, port);
+    const wire = startBridge(server);
     const lost = await wire.ask(1, "tools/call", { name: "delete_key", _meta: meta });
     expect(lost.error?.message).toContain("not known");
     expect(seen.filter(({ message }) => message.method === "tools/call")).toHaveLength(1);
@@ -236,7 +326,7 @@ describe("the bridge, before a server in trouble", () => {
 
   it("begins a session again that the server has lost, behind its client's back", async () => {
     let sessions = 0;
-    const { seen, computer, port } = await fakeServer(({ method, headers, message }, response) => {
+    const { seen, ...server } = await fakeServer(({ method, headers, message }, response) => {
       if (method !== "POST") return void response.writeHead(405).end();
       if (message.method === "initialize")
         return void json(
@@ -252,19 +342,19 @@ describe("the bridge, before a server in trouble", () => {
         result: { session: headers["mcp-session-id"], version: headers["mcp-protocol-version"] },
       });
     });
-    const wire = await startBridge(computer, port);
+    const wire = startBridge(server);
     await wire.ask(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: PERSON });
     wire.say({ method: "notifications/initialized" });
     expect((await wire.ask(2, "tools/list")).result).toEqual({ session: "s1", version: "2025-11-25" });
     expect((await wire.ask(3, "tools/list")).result).toEqual({ session: "s2", version: "2025-11-25" });
     expect(wire.lines.filter(({ id }) => id === "apilocker-again")).toEqual([]);
-    expect(await wire.end()).toBe(0);
+    await wire.end();
     expect(seen.at(-1)).toMatchObject({ method: "DELETE", headers: { "mcp-session-id": "s2" } });
   });
 
   it("passes progress, questions and streams through, and lets go of a modern request that is cancelled", async () => {
     const gone = Promise.withResolvers<void>();
-    const { computer, port } = await fakeServer(({ message }, response) => {
+    const server = await fakeServer(({ message }, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       const event = (body: object) =>
         response.write(`: keep-alive\n\nid: 1\ndata: ${JSON.stringify({ jsonrpc: "2.0", ...body })}\n\n`);
@@ -272,7 +362,7 @@ describe("the bridge, before a server in trouble", () => {
       if (message.method === "subscriptions/listen") response.on("close", () => gone.resolve());
       else event({ id: message.id, result: { resultType: "input_required" } });
     });
-    const wire = await startBridge(computer, port);
+    const wire = startBridge(server);
     expect((await wire.ask(1, "tools/call", { name: "x", _meta: meta })).result).toEqual({
       resultType: "input_required",
     });
@@ -282,6 +372,58 @@ describe("the bridge, before a server in trouble", () => {
     wire.say({ method: "notifications/cancelled", params: { requestId: 2, _meta: meta } });
     await gone.promise;
     expect(wire.lines.some(({ id }) => id === 2)).toBe(false);
-    expect(await wire.end()).toBe(0);
+    await wire.end();
+  });
+
+  it("takes up a session's stream where it broke off, when it was told to, and calls nothing twice", async () => {
+    const { seen, ...server } = await fakeServer(({ method, headers, message }, response) => {
+      if (message.method === "initialize")
+        return json(
+          response,
+          { id: message.id, result: { protocolVersion: "2025-11-25", capabilities: {} } },
+          { "mcp-session-id": "s" },
+        );
+      if (method === "GET" && headers["last-event-id"] === undefined) return void response.writeHead(405).end();
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      if (method === "POST") return void response.end("id: 7\nretry: 10\ndata:\n\n");
+      response.end(`id: 8\ndata: ${JSON.stringify({ jsonrpc: "2.0", id: 2, result: { done: true } })}\n\n`);
+    });
+    const wire = startBridge(server);
+    await wire.ask(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: PERSON });
+    expect((await wire.ask(2, "tools/call", { name: "slow" })).result).toEqual({ done: true });
+    expect(seen.map(({ method, headers }) => [method, headers["last-event-id"]])).toEqual([
+      ["POST", undefined],
+      ["POST", undefined],
+      ["GET", "7"],
+    ]);
+  });
+
+  it("repeats what a tool wants in headers, and leaves out a tool that asks for it wrongly", async () => {
+    const tool = (name: string, properties: object) => ({ name, inputSchema: { type: "object", properties } });
+    const listed = [
+      tool("fine", {
+        region: { type: "string", "x-mcp-header": "Region" },
+        deep: { type: "object", properties: { on: { type: "boolean", "x-mcp-header": "On" } } },
+        "x-mcp-header": { type: "string", default: { "x-mcp-header": 1 } },
+      }),
+      tool("twice", { a: { type: "string", "x-mcp-header": "A" }, b: { type: "string", "x-mcp-header": "a" } }),
+      tool("spaced", { a: { type: "string", "x-mcp-header": "a b" } }),
+      tool("number", { a: { type: "number", "x-mcp-header": "A" } }),
+      tool("listed", { a: { type: "array", items: { type: "string", "x-mcp-header": "A" } } }),
+    ];
+    const { seen, ...server } = await fakeServer(({ message }, response) =>
+      json(response, { id: message.id, result: message.method === "tools/list" ? { tools: listed } : {} }),
+    );
+    const wire = startBridge(server);
+    const { result } = await wire.ask(1, "tools/list", { _meta: meta });
+    expect(result?.tools).toEqual([listed[0]]);
+    const given = { region: "zürich", deep: { on: true }, "x-mcp-header": "no" };
+    await wire.ask(2, "tools/call", { name: "fine", arguments: given, _meta: meta });
+    await wire.ask(3, "tools/call", { name: "fine", arguments: { region: null }, _meta: meta });
+    const sent = seen.map(({ headers }) =>
+      Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("mcp-param-"))),
+    );
+    const region = `=?base64?${Buffer.from("zürich").toString("base64")}?=`;
+    expect(sent).toEqual([{}, { "mcp-param-region": region, "mcp-param-on": "true" }, {}]);
   });
 });

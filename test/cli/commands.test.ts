@@ -121,8 +121,20 @@ describe("keys", () => {
 
   it("take no secret as an argument, and none that is empty", async () => {
     const { computer } = await signedIn();
-    expect((await computer.here(["store", "openai", "--key", "sk-x"])).code).toBe(2);
-    expect((await computer.here(["store", "openai", "sk-x"])).code).toBe(2);
+    for (const wrong of [
+      ["store", "openai", "sk-x"],
+      ["store", "openai", "--key", "sk-x"],
+      ["store", "openai", "--key=sk-x"],
+    ]) {
+      const told = await computer.here(wrong);
+      expect(told).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/^error: /) });
+      const { code, stderr } = await computer.here([...wrong, "--json"]);
+      expect({ code, told: JSON.parse(stderr) as object }).toMatchObject({
+        code: 2,
+        told: { error: { code: "usage" } },
+      });
+      expect(told.stderr + stderr).not.toContain("sk-x");
+    }
     expect(await computer.run(["store", "openai"], { input: "\n" })).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("empty"),

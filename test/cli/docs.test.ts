@@ -17,6 +17,15 @@ it("every command says what it is for", () => {
   for (const line of docsOf(programOf()).split("\n")) expect(line).not.toMatch(/undefined|: $/);
 });
 
+it("every command that answers can answer in JSON, for a sign-in of one's choice", () => {
+  for (const { words, command } of placesIn(programOf()))
+    if (words[0] !== "completion")
+      expect(
+        command.options.map(({ long }) => long),
+        words.join(" "),
+      ).toEqual(expect.arrayContaining([...COMMON]));
+});
+
 it("every command, and every option of each, is run by a test beside this one", () => {
   const program = programOf();
   const run = new Set(runsIn(sources()).flatMap((words) => namesIn(program, words)));

@@ -62,7 +62,7 @@ describe("login", () => {
   it("believes no answer from another server, and ends when the person says no", async () => {
     const [ada, computer] = [await newPerson(locker), new Computer()];
     const begin = async () => {
-      const child = await computer.start(["login", "--url", locker.publicOrigin], { input: "" });
+      const child = await computer.start(["register", "--url", locker.publicOrigin], { input: "" });
       const done = ended(child);
       const [, url = ""] = await said(child, /Opening (\S+)/);
       const [approve, deny] = formsIn(await (await ada.fetch(url)).text());

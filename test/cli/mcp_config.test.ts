@@ -20,7 +20,7 @@ describe("the clients of docs/connect.md", () => {
   });
 
   it.each(rows)("$name is connected as the page says", ({ client, how }) => {
-    const recipe = recipeFor(client, remote);
+    const recipe = recipeFor(client, remote, "linux");
     if ("no" in recipe) throw new Error(recipe.no);
     expect(recipe.text).toContain(ADDRESS);
     const json = /`(\{.*\})`/.exec(how)?.[1];
@@ -32,7 +32,7 @@ describe("the clients of docs/connect.md", () => {
   });
 
   it.each(CLIENT_NAMES)("%s is told of the bridge as a program with arguments, or why it is not", (client) => {
-    const recipe = recipeFor(client, bridgeWay("work", "linux"));
+    const recipe = recipeFor(client, bridgeWay("work", "linux"), "linux");
     if ("no" in recipe) return expect(recipe.no).toMatch(/--remote|generic/);
     expect(recipe.text).toMatch(/apilocker/);
     expect(recipe.text.replace(/[\s"',[\]]+/g, " ")).toMatch(/apilocker (args ?: )?mcp --profile work/);
@@ -40,8 +40,12 @@ describe("the clients of docs/connect.md", () => {
   });
 });
 
-it("on Windows the bridge is started by cmd, since it is a batch file there", () => {
+it("on Windows the bridge is started by cmd, since it is a batch file there, and clients keep their files elsewhere", () => {
   expect(bridgeWay(undefined, "win32")).toEqual({ kind: "bridge", command: "cmd", args: ["/c", "apilocker", "mcp"] });
+  const whereOf = (client: string) => recipeFor(client, bridgeWay(undefined, "win32"), "win32");
+  expect(whereOf("zed")).toMatchObject({ where: "%APPDATA%\\Zed\\settings.json" });
+  expect(whereOf("goose")).toMatchObject({ where: expect.stringMatching(/^%APPDATA%\\Block\\/) });
+  expect(whereOf("cursor")).toMatchObject({ where: "%USERPROFILE%\\.cursor\\mcp.json" });
   expect(bridgeWay("work", "linux").args).toEqual(["mcp", "--profile", "work"]);
 });
 

@@ -144,6 +144,44 @@ describe("other programs", () => {
   });
 });
 
+describe("other programs on Windows", () => {
+  const env = {
+    Path: 'C:\\Windows;"C:\\Program Files\\nodejs";D:\\tools',
+    PATHEXT: ".COM;.EXE;.BAT;.CMD",
+    ComSpec: "C:\\cmd.exe",
+  };
+  const files = new Set([
+    "C:\\Program Files\\nodejs\\npm.cmd",
+    "C:\\Program Files\\nodejs\\node.exe",
+    "D:\\tools\\node.exe",
+    "x.cmd",
+  ]);
+  const started = (command: string, ...args: string[]) =>
+    invocationOf(command, args, "win32", env, (path) => files.has(path));
+
+  it("are looked for in the folders of PATH, with the endings of PATHEXT, and never where one happens to be", () => {
+    expect(started("node", "a b")).toEqual({
+      program: "C:\\Program Files\\nodejs\\node.exe",
+      args: ["a b"],
+      verbatim: false,
+    });
+    expect(started("D:\\tools\\node.exe").program).toBe("D:\\tools\\node.exe");
+    expect(started("x").program).toBe("x");
+  });
+
+  it("are handed to cmd as one line that it cannot misread, where they are batch files", () => {
+    const { program, args, verbatim } = started("npm", "run", "x y", "100%&calc");
+    expect({ program, verbatim, switches: args.slice(0, 3) }).toEqual({
+      program: "C:\\cmd.exe",
+      verbatim: true,
+      switches: ["/d", "/s", "/c"],
+    });
+    expect(args[3]).toMatch(/^"C:\\Program\^ Files\\nodejs\\npm\.cmd .*"$/);
+    expect(args[3]?.slice(1, -1).replace(/\^./g, "")).not.toMatch(/[&%"]/);
+    expect(() => started("npm", "two\r\nlines")).toThrow("line break");
+  });
+});
+
 describe("frames of a WebSocket", () => {
   it("that we write are masked and read back", () => {
     const written = frame(9, Buffer.from("hello"));

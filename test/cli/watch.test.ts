@@ -149,7 +149,8 @@ describe("approvals", () => {
     expect((await second.call).status).toBe(403);
     const { token } = await mintToken(ada, { ask: {} });
     const third = await held({ ada, computer }, "/often", token);
-    await computer.json(["approvals", "approve", third.id, "--for", "10m", "--yes"]);
+    const typed = await computer.typing(["approvals", "approve", third.id, "--for", "10m"], "for 10m?", "y");
+    expect(typed.stdout).toContain(`to ${new URL(upstream.origin).host}`);
     expect((await third.call).status).toBe(200);
     const again = await fetch(`${locker.proxyOrigin}/v1/proxy/k/often`, {
       headers: { authorization: `Bearer ${token}` },

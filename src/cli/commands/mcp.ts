@@ -38,7 +38,7 @@ async function config({ client, remote = false, profile, json }: ConfigOptions, 
   const way: Way = remote
     ? { kind: "remote", url: `${(await locker({ profile: said })).url}/v1/mcp` }
     : bridgeWay(said, process.platform);
-  const recipe = recipeFor(client, way);
+  const recipe = recipeFor(client, way, process.platform);
   if ("no" in recipe) throw usage(recipe.no);
   if (json === true) return sayJson({ client, ...recipe });
   note(`${recipe.where}:`);
