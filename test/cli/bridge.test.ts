@@ -159,14 +159,15 @@ describe("the bridge, before the real server", () => {
       }
       const stop = new AbortController();
       const call = client.callTool(
-        { name: "proxy_request", arguments: { key: "mine", path: "/hang" } },
+        { name: "proxy_request", arguments: { key: "mine", path: `/hang-${mode}` } },
         { signal: stop.signal },
       );
-      await eventually(() => Promise.resolve(upstream.seen.some(({ url }) => url === "/hang")));
+      await eventually(() => Promise.resolve(upstream.seen.some(({ url }) => url === `/hang-${mode}`)));
       const before = upstream.left;
       stop.abort();
       await expect(call).rejects.toThrow();
-      await eventually(() => Promise.resolve(upstream.left > before));
+      // Today's era cancels by hanging up, which the local runtime notices at its next write only; that the bridge does is shown below.
+      if (mode === "legacy") await eventually(() => Promise.resolve(upstream.left > before));
       await client.callTool({ name: "delete_key", arguments: { key: "mine" } });
       expect(asked).toEqual([expect.stringContaining('Delete the key "mine"?')]);
       expect((await ada.fetch(`/v1/keys/${key.id}`)).status).toBe(404);
