@@ -134,7 +134,7 @@ it("and hears meanwhile what is waited for, where it listens for progress", asyn
   const asked = { ...wanted("/told", { timeout_seconds: 1 }), _meta: { progressToken: "p" } };
   const { messages } = await session.request("tools/call", asked);
   const [question] = await questions();
-  const [told] = messages.filter(({ method }) => method === "notifications/progress");
+  const told = messages.find(({ method }) => method === "notifications/progress");
   expect(told?.params).toMatchObject({ progressToken: "p" });
   expect(told?.params?.message).toContain(`/approvals/${question?.id}`);
 });
