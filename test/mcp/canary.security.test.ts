@@ -2,7 +2,7 @@ import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { anotherToken, call, confirmed, current, letIn, openSession, resultOf } from "../support/mcp.ts";
+import { anotherToken, call, confirmed, current, inVault, letIn, openSession, resultOf } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -44,6 +44,7 @@ it("no message of any tool, in either era, holds a secret or a token", async () 
     expect(schemas.get(name)?.(structured), name).toMatchObject({ valid: true });
   };
   await anotherToken(locker, ada, "", "dev");
+  await inVault(locker, ada, "INSERT INTO device (id, platform) SELECT id, 'test' FROM token WHERE kind = 'dev'");
   const [device] = (await ada.api<{ items: { id: string }[] }>("GET", "/v1/devices")).items;
   const args: Record<string, object> = {
     get_key_metadata: { key: "k" },
