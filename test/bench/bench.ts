@@ -6,6 +6,7 @@ import { buildWorker } from "../../src/local/build.ts";
 import { Children } from "./children.ts";
 import { machine, versions } from "./machine.ts";
 import { measure } from "./measure.ts";
+import { measureCold, tellCold } from "./parts/cold.ts";
 import { measureCuts, tellCuts } from "./parts/cuts.ts";
 import { measureStored, tellStored } from "./parts/stored.ts";
 import { measurePeers, tellPeers } from "./peers.ts";
@@ -58,10 +59,20 @@ async function whereMuchIsStored(sizes: string, json: string | undefined): Promi
     await writeFile(json, `${JSON.stringify({ stored, machine: machine(), versions: versions() }, null, 2)}\n`);
 }
 
-type Asked = { json?: string; cuts?: string; stored?: string; peers: boolean };
+/** Only the first call of vaults that slept (`--cold 64`). */
+async function asleep(vaults: string, json: string | undefined): Promise<void> {
+  await buildWorker();
+  const cold = await measureCold(children, Number(vaults), say);
+  console.log(tellCold(cold));
+  if (json !== undefined)
+    await writeFile(json, `${JSON.stringify({ cold, machine: machine(), versions: versions() }, null, 2)}\n`);
+}
+
+type Asked = { json?: string; cold?: string; cuts?: string; stored?: string; peers: boolean };
 
 /** The whole run, or the one part that was asked for. */
-function workFor({ json, cuts, stored, peers }: Asked, plan: Plan): Promise<void> {
+function workFor({ json, cold, cuts, stored, peers }: Asked, plan: Plan): Promise<void> {
+  if (cold !== undefined) return asleep(cold, json);
   if (cuts !== undefined) return cutMany(cuts, json);
   if (stored !== undefined) return whereMuchIsStored(stored, json);
   return peers ? besidePeers(json) : run(plan, json);
@@ -90,6 +101,7 @@ try {
       json: { type: "string" },
       quick: { type: "boolean", default: false },
       long: { type: "boolean", default: false },
+      cold: { type: "string" },
       cuts: { type: "string" },
       peers: { type: "boolean", default: false },
       stored: { type: "string" },
