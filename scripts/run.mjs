@@ -5,6 +5,7 @@ import { check, fix } from "./check.mjs";
 import { consistency } from "./consistency.mjs";
 import { whyNotHere } from "./host.mjs";
 import { generateTypes, install } from "./install.mjs";
+import { mutation } from "./mutation.mjs";
 import { pickNode, root, run } from "./program.mjs";
 import { test } from "./test.mjs";
 
@@ -15,6 +16,7 @@ const COMMANDS = {
   "rotate-root": program("src/local/rotate_root.ts"),
   smoke: program("test/smoke/smoke.ts"),
   "test:consistency": needing({ testPackages: true, types: true }, consistency),
+  "test:mutation": mutation,
   "test:crash": program("test/crash/main.ts"),
   "test:upgrade": program("test/upgrade/upgrade.ts"),
   soak: program("test/soak/soak.ts"),

@@ -4,6 +4,7 @@ import { Form } from "../../src/oauth/form.ts";
 import { isLoopback, isRegistered, isUsable, kindOf } from "../../src/oauth/redirects.ts";
 import { readScopes } from "../../src/oauth/scope.ts";
 import { Problem } from "../../src/problem.ts";
+import { grantsScope, SCOPES, type Scope } from "../../src/vault/policy/scopes.ts";
 
 const OURS = { public_origin: "https://locker.example", proxy_origin: "https://proxy.example" };
 const codeOf = (work: () => unknown): unknown => {
@@ -58,6 +59,68 @@ describe("parameters of the authorization server, whatever comes", () => {
         expect(new Set(scopes).size).toBe(scopes.length);
       }),
     );
+  });
+
+  test("scopes are told in our order, once each; others are passed over unless there is nothing else", () => {
+    expect(readScopes(undefined)).toBeUndefined();
+    expect(readScopes("")).toBeUndefined();
+    expect(readScopes("  offline_access ")).toBeUndefined();
+    expect(readScopes("vault:write x vault:read vault:write")).toEqual(["vault:read", "vault:write"]);
+    expect(readScopes("offline_access vault:reveal")).toEqual(["vault:reveal"]);
+    expect(codeOf(() => readScopes("x offline_access"))).toBe("invalid_scope");
+    expect(codeOf(() => readScopes("vault:read,vault:write"))).toBe("invalid_scope");
+  });
+
+  test("a scope grants itself, and writing grants reading; nothing else grants anything", () => {
+    const implied = (has: Scope, wanted: Scope) => has === wanted || (has === "vault:write" && wanted === "vault:read");
+    expect(SCOPES).toEqual(["vault:read", "vault:proxy", "vault:write", "vault:reveal"]);
+    for (const wanted of SCOPES) {
+      expect(grantsScope([], wanted)).toBe(false);
+      for (const has of SCOPES)
+        expect([has, wanted, grantsScope([has], wanted)]).toEqual([has, wanted, implied(has, wanted)]);
+    }
+  });
+
+  test.each([
+    ["https://app.example/cb", "https"],
+    ["https://app.example:8443/cb?x=1", "https"],
+    ["http://localhost:5/cb", "loopback"],
+    ["http://127.0.0.1/cb", "loopback"],
+    ["http://[::1]:65535", "loopback"],
+    ["http://localhost?x", "loopback"],
+    ["com.example.app:/cb", "private_use"],
+    ["com.example.app://cb", "private_use"],
+    [`https://app.example/${"x".repeat(2_028)}`, "https"],
+    [`https://app.example/${"x".repeat(2_029)}`, undefined],
+    ["http://localhost:0/cb", undefined],
+    ["http://localhost.evil.example/", undefined],
+    ["http://127.0.0.1evil.example/", undefined],
+    ["http://app.example/cb", undefined],
+    ["https:/app.example/cb", undefined],
+    ["https:app.example", undefined],
+    ["HTTPS://app.example/cb", undefined],
+    ["https://user@app.example/", undefined],
+    ["https://:pw@app.example/", undefined],
+    ["https://@app.example/", undefined],
+    ["myapp://@host/cb", undefined],
+    ["https://app.example/a b", undefined],
+    ["https://app.example/é", undefined],
+    ["https://app.example/#x", undefined],
+    ["https://app.example/<x>", undefined],
+    ["https://app.example/a\\b", undefined],
+    ["https://locker.example/cb", undefined],
+    ["https://proxy.example/cb", undefined],
+    ["javascript:alert(1)", undefined],
+    ["JavaScript:alert(1)", undefined],
+    ["data:text/html,x", undefined],
+    ["file:///etc/passwd", undefined],
+    ["intent:x", undefined],
+    ["nothing", undefined],
+    ["", undefined],
+  ])("%s is %s", (uri, kind) => {
+    expect(kindOf(uri, OURS)).toBe(kind);
+    expect(isUsable(uri, OURS)).toBe(kind === "https" || kind === "loopback");
+    expect(isLoopback(uri) && kind !== undefined).toBe(kind === "loopback");
   });
 
   const scheme = fc.constantFrom("https:", "http:", "javascript:", "data:", "com.app:", "HTTPS:", "file:", "");

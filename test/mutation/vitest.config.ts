@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+/** The tests of one module in plain Node, as `modules.mjs` names them: thousands of runs of them, so each is short. */
+export default defineConfig({
+  test: {
+    include: (process.env.MUTATION_TESTS ?? "").split(","),
+    setupFiles: ["test/mutation/short_properties.ts"],
+    testTimeout: 30_000,
+  },
+});
