@@ -16,5 +16,7 @@ export const grantHandlers: Handlers<typeof GRANT_OPERATIONS> = {
     return wireGrant(await ask(vault.narrowGrant(who.caller, param("id"), to)));
   },
   restoreGrant: async ({ vault, who, param }) => wireGrant(await ask(vault.giveGrantBack(who.caller, param("id")))),
+  pauseGrant: async ({ vault, who, param }) => wireGrant(await ask(vault.pauseGrant(who.caller, param("id")))),
+  resumeGrant: async ({ vault, who, param }) => wireGrant(await ask(vault.resumeGrant(who.caller, param("id")))),
   revokeGrant: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeGrant(who.caller, param("id")))),
 };

@@ -10,14 +10,22 @@ import { UsageReader } from "./usage.ts";
 import { relay } from "./websocket.ts";
 
 /** What an answer is handed back with. */
-type Context = { config: Config; request: Request; asked: ProxyPath; target: URL; scrubber: Scrubber };
+type Context = {
+  config: Config;
+  request: Request;
+  asked: ProxyPath;
+  target: URL;
+  scrubber: Scrubber;
+  /** Ends this invocation there and then, with all that it holds. */
+  drop: () => void;
+};
 
 const EVENT_STREAM = /^text\/event-stream\b/i;
 
 /** Turns the upstream's answer into ours. `done` resolves once the call has ended and its row was told. */
 export function handBack(
   call: ProxyCall,
-  { config, request, asked, target, scrubber }: Context,
+  { config, request, asked, target, scrubber, drop }: Context,
   answer: Response,
   timing: string,
 ): { response: Response; done: Promise<unknown> } {
@@ -35,7 +43,7 @@ export function handBack(
   const always = dispatch.scrub ? scrubber : undefined;
   if (answer.webSocket !== null) {
     const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    return relay(call, answer, headers, { offered, scrubber: always });
+    return relay(call, answer, headers, { offered, scrubber: always, drop });
   }
   const leashed = EVENT_STREAM.test(answer.headers.get("content-type") ?? "") ? call.leashNow() : undefined;
   const { response, done } = carry(call, answer, headers, {

@@ -27,7 +27,7 @@ const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 
 /** Where something that outlives the answer is waited for. */
-type Waiting = Pick<ExecutionContext, "waitUntil">;
+type Waiting = Pick<ExecutionContext, "waitUntil"> & Partial<Pick<ExecutionContext, "abort">>;
 
 /** A request on its way. `body` becomes bytes where it may have to be sent twice. */
 type Errand = {
@@ -169,7 +169,8 @@ function settleHandBack(
   { call, upstream, answer, timing }: Attempt,
 ): Response {
   try {
-    const { response, done } = handBack(call, { config, request, asked, ...upstream }, answer, timing);
+    const drop = () => ctx.abort?.("dropped");
+    const { response, done } = handBack(call, { config, request, asked, drop, ...upstream }, answer, timing);
     ctx.waitUntil(done);
     return response;
   } catch (thrown) {

@@ -12,6 +12,8 @@ const OVER_CAP = 1008;
 const AGAIN = 1013;
 /** Never sent, these say what came: a close without a code, or none at all (RFC 6455 §7.4.1). */
 const [NO_CODE, ABNORMAL] = [1005, 1006];
+/** How long an upstream may take to say goodbye once its client has, and a row's last word to leave. */
+const [GOODBYE_MS, LAST_WORD_MS] = [10_000, 100];
 /** The decision that let the call through no longer stands. */
 const NOT_ALLOWED = 1008;
 
@@ -24,7 +26,7 @@ export function relay(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
-  { offered, scrubber }: { offered: readonly string[]; scrubber: Scrubber | undefined },
+  { offered, scrubber, drop }: { offered: readonly string[]; scrubber: Scrubber | undefined; drop: () => void },
 ): { response: Response; done: Promise<void> } {
   const far = upstream.webSocket as WebSocket;
   const { 0: handed, 1: near } = new WebSocketPair();
@@ -33,11 +35,11 @@ export function relay(
   near.accept({ allowHalfOpen: true });
   far.accept({ allowHalfOpen: true });
 
-  const { promise, resolve } = Promise.withResolvers<void>();
+  let told: Promise<void> | undefined;
   const finish = (outcome: "ok" | "failed" | "canceled", rule?: string) => {
-    to_far.ended();
-    to_near.ended();
-    resolve(call.end({ outcome, rule, bytes_in: up.bytes, bytes_out: down.bytes }));
+    to_far.leaves();
+    to_near.leaves();
+    told ??= call.end({ outcome, rule, bytes_in: up.bytes, bytes_out: down.bytes });
   };
   const endBoth = (code: number, reason: string) => {
     close(near, code, reason);
@@ -51,9 +53,36 @@ export function relay(
     endBoth(AGAIN, "the reader is silent");
     finish("failed", "websocket_silent");
   };
-  const [to_far, to_near] = [new Unanswered(call.vault_id, silent), new Unanswered(call.vault_id, silent)];
+  // What waits for a reader that takes nothing, not even the close, goes only with the whole invocation.
+  const dropped = Promise.withResolvers<void>();
+  const dropBoth = () => {
+    finish("failed", "websocket_silent");
+    void Promise.resolve(told)
+      .catch(() => {})
+      .then(() => scheduler.wait(LAST_WORD_MS))
+      .then(drop);
+    dropped.resolve();
+  };
+  const ways = [call.vault_id, silent, dropBoth] as const;
+  const [to_far, to_near] = [new Unanswered(...ways), new Unanswered(...ways)];
   near.addEventListener("message", () => to_near.heard());
   far.addEventListener("message", () => to_far.heard());
+  /** Whoever has closed may have left much unread. */
+  const left = async (socket: WebSocket, way: Unanswered) => {
+    await goneOf(socket);
+    if (way.hasMuch) await dropped.promise;
+    way.ended();
+  };
+  const over: Promise<unknown> = Promise.race([Promise.all([left(near, to_near), left(far, to_far)]), dropped.promise]);
+  void over.then(() => {
+    to_near.ended();
+    to_far.ended();
+  });
+  // A client that has gone waits for nobody. One that still reads what the upstream has said before it closed may take its time.
+  void goneOf(near).then(() => {
+    const late = setTimeout(dropBoth, GOODBYE_MS);
+    void over.then(() => clearTimeout(late));
+  });
   const up = pump(near, far, to_far, undefined, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
   const down = pump(far, near, to_near, scrubber, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
   const cut = () => {
@@ -66,7 +95,8 @@ export function relay(
   const protocol = upstream.headers.get("sec-websocket-protocol");
   // Only one that the client has offered: another could be the credential, placed there for the upstream alone.
   if (protocol !== null && offered.includes(protocol)) answer.set("sec-websocket-protocol", protocol);
-  return { response: new Response(null, { status: 101, webSocket: handed, headers: answer }), done: promise };
+  const response = new Response(null, { status: 101, webSocket: handed, headers: answer });
+  return { response, done: over.then(() => told) };
 }
 
 /** Passes messages on, scrubbed where asked, and counts them; tells when a cap is passed, and with which code the sender has closed. */
@@ -87,9 +117,7 @@ function pump(
     const now = Date.now();
     if (size > MESSAGE_BYTES || !second(size, now) || !minute(size, now)) return overCap();
     if (to.readyState !== WebSocket.READY_STATE_OPEN) return;
-    unanswered.sent(size);
-    // That may have been one byte too many.
-    if (to.readyState !== WebSocket.READY_STATE_OPEN) return;
+    if (!unanswered.maySend(size)) return;
     if (scrubber === undefined) to.send(data as string | ArrayBuffer);
     else to.send(typeof data === "string" ? scrubber.text(data) : scrubber.bytes(Buffer.from(data as ArrayBuffer)));
   });
@@ -103,6 +131,14 @@ function pump(
     ended(ABNORMAL);
   });
   return count;
+}
+
+/** Resolves when the socket has closed, in order or not. */
+function goneOf(socket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.addEventListener("close", () => resolve());
+    socket.addEventListener("error", () => resolve());
+  });
 }
 
 /** True while at most `limit` bytes were counted within a window of `span_ms`. */

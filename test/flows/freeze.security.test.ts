@@ -38,6 +38,7 @@ const STOPS = new Set<string>([
   "revokeSession",
   "revokeDevice",
   "narrowGrant",
+  "pauseGrant",
   "revokeGrant",
 ]);
 /** Tried by themselves below. */

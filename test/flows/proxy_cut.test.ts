@@ -88,6 +88,7 @@ const CALLERS: [what: string, rule: string, caller: (holder: Holder) => Promise<
     }),
   ],
   ["a client whose grant is revoked", "revoked", (holder) => granted(holder, "DELETE")],
+  ["a client whose grant is paused", "token_paused", (holder) => granted(holder, "POST", undefined, "/pause")],
   ["a client whose grant has the key no more", "keys", (holder) => granted(holder, "PATCH", { keys: [] })],
   ["a client whose grant may call no more", "scopes", (holder) => granted(holder, "PATCH", { scopes: ["vault:read"] })],
   [

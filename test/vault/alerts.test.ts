@@ -1,13 +1,19 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { configOf } from "../../src/config.ts";
+import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
 import { openLeash } from "../support/leash.ts";
 import {
+  type App,
   type Vault,
   authorize,
+  grantTo,
   inside,
   mintApp,
   newVault,
@@ -111,6 +117,12 @@ describe("an alert", () => {
   });
 });
 
+async function derive({ stub }: Vault, parent: App): Promise<App> {
+  const by: Caller = { hash: parent.hash, kind: "app", may: ["app"], origin: ORIGIN };
+  const { token, row } = await ask(stub.deriveToken(by, "child", {}));
+  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+}
+
 describe("auto_freeze", () => {
   it("is off unless somebody has turned it on", async () => {
     const { vault, app } = await vaultWithKey();
@@ -131,6 +143,23 @@ describe("auto_freeze", () => {
     expect(await list(vault)).toMatchObject([{ froze: "subject" }]);
     const row = (await outbox(vault)).find(({ decision }) => decision.action === "token.pause");
     expect(row?.decision).toMatchObject({ actor: { kind: "vault" }, subject: app.id, rule: "volume" });
+  });
+
+  it("cuts what was derived from it too, however far down, and what a client has open whose grant it pauses", async () => {
+    const { vault, app } = await vaultWithKey();
+    await set(vault, { volume: { auto_freeze: "subject" } });
+    const grandchild = await derive(vault, await derive(vault, app));
+    const client = await grantTo(vault);
+    const [below, agent] = [
+      await openLeash(vault, await authorize(vault, grandchild, "k")),
+      await openLeash(vault, await authorize(vault, client, "k")),
+    ];
+    await raise(vault, { kind: "volume", subject: app.id });
+    expect(await below.closed).toEqual({ code: 4001, reason: "token_paused" });
+    expect(await refusalOf(authorize(vault, grandchild, "k"))).toBe("paused token_paused");
+    await raise(vault, { kind: "volume", subject: client.grant_id });
+    expect(await agent.closed).toEqual({ code: 4001, reason: "token_paused" });
+    expect(await refusalOf(authorize(vault, client, "k"))).toBe("paused token_paused");
   });
 
   it("is undone by a person in the browser only", async () => {

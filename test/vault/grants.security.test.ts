@@ -179,6 +179,22 @@ describe("narrowing a grant", () => {
   });
 });
 
+describe("pausing a grant", () => {
+  it("stops its client until it is resumed, which an ended grant cannot be", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const agent = await grantTo(vault);
+    const leash = await openLeash(vault, await authorize(vault, agent, "k"));
+    await ask(vault.stub.pauseGrant(vault.ada, agent.grant_id));
+    expect(await leash.closed).toEqual(cutFor("token_paused"));
+    expect(await refusalOf(authorize(vault, agent, "k"))).toBe("paused token_paused");
+    expect(await ask(vault.stub.resumeGrant(vault.ada, agent.grant_id))).toMatchObject({ paused_at: null });
+    expect(await refusalOf(authorize(vault, agent, "k"))).toBe("accepted");
+    await ask(vault.stub.revokeGrant(vault.ada, agent.grant_id));
+    expect(await refusalOf(ask(vault.stub.resumeGrant(vault.ada, agent.grant_id)))).toBe("conflict");
+  });
+});
+
 describe("revoking a grant", () => {
   it("ends its tokens and what they have open at once, and answers a receipt, the same one again", async () => {
     const vault = await newVault();

@@ -69,6 +69,22 @@ export const GRANT_OPERATIONS = {
     answer: Grant,
     status: 200,
   },
+  pauseGrant: {
+    method: "post",
+    path: "/grants/{id}/pause",
+    summary: "Stop a client for a while: cut what it has open, and what was made under it",
+    may: PEOPLE,
+    answer: Grant,
+    status: 200,
+  },
+  resumeGrant: {
+    method: "post",
+    path: "/grants/{id}/resume",
+    summary: "Let a client that was paused go on",
+    may: ["session"],
+    answer: Grant,
+    status: 200,
+  },
   revokeGrant: {
     method: "delete",
     path: "/grants/{id}",

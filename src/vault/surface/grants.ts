@@ -6,6 +6,8 @@ import {
   giveGrantBack,
   listGrants,
   narrowGrant,
+  pauseGrant,
+  resumeGrant,
   revokeGrant,
   type GrantDetails,
 } from "../tokens/manage_grants.ts";
@@ -29,6 +31,14 @@ export abstract class GrantSurface extends TokenSurface {
 
   giveGrantBack(caller: Caller, id: string): Promise<Answer<GrantDetails>> {
     return this[change](caller, (parts) => giveGrantBack(parts, caller, id));
+  }
+
+  pauseGrant(caller: Caller, id: string): Promise<Answer<GrantDetails>> {
+    return this[stop](caller, (parts) => pauseGrant(parts, caller, id));
+  }
+
+  resumeGrant(caller: Caller, id: string): Promise<Answer<GrantDetails>> {
+    return this[change](caller, (parts) => resumeGrant(parts, caller, id));
   }
 
   revokeGrant(caller: Caller, id: string): Promise<Answer<Receipt>> {

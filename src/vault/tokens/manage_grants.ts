@@ -45,6 +45,26 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
   return getGrant(parts, id);
 }
 
+/** Pausing cuts what the client has open, and what was made under it. */
+export async function pauseGrant(parts: Parts, caller: Caller, id: string): Promise<GrantDetails> {
+  const { grants, gate, tokens } = parts;
+  const by = recognise(tokens, caller, Date.now(), "stop");
+  grantOf(parts, id);
+  grants.pause(id, Date.now());
+  gate.bump();
+  record(parts, by, caller, "grant.pause", { subject: id });
+  await cutTokens(parts, [id, ...tokens.descendants(id)], "token_paused");
+  return getGrant(parts, id);
+}
+
+export function resumeGrant(parts: Parts, caller: Caller, id: string): GrantDetails {
+  const by = recognise(parts.tokens, caller, Date.now());
+  if (grantOf(parts, id).revoked_at !== null) throw new Problem("conflict", "A revoked grant cannot be resumed.");
+  parts.grants.resume(id);
+  record(parts, by, caller, "grant.resume", { subject: id });
+  return getGrant(parts, id);
+}
+
 /**
  * Ends a grant and, in the same step, every token that stems from it; no other grant of the same client is touched. Doing it
  * again answers the first time's receipt.
