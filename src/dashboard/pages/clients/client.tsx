@@ -13,6 +13,7 @@ import { askInWords, reachInWords } from "../../ui/words.ts";
 import { RecentActivity } from "../activity/recent.tsx";
 import type { Client } from "./list.tsx";
 import { Narrow } from "./narrow.tsx";
+import { usePauseClient } from "./pause.ts";
 import { MEANING } from "./scopes.ts";
 
 const REGISTRATIONS: Record<Client["registration"], string> = {
@@ -34,6 +35,7 @@ export function ClientPage({ id }: { id: string }): ReactNode {
 function Opened({ of }: { of: Client }): ReactNode {
   const [open, setOpen] = useState<"narrow" | "revoke">();
   const names = useKeyNames();
+  const pause = usePauseClient(of);
   const close = () => setOpen(undefined);
   return (
     <Page
@@ -44,6 +46,9 @@ function Opened({ of }: { of: Client }): ReactNode {
           <>
             <Button icon={<Icon name="edit" size={14} />} onClick={() => setOpen("narrow")}>
               Narrow
+            </Button>
+            <Button icon={<Icon name={of.paused ? "play" : "pause"} size={14} />} onClick={pause}>
+              {of.paused ? "Resume" : "Pause"}
             </Button>
             <Button variant="secondary-destructive" onClick={() => setOpen("revoke")}>
               Disconnect
