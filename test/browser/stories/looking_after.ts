@@ -108,12 +108,15 @@ export function lookingAfter(stage: Stage): void {
     const dialog = page.getByRole("dialog");
     await page.getByRole("button", { name: "Narrow" }).click();
     await dialog.getByLabel("github").uncheck();
+    await dialog.getByLabel("Before it calls a service").selectOption("every");
     expect(await seriousFaults(page)).toEqual([]);
     await dialog.getByRole("button", { name: "Narrow" }).click();
     await dialog.waitFor({ state: "detached" });
-    const grant = await ada.api<{ keys: string[] }>("GET", `/v1/grants/${ids.client}`);
+    const grant = await ada.api<{ keys: string[]; ask?: object }>("GET", `/v1/grants/${ids.client}`);
     expect(grant.keys).not.toContain(ids.keys.github);
     expect(grant.keys).toContain(ids.keys.openai);
+    expect(grant.ask).toEqual({});
+    await page.getByText("Every call must have your yes first.").waitFor();
     expectQuiet(window);
     await window.close();
   }, 60_000);
