@@ -23,6 +23,7 @@ const ACTIONS: Record<string, string> = {
   "grant.create": "Connected",
   "grant.narrow": "Narrowed the client",
   "grant.pause": "Paused the client",
+  "grant.resume": "Resumed the client",
   "grant.restore": "Connected again the client",
   "grant.revoke": "Disconnected the client",
   "identity.link": "Linked a way to sign in",
