@@ -97,7 +97,8 @@ function describe(
   };
 }
 
-function schemaOf(schema: z.ZodType, io: "input" | "output"): object {
+/** A schema as JSON Schema, of what is taken or of what is answered. */
+export function schemaOf(schema: z.ZodType, io: "input" | "output"): object {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
   return rest;
 }

@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +8,8 @@ import { send } from "../support/holder.ts";
 import { anotherToken, current, letIn, openSession, post, resultOf, type McpAnswer } from "../support/mcp.ts";
 
 let locker: LocalLocker;
+/** How many bodies are thrown at it; `FUZZ_RUNS` asks for more. */
+const RUNS = Number(process.env.FUZZ_RUNS ?? 120);
 
 beforeAll(async () => {
   locker = await startLocker();
@@ -156,6 +159,65 @@ describe("a body", () => {
       accept: "application/json, text/event-stream",
     };
     expect((await fetch(url, { method: "POST", headers, body })).status).toBe(status);
+  });
+
+  it("of any JSON or none is answered in the protocol's own words or refused: never with a fault, and never by silence", async () => {
+    const ada = await newPerson(locker);
+    const client = await letIn(locker, ada);
+    const methods = fc.constantFrom(
+      "tools/list",
+      "tools/call",
+      "initialize",
+      "ping",
+      "resources/read",
+      "x",
+      "__proto__",
+      "",
+    );
+    const message = fc.record(
+      {
+        jsonrpc: fc.oneof(fc.constant("2.0"), fc.jsonValue()),
+        id: fc.oneof(fc.constantFrom(1, "a", null, 1.5, -0), fc.jsonValue()),
+        method: fc.oneof(methods, fc.jsonValue()),
+        params: fc.oneof(fc.constantFrom({}, [], null, { name: "list_keys", arguments: [] }), fc.jsonValue()),
+      },
+      { requiredKeys: [] },
+    );
+    const body = fc.oneof(
+      { weight: 4, arbitrary: message.map((one) => JSON.stringify(one)) },
+      { weight: 1, arbitrary: fc.array(message, { maxLength: 25 }).map((many) => JSON.stringify(many)) },
+      { weight: 1, arbitrary: fc.json() },
+      { weight: 1, arbitrary: fc.string() },
+      { weight: 1, arbitrary: message.map((one) => JSON.stringify(one).slice(0, -1)) },
+      { weight: 1, arbitrary: fc.nat(2_000).map((deep) => "[".repeat(deep) + "]".repeat(deep)) },
+    );
+    const version = fc.constantFrom<Record<string, string>>(
+      {},
+      { "mcp-protocol-version": "2026-07-28" },
+      { "mcp-protocol-version": "x" },
+    );
+    await fc.assert(
+      fc.asyncProperty(body, version, async (text, more) => {
+        const answer = await fetch(client.url, {
+          method: "POST",
+          headers: {
+            authorization: `Bearer ${client.token}`,
+            "content-type": "application/json",
+            accept: "application/json, text/event-stream",
+            ...more,
+          },
+          body: text,
+        });
+        const said = await answer.text();
+        expect([text, answer.status >= 500]).toEqual([text, false]);
+        expect(said).not.toMatch(/\bat .*\.(ts|js):\d+|TypeError|SyntaxError/);
+        if (answer.status === 202) return expect(said).toBe("");
+        const [first = "{}"] =
+          said.startsWith("{") || said.startsWith("[") ? [said] : [/^data: (.+)$/m.exec(said)?.[1]];
+        expect(JSON.parse(first)).toBeTypeOf("object");
+      }),
+      { numRuns: RUNS },
+    );
   });
 
   it("of another type is refused", async () => {
