@@ -2,7 +2,7 @@ import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { signInDevice } from "./device.ts";
 import { eventually, mintToken, storeKey, type Minted } from "./locker.ts";
-import { call, letIn } from "./mcp.ts";
+import { confirmed, letIn } from "./mcp.ts";
 import { connect, registerClient } from "./oauth.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -177,6 +177,6 @@ async function derive(locker: LocalLocker, { token }: Minted, name: string, poli
 /** A client that may write deletes a key, as a model that was talked into it would. */
 async function bringToTrash(locker: LocalLocker, ada: Person): Promise<void> {
   const client = await letIn(locker, ada);
-  const { error } = await call(client, "delete_key", { key: "old-crm", confirm: "old-crm" });
+  const { error } = await confirmed(client, "delete_key", { key: "old-crm" });
   if (error !== undefined) throw new Error(`deleting: ${error.detail}`);
 }
