@@ -102,6 +102,8 @@ describe("clients and devices", () => {
     await connect(locker, ada, { scope: "vault:read" });
     const { items } = await computer.json<Items<{ id: string; client_name: string }>>(["clients", "list"]);
     expect((await computer.here(["clients", "list"])).stdout).toContain("vault:read");
+    expect((await computer.here(["clients", "pause", items[0]!.client_name])).stderr).toContain("/clients");
+    expect((await computer.here(["clients", "list"])).stdout).toContain("paused");
     expect((await computer.here(["clients", "revoke", items[0]!.client_name])).code).toBe(2);
     expect(await computer.json(["clients", "revoke", items[0]!.client_name, "--yes"])).toHaveProperty("revoked_at");
     expect((await computer.json<Items<object>>(["clients", "list"])).items).toEqual([]);

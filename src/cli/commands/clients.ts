@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import type { Answer } from "../client.ts";
-import { locker } from "../client.ts";
+import { locker, type Answer, type Locker } from "../client.ts";
 import { answer, command, group, type Common } from "../command.ts";
 import { findOne, shortId } from "../find.ts";
 import { confirm } from "../prompts.ts";
@@ -17,26 +16,37 @@ export function clientCommands(program: Command): void {
       async (locker) => ({ items: (await locker.list("GET /grants")).filter(isLive) }),
       ({ items }) => {
         if (items.length === 0) return note("No client is connected.");
-        const rows = items.map(({ id, client_name, scopes, authorized_at, last_used_at }) => [
+        const rows = items.map(({ id, client_name, paused, scopes, authorized_at, last_used_at }) => [
           shortId(id),
           client_name,
+          paused ? "paused" : "live",
           scopes.join(" "),
           ago(authorized_at),
           ago(last_used_at),
         ]);
-        say(table(["ID", "NAME", "MAY", "CONNECTED", "LAST USED"], rows));
+        say(table(["ID", "NAME", "STATE", "MAY", "CONNECTED", "LAST USED"], rows));
       },
+    ),
+  );
+  command(
+    clients,
+    "pause <client>",
+    "stop a client for now, and cut what it has open; you let it go on in the browser",
+  ).action((ref: string, options: Common) =>
+    answer(
+      options,
+      async (locker) => {
+        const { id } = await findClient(locker, ref);
+        return { ...(await locker.call("POST /grants/{id}/pause", { params: { id } })), url: `${locker.url}/clients` };
+      },
+      ({ client_name, url }) => note(`${plain(client_name)} is paused. It goes on when you say so at ${url}`),
     ),
   );
   command(clients, "revoke <client>", "disconnect a client: its tokens, sessions and streams end at once")
     .option("-y, --yes", "do not ask")
     .action(async (ref: string, { yes = false, ...options }: Common & { yes?: boolean }) => {
       const at = await locker(options);
-      const { id, name } = findOne(
-        (await at.list("GET /grants")).filter(isLive).map((grant) => ({ ...grant, name: grant.client_name })),
-        ref,
-        "client",
-      );
+      const { id, name } = await findClient(at, ref);
       await confirm(`Disconnect ${plain(name)}?`, yes);
       const receipt = await at.call("DELETE /grants/{id}", { params: { id } });
       if (options.json === true) sayJson(receipt);
@@ -73,6 +83,15 @@ export function clientCommands(program: Command): void {
       if (options.json === true) sayJson(receipt);
       else note(`${plain(name)} is signed out; ${receipt.streams_cut} streams were cut.`);
     });
+}
+
+async function findClient(at: Locker, ref: string): Promise<{ id: string; name: string }> {
+  const live = (await at.list("GET /grants")).filter(isLive);
+  return findOne(
+    live.map(({ id, client_name }) => ({ id, name: client_name })),
+    ref,
+    "client",
+  );
 }
 
 function isLive({ revoked_at, expires_at }: Pick<Device, "revoked_at" | "expires_at">): boolean {
