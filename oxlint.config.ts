@@ -123,7 +123,7 @@ export default defineConfig({
       },
     },
     {
-      files: ["*.config.ts", "src/index.ts", "test/**/*.ts", "scripts/**"],
+      files: ["*.config.{ts,mjs}", "src/index.ts", "test/**/*.ts", "scripts/**"],
       rules: { "import/no-default-export": "off" },
     },
   ],

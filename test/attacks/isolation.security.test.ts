@@ -111,7 +111,7 @@ const MOVING = new Set([
 ]);
 
 type Answer = { status: number; text: string; headers: string };
-type Question = { op: OperationId; refs: Known[]; query: Record<string, string>; body: unknown; as: "person" | "app" };
+type Question = { op: OperationId; refs: Known[]; query: Record<string, unknown>; body: unknown; as: "person" | "app" };
 
 /** These end whoever asks, or leave for good: not what is looked for here. */
 const LEFT_OUT = new Set<string>(["deleteMe", "freeze", "live"]);
@@ -149,7 +149,8 @@ async function ask({ op, refs, query, body, as }: Question): Promise<Answer> {
   const { method, path } = OPERATIONS[op] as Operation;
   let n = 0;
   const filled = path.replace(/\{\w+\}/g, () => encodeURIComponent(refs[n++]?.id ?? ""));
-  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
+  const spelt = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, spelt(value)])).toString();
   const init: RequestInit = {
     method: method.toUpperCase(),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

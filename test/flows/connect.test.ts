@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { decodeJwt, importSPKI, jwtVerify } from "jose";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
@@ -128,6 +128,9 @@ describe("a refresh token that was pasted", () => {
     const { client_id, client_secret } = upstream;
     const fields = { client_id, client_secret, refresh_token: "never-issued" };
     await ada.api("POST", "/v1/keys", connectedKey(upstream, { fields }));
+    const hook = await startUpstream();
+    onTestFinished(() => hook.stop());
+    await ada.api("POST", "/v1/webhooks", { url: hook.origin, events: ["alert.raised"] });
     const call = caller((await mintToken(ada)).token);
     upstream.asked.length = 0;
     expect((await call()).status).toBe(424);
@@ -138,6 +141,9 @@ describe("a refresh token that was pasted", () => {
       connection: "reconnect_required",
       trouble: "invalid_grant",
     });
+    const { items } = await ada.api<{ items: { kind: string; key?: string }[] }>("GET", "/v1/alerts");
+    expect(items.map(({ kind }) => kind)).toEqual(["reconnect_required"]);
+    await eventually(async () => hook.seen.some(({ body }) => body.includes("reconnect_required")));
     await connectByBrowser(locker, ada);
     expect((await call()).status).toBe(200);
   });
