@@ -3,6 +3,7 @@ import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { violations, type CallSeen, type ChangeSeen } from "../support/history.ts";
 import { activity, eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { storm } from "../support/storm.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 const CALLERS = 24;
@@ -116,6 +117,22 @@ describe("thousands of calls at once, with ends, pauses and resumes at random, a
     );
     const { ok } = await person.api<{ ok: boolean }>("GET", "/v1/activity/verify");
     expect(ok).toBe(true);
+  }, 60_000);
+});
+
+describe("the same with the key and the vault too, while the runtime is killed and started again", () => {
+  it("holds: nothing stopped is let through, nothing is refused without a reason, no row is lost and the chain is whole", async () => {
+    const seen = await storm({ calls: 900, kills: 1 });
+    const { lost, violations: wrong, arrived_wrongly, chain_ok, kills } = seen;
+    expect({ lost, wrong, arrived_wrongly, chain_ok, kills }).toEqual({
+      lost: [],
+      wrong: [],
+      arrived_wrongly: [],
+      chain_ok: true,
+      kills: 1,
+    });
+    expect(Math.min(seen.passed, seen.refused)).toBeGreaterThan(0);
+    expect(seen.stops).toBeGreaterThan(5);
   }, 60_000);
 });
 

@@ -8,8 +8,17 @@ import { mintToken, startLocker, storeKey, type Minted } from "./locker.ts";
 import { killRuntime } from "./runtime.ts";
 import { startUpstream } from "./upstream.ts";
 
-/** How much of everything there is, and how often the runtime is killed in the middle of it. */
-export type StormOptions = { calls: number; kills: number; callers?: number; say?: (line: string) => void };
+/**
+ * How much of everything there is, and how often the runtime is killed in the middle of it, or everybody is still until the vault
+ * has left memory.
+ */
+export type StormOptions = {
+  calls: number;
+  kills: number;
+  lulls?: number;
+  callers?: number;
+  say?: (line: string) => void;
+};
 
 type Call = CallSeen & { path: string; request_id: string | null };
 
@@ -20,6 +29,7 @@ export type Storm = {
   refused: number;
   stops: number;
   kills: number;
+  lulls: number;
   /** Calls that were answered and of which no row is left. */
   lost: string[];
   /** Calls that were let through although stopped, or refused although nothing stopped them, as the callers saw it. */
@@ -33,6 +43,8 @@ export type Storm = {
 const TOKENS = 8;
 const EMAIL = "storm@example.com";
 const FREEZE_EVERY = 12;
+/** The runtime lets go of an object that nobody has asked anything for ten seconds. */
+const LULL_MS = 12_000;
 /** What a caller was not answered may take effect so long after. */
 const LATE_MS = 5_000;
 
@@ -41,7 +53,13 @@ const LATE_MS = 5_000;
  * that is frozen and unfrozen, while the whole runtime is killed and started again. What everybody saw is
  * then held against what can have been.
  */
-export async function storm({ calls: wanted, kills, callers = 24, say = () => {} }: StormOptions): Promise<Storm> {
+export async function storm({
+  calls: wanted,
+  kills,
+  lulls = 0,
+  callers = 24,
+  say = () => {},
+}: StormOptions): Promise<Storm> {
   const stateDir = await mkdtemp(join(tmpdir(), "apilocker-storm-"));
   const upstream = await startUpstream();
   let locker = await startLocker({ stateDir });
@@ -62,7 +80,7 @@ export async function storm({ calls: wanted, kills, callers = 24, say = () => {}
     const over = new AbortController();
     /** Resolves once there is a runtime to ask. */
     let standing = Promise.resolve();
-    let killed = 0;
+    let [killed, slept] = [0, 0];
 
     const caller = async (name: number) => {
       for (let i = 0; calls.length < wanted; i++) {
@@ -141,16 +159,24 @@ export async function storm({ calls: wanted, kills, callers = 24, say = () => {}
         return undefined;
       }
     };
+    const kill = async () => {
+      await killRuntime(locker);
+      locker = await patiently(() => startLocker({ stateDir, ...ports }));
+      person = personOf(locker.publicOrigin, person.cookie);
+      killed++;
+    };
+    const lull = async () => {
+      await pause(LULL_MS);
+      slept++;
+    };
     const weather = async () => {
       while (!over.signal.aborted) {
-        if (killed < kills && calls.length > (wanted * (killed + 1)) / (kills + 1)) {
+        const happened = killed + slept;
+        if (happened < kills + lulls && calls.length > (wanted * (happened + 1)) / (kills + lulls + 1)) {
           const { promise, resolve } = Promise.withResolvers<void>();
           standing = promise;
-          await killRuntime(locker);
-          locker = await patiently(() => startLocker({ stateDir, ...ports }));
-          person = personOf(locker.publicOrigin, person.cookie);
-          killed++;
-          say(`${calls.length} calls, ${changes.length} changes, ${killed} kills`);
+          await (slept < lulls && slept <= killed ? lull() : kill());
+          say(`${calls.length} calls, ${changes.length} changes, ${killed} kills, ${slept} lulls`);
           resolve();
         }
         await pause();
@@ -172,6 +198,7 @@ export async function storm({ calls: wanted, kills, callers = 24, say = () => {}
       refused: calls.filter(({ passed }) => !passed).length,
       stops: changes.filter(({ stops }) => stops).length,
       kills: killed,
+      lulls: slept,
       lost: calls.flatMap(({ passed, request_id }) =>
         passed && (request_id === null || !rows.has(request_id)) ? [String(request_id)] : [],
       ),

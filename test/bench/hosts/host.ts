@@ -10,6 +10,7 @@ const HOSTS: Record<string, (upstream: number) => Promise<Host>> = {
   nginx: async (upstream) => (await import("./nginx.ts")).serveNginx(upstream),
   workerd: async (upstream) => (await import("./workerd.ts")).servePass(upstream),
   skeleton: async (upstream) => (await import("./workerd.ts")).serveSkeleton(upstream),
+  cutter: async (upstream) => (await import("./workerd.ts")).serveCutter(upstream),
   apilocker: async () => (await import("./apilocker.ts")).serveLocker(),
   oauth_provider: async () => (await import("./workerd.ts")).serveOAuthProvider(),
   mcp_sdk: async () => (await import("./workerd.ts")).serveMcpSdk(),

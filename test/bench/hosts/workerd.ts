@@ -35,6 +35,11 @@ export function serveMcpAgent(): Promise<Host> {
   return serveWorker("mcp_agent", 0, { SESSIONS: { className: "Sessions", useSQLite: true } });
 }
 
+/** Streams that are cut by an object, and nothing else. */
+export function serveCutter(upstream: number): Promise<Host> {
+  return serveWorker("cutter", upstream, { HUB: { className: "Hub", useSQLite: true } });
+}
+
 /** Same build, date and flags as the product, and no development proxy in front either. */
 async function serveWorker(name: string, upstream: number, durableObjects: Objects): Promise<Host> {
   const port = await choosePort(0);

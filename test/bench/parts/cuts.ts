@@ -1,27 +1,47 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { Connection } from "../client/connection.ts";
 import { now } from "../clock.ts";
 import type { Children, Started } from "../children.ts";
+import { Processes } from "../processes.ts";
 import { median, quantile } from "../statistics.ts";
 import { KEY, mintToken, openAccount, storeKey } from "../targets/accounts.ts";
 import { lockerCall } from "../targets/start.ts";
+import { encode, SMALL } from "../targets/target.ts";
 
-/** Many open streams of one vault that are cut at once, and how others' calls fare meanwhile. Milliseconds from the stop's start. */
+/** Many open streams that are cut at once, and how others' calls fare meanwhile. Milliseconds from the stop's start. */
 export type Cuts = {
+  /** The product, or a Worker that does nothing but hold and cut streams: what the runtime itself takes on this machine. */
+  target: "apilocker" | "bare";
   streams: number;
   stopped_by: string;
   answered_ms: number;
   cut_p50_ms: number;
   cut_p99_ms: number;
   cut_max_ms: number;
+  /** The runtime's own time, the other calls' with it. */
+  cpu_ms_a_stream: number | undefined;
   others: { calls: number; p50_ms: number; p99_ms: number; max_ms: number };
+};
+
+/** Where streams are opened and cut. */
+type Field = {
+  target: Cuts["target"];
+  port: number;
+  processes: Processes | undefined;
+  /** Another call of the same vault, that the stop does not touch. */
+  other: Buffer;
+  open(nth: number): Buffer;
+  stop(): Promise<unknown>;
+  stopped_by: string;
 };
 
 /** A token holds so many leashes at most (SECURITY S6). */
 const A_TOKEN = 1_000;
-const AT_ONCE = 50;
+const AT_ONCE = 25;
 const OTHER = "other";
 /** Events every four seconds: what is measured is the cut, not the streams. */
-const STREAM = "/sse/1000/4000/chat/completions";
+const STREAM = { path: "/sse/1000/4000/chat/completions", events: true };
+const [BREATH_MS, BETWEEN_MS] = [1_000, 5];
 
 /** Opens that many streams, stops them (a token revoked, or the key paused that all of them use) and listens when each breaks. */
 export async function measureCuts(
@@ -30,65 +50,102 @@ export async function measureCuts(
   tell: (one: Cuts) => void,
 ): Promise<Cuts[]> {
   const upstream = port(await children.start("upstream", 0));
-  const started = await children.start("apilocker", upstream);
-  const locker = port(started);
-  const origin = ("publicOrigin" in started ? started.publicOrigin : undefined) ?? "";
+  const [locker, bare] = [await children.start("apilocker", upstream), await children.start("cutter", upstream)];
   const measured: Cuts[] = [];
-  for (const streams of sizes) {
-    const { person } = await openAccount(origin, upstream, `cuts-${streams}@example.com`);
-    await storeKey(person, OTHER, upstream);
-    const tokens = await Promise.all(
-      Array.from({ length: Math.ceil(streams / A_TOKEN) }, () => mintToken(person, [KEY])),
-    );
-    const open: { begun: Promise<void>; ended: Promise<number> }[] = [];
-    for (let first = 0; first < streams; first += AT_ONCE) {
-      const some = Array.from({ length: Math.min(AT_ONCE, streams - first) }, (_, index) =>
-        stream(locker, tokens[Math.floor((first + index) / A_TOKEN)]?.token ?? ""),
-      );
-      open.push(...some);
-      await Promise.all(some.map(({ begun }) => begun));
+  for (const streams of sizes)
+    for (const field of [await ours(locker, upstream, streams), plain(bare)]) {
+      const one = await measure(field, streams);
+      tell(one);
+      measured.push(one);
     }
-    const other = await mintToken(person, [OTHER]);
-    const calls = new Others(locker, lockerCall(locker, { path: "/v1/chat/completions" }, other.token, OTHER));
-    await calls.settle();
-    const one = streams <= A_TOKEN;
-    const began = now();
-    const path = one ? `/v1/tokens/${tokens[0]?.token_id}` : `/v1/keys/${KEY}/pause`;
-    await person.api(one ? "DELETE" : "POST", path);
-    const answered_ms = now() - began;
-    const cuts = (await Promise.all(open.map(({ ended }) => ended))).map((at) => at - began);
-    const { latencies } = await calls.stop();
-    const one_more: Cuts = {
-      streams,
-      stopped_by: one ? "a token revoked" : "a key paused",
-      answered_ms,
-      cut_p50_ms: median(cuts),
-      cut_p99_ms: quantile(cuts, 0.99),
-      cut_max_ms: Math.max(...cuts),
-      others: {
-        calls: latencies.length,
-        p50_ms: median(latencies),
-        p99_ms: quantile(latencies, 0.99),
-        max_ms: Math.max(...latencies),
-      },
-    };
-    tell(one_more);
-    measured.push(one_more);
-  }
   return measured;
 }
 
+async function measure(field: Field, streams: number): Promise<Cuts> {
+  const open: { begun: Promise<void>; ended: Promise<number> }[] = [];
+  for (let first = 0; first < streams; first += AT_ONCE) {
+    const some = Array.from({ length: Math.min(AT_ONCE, streams - first) }, (_, index) =>
+      stream(field.port, field.open(first + index)),
+    );
+    open.push(...some);
+    await Promise.all(some.map(({ begun }) => begun));
+  }
+  await wait(BREATH_MS);
+  const calls = new Others(field.port, field.other);
+  await calls.settle();
+  const cpu = field.processes?.usage().cpu_s;
+  const began = now();
+  await field.stop();
+  const answered_ms = now() - began;
+  const cuts = (await Promise.all(open.map(({ ended }) => ended))).map((at) => at - began);
+  const used = field.processes?.usage().cpu_s;
+  const { latencies } = await calls.stop();
+  return {
+    target: field.target,
+    streams,
+    stopped_by: field.stopped_by,
+    answered_ms,
+    cut_p50_ms: median(cuts),
+    cut_p99_ms: quantile(cuts, 0.99),
+    cut_max_ms: Math.max(...cuts),
+    cpu_ms_a_stream: cpu === undefined || used === undefined ? undefined : ((used - cpu) * 1_000) / streams,
+    others: {
+      calls: latencies.length,
+      p50_ms: median(latencies),
+      p99_ms: quantile(latencies, 0.99),
+      max_ms: Math.max(...latencies),
+    },
+  };
+}
+
+/** A vault of its own, with as many tokens as so many streams need. */
+async function ours(started: Started, upstream: number, streams: number): Promise<Field> {
+  const locker = port(started);
+  const origin = ("publicOrigin" in started ? started.publicOrigin : undefined) ?? "";
+  const { person } = await openAccount(origin, upstream, `cuts-${streams}@example.com`);
+  await storeKey(person, OTHER, upstream);
+  const tokens = await Promise.all(
+    Array.from({ length: Math.ceil(streams / A_TOKEN) }, () => mintToken(person, [KEY])),
+  );
+  const other = await mintToken(person, [OTHER]);
+  const one = streams <= A_TOKEN;
+  return {
+    target: "apilocker",
+    port: locker,
+    processes: Processes.below(started.pid),
+    other: lockerCall(locker, SMALL, other.token, OTHER),
+    open: (nth) => lockerCall(locker, STREAM, tokens[Math.floor(nth / A_TOKEN)]?.token ?? ""),
+    stop: () =>
+      one ? person.api("DELETE", `/v1/tokens/${tokens[0]?.token_id}`) : person.api("POST", `/v1/keys/${KEY}/pause`),
+    stopped_by: one ? "a token revoked" : "a key paused",
+  };
+}
+
+function plain(started: Started): Field {
+  const bare = port(started);
+  return {
+    target: "bare",
+    port: bare,
+    processes: Processes.below(started.pid),
+    other: encode(bare, SMALL.path, false),
+    open: () => encode(bare, STREAM.path, true),
+    stop: () => fetch(`http://127.0.0.1:${bare}/`, { method: "DELETE" }),
+    stopped_by: "its object",
+  };
+}
+
 /** The figures for people. */
-export function tellCuts({ streams, stopped_by, others, ...cut }: Cuts): string {
+export function tellCuts({ target, streams, stopped_by, others, cpu_ms_a_stream, ...cut }: Cuts): string {
   const { answered_ms, cut_p50_ms, cut_p99_ms, cut_max_ms } = cut;
   const ms = (value: number) => `${Math.round(value)} ms`;
+  const cpu = cpu_ms_a_stream === undefined ? "" : `, ${cpu_ms_a_stream.toFixed(2)} ms of CPU each`;
   return (
-    `${streams} streams, ${stopped_by}: answered after ${ms(answered_ms)}; cut p50 ${ms(cut_p50_ms)}, p99 ${ms(cut_p99_ms)}, last ${ms(cut_max_ms)}; ` +
-    `${others.calls} other calls of the vault meanwhile: p50 ${ms(others.p50_ms)}, p99 ${ms(others.p99_ms)}, slowest ${ms(others.max_ms)}`
+    `${target}: ${streams} streams, ${stopped_by}: answered after ${ms(answered_ms)}; cut p50 ${ms(cut_p50_ms)}, p99 ${ms(cut_p99_ms)}, last ${ms(cut_max_ms)}${cpu}; ` +
+    `${others.calls} other calls meanwhile: p50 ${ms(others.p50_ms)}, p99 ${ms(others.p99_ms)}, slowest ${ms(others.max_ms)}`
   );
 }
 
-/** One call after another by another key, for as long as the cutting takes. */
+/** One call after another by another key, with a moment between, for as long as the cutting takes. */
 class Others {
   readonly #done: Promise<void>;
   readonly #first = Promise.withResolvers<void>();
@@ -119,17 +176,17 @@ class Others {
       if (status !== 200) throw new Error(`Another call of the vault was answered ${status}.`);
       this.latencies.push(now() - began);
       if (n === 20) this.#first.resolve();
+      await wait(BETWEEN_MS);
     }
     connection.close();
   }
 }
 
 /** A stream: when its first event is there, and when it breaks off. One that ends by itself was not cut. */
-function stream(locker: number, token: string): { begun: Promise<void>; ended: Promise<number> } {
+function stream(port: number, call: Buffer): { begun: Promise<void>; ended: Promise<number> } {
   const begun = Promise.withResolvers<void>();
   const run = async () => {
-    const connection = await Connection.open(locker);
-    const call = lockerCall(locker, { path: STREAM, events: true }, token);
+    const connection = await Connection.open(port);
     const status = await connection.exchange(call, () => begun.resolve()).catch(() => undefined);
     connection.close();
     if (status !== undefined) throw new Error(`A stream that was to be cut ended by itself with ${status}.`);
