@@ -74,15 +74,20 @@ export function relay(
     way.ended();
   };
   const over: Promise<unknown> = Promise.race([Promise.all([left(near, to_near), left(far, to_far)]), dropped.promise]);
-  void over.then(() => {
+  const letGo = async () => {
+    await over;
     to_near.ended();
     to_far.ended();
-  });
+  };
   // A client that has gone waits for nobody. One that still reads what the upstream has said before it closed may take its time.
-  void goneOf(near).then(() => {
+  const waitForFar = async () => {
+    await goneOf(near);
     const late = setTimeout(dropBoth, GOODBYE_MS);
-    void over.then(() => clearTimeout(late));
-  });
+    await over;
+    clearTimeout(late);
+  };
+  void letGo();
+  void waitForFar();
   const up = pump(near, far, to_far, undefined, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
   const down = pump(far, near, to_near, scrubber, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
   const cut = () => {
