@@ -8,7 +8,6 @@ import {
   grantTo,
   inside,
   mintApp,
-  newVault,
   ORIGIN,
   outbox,
   refusalOf,
