@@ -66,7 +66,16 @@ async function fingerprint(files: readonly string[]): Promise<string> {
 async function removeStale(folder: string, current: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const build = join(folder, name);
-    if (build === current || (await stat(build)).mtimeMs > Date.now() - STALE_MS) continue;
+    if (build === current || (await builtAt(build)) > Date.now() - STALE_MS) continue;
     await rm(build, { recursive: true, force: true });
+  }
+}
+
+/** When a build was made; one that another process has just put into its place or thrown away is nobody's to throw away. */
+async function builtAt(build: string): Promise<number> {
+  try {
+    return (await stat(build)).mtimeMs;
+  } catch {
+    return Infinity;
   }
 }

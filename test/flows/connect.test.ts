@@ -26,13 +26,17 @@ type Details = {
 };
 
 /** Somebody with a connected key and a token for it. */
-async function connected(): Promise<{ ada: Person; call: (path?: string, init?: RequestInit) => Promise<Response> }> {
+async function connected(): Promise<{
+  ada: Person;
+  call: (path?: string, init?: RequestInit) => Promise<Response>;
+  vault_id: string;
+}> {
   const ada = await newPerson(locker);
   await ada.api("POST", "/v1/keys", connectedKey(upstream));
   const { response } = await connectByBrowser(locker, ada);
   expect(await response.text()).toContain("account is connected");
   const { token } = await mintToken(ada);
-  return { ada, call: caller(token) };
+  return { ada, call: caller(token), vault_id: token.slice(10, 34) };
 }
 
 function caller(token: string) {
@@ -94,6 +98,36 @@ describe("a key that is connected in the browser", () => {
     const { placement, fields } = connectedKey(upstream);
     await ada.api("PATCH", "/v1/keys/account", { fields, placement, base_url: `${upstream.origin}/other` });
     expect((await call()).status).toBe(424);
+  });
+});
+
+describe("an access token that the API takes no more, though it should live", () => {
+  /** Lets a minute pass for the token that is held: one that was obtained just now is not asked for again. */
+  async function aged(vault_id: string): Promise<void> {
+    const storage = await locker.miniflare.unsafeGetDurableObjectStorage("apilocker", "UserVault", { name: vault_id });
+    await storage.exec("UPDATE connection SET obtained_at = obtained_at - 60000, asked_at = asked_at - 60000");
+  }
+
+  it("is renewed and the call made once more, with its body; one that is too large to keep is told the API's own 401", async () => {
+    const { call, vault_id } = await connected();
+    await call();
+    const token = upstream.calls.at(-1)?.token;
+    await aged(vault_id);
+    upstream.forgetTokens();
+    upstream.asked.length = 0;
+    expect((await call("/again", { method: "POST", body: "the body" })).status).toBe(200);
+    const [refused, taken] = upstream.calls.slice(-2);
+    expect([refused, taken]).toMatchObject([
+      { path: "/api/again", token, taken: false, body: "the body" },
+      { path: "/api/again", taken: true, body: "the body" },
+    ]);
+    expect(refreshes()).toHaveLength(1);
+    await aged(vault_id);
+    upstream.forgetTokens();
+    expect((await call("/large", { method: "POST", body: "x".repeat(1024 * 1024 + 1) })).status).toBe(401);
+    expect(upstream.calls.at(-1)).toMatchObject({ path: "/api/large", taken: false });
+    expect((await call()).status).toBe(200);
+    expect(refreshes()).toHaveLength(2);
   });
 });
 

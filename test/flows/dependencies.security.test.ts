@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
@@ -10,6 +11,7 @@ import {
   type Faults,
   type Provider,
 } from "../support/faults.ts";
+import { newHolder, opened, problemIn, send as sendTo } from "../support/holder.ts";
 import { activity, mintToken, storeKey, type Minted } from "../support/locker.ts";
 import { letIn, current, type Client } from "../support/mcp.ts";
 import { connect, register, REDIRECT_URI, tokenRequest } from "../support/oauth.ts";
@@ -225,4 +227,33 @@ describe.each(Object.entries(OUTAGES))("while %s", (_what, { faults = {}, away, 
     expect(await person.api("GET", "/v1/activity/verify")).toMatchObject({ ok: true });
     expect((await activity(person, 200)).filter(({ action }) => action === "proxy.call").length).toBeGreaterThan(2);
   });
+});
+
+it("while all of them are away everything can be stopped: what is open is cut, what comes is refused", async () => {
+  const holder = await newHolder(locker);
+  const { person, token_id } = holder;
+  holder.upstream.answerWith((_request, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+  });
+  const other = await mintToken(person);
+  const streams = [await opened(holder, "/one"), await opened({ ...holder, token: other.token }, "/two")];
+  const ends = streams.map((stream) => once(stream.resume(), "error"));
+  const back = [withoutProvider("down"), withoutHook()];
+  await failWith(locker, { BLOBS: "down", DB: "hanging" });
+  holder.upstream.server.close();
+
+  const receipt = await person.api<{ streams_cut: number; in_flight: number }>("DELETE", `/v1/tokens/${token_id}`);
+  expect(receipt.streams_cut + receipt.in_flight).toBe(1);
+  await ends[0];
+  expect((await holder.call("/more")).status).toBe(401);
+  await person.api("POST", "/v1/keys/api/pause");
+  await ends[1];
+  const again = () => sendTo(`${holder.base}/more`, { headers: { authorization: `Bearer ${other.token}` } });
+  expect(problemIn(await again())).toMatchObject({ code: "paused", rule: "key_paused" });
+  await person.api("POST", "/v1/vault/freeze");
+  expect(problemIn(await again())).toMatchObject({ code: "frozen" });
+
+  await failWith(locker, {});
+  for (const one of back) one();
+  expect(holder.upstream.seen.map(({ url }) => url)).toEqual(["/one", "/two"]);
 });

@@ -189,3 +189,22 @@ test("a WebSocket has its leash before it has its first message: a revocation th
   expect(receipt).toMatchObject({ streams_cut: 1, in_flight: 0 });
   expect((await near.closed).code).toBe(1008);
 });
+
+test("a reader that says nothing is closed with 1013 when its vault's silent readers are owed too much, whoever's message it was", async () => {
+  const holder = await newHolder(locker);
+  const ends = [];
+  for (let at = 0; at < 5; at++) ends.push(await relayed(holder));
+  // The first is owed most, but it is another's message that passes the bound.
+  for (const [at, { far }] of ends.entries()) await owe(far, at === 0 ? 7 : 6);
+  for (const { far } of ends.slice(1, 3)) await owe(far, 1);
+  expect([(await ends[0]!.near.closed).code, (await ends[0]!.far.closed).code]).toEqual([1013, 1013]);
+  for (const { near, far } of ends.slice(1)) {
+    far.socket.send("still here");
+    while ((await near.next()).text !== "still here");
+  }
+});
+
+/** Sends so many mebibytes, and waits until they have left. */
+async function owe({ socket }: End, mebibytes: number): Promise<void> {
+  for (let at = 0; at < mebibytes; at++) await new Promise((resolve) => socket.send(Buffer.alloc(MIB), resolve));
+}

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 // Not the package's front door: that one warns about every Node that is not an LTS release yet.
@@ -16,8 +17,8 @@ export type OAuthUpstream = {
   client_secret: string;
   /** What the token endpoint was asked. */
   asked: Asked[];
-  /** What the API saw: the access tokens that it was shown, and whether it took them. */
-  calls: { path: string; token: string; taken: boolean }[];
+  /** What the API saw: the access tokens that it was shown, whether it took them, and what came with them. */
+  calls: { path: string; token: string; taken: boolean; body: string }[];
   /** From now on the API takes no token that was shown to it before. */
   forgetTokens(): void;
   /** What the token endpoint does with a question, and then with its answer, before either goes on. Replaced by a test. */
@@ -120,9 +121,9 @@ export async function startOAuthUpstream(redirect_uri: string): Promise<OAuthUps
     }
     if (path.startsWith("/api/")) {
       const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-      return void known(token).then((found) => {
+      return void Promise.all([known(token), text(request)]).then(([found, body]) => {
         const taken = found && !dead.has(token);
-        upstream.calls.push({ path, token, taken });
+        upstream.calls.push({ path, token, taken, body });
         return response.writeHead(taken ? 200 : 401).end(taken ? "{}" : "");
       });
     }
