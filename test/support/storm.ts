@@ -213,9 +213,12 @@ export async function storm({
   }
 }
 
-/** A connection that broke before there was an answer; anything else is a fault of ours. */
+/** How fetch says that a connection broke before the answer began, and in the middle of it. */
+const BROKEN = new Set(["fetch failed", "terminated"]);
+
+/** A connection that broke before there was a whole answer; anything else is a fault of ours. */
 async function brokeOff(fault: unknown): Promise<void> {
-  if (!(fault instanceof TypeError) || fault.message !== "fetch failed") throw fault;
+  if (!(fault instanceof TypeError) || !BROKEN.has(fault.message)) throw fault;
   await pause(50);
 }
 
