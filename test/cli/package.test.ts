@@ -6,6 +6,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const MOST_BYTES = 80 * 1024;
+/** What the README says of the program unpacked. */
+const PROGRAM_BYTES = 200_000;
 
 let repository: string;
 let tarball: string;
@@ -56,6 +58,7 @@ describe("the package", () => {
 
   it("is small, and holds nothing but the program", () => {
     expect(statSync(tarball).size).toBeLessThan(MOST_BYTES);
+    expect(statSync(join(repository, "dist", "apilocker.mjs")).size).toBeLessThan(PROGRAM_BYTES);
     const { stdout } = spawnSync("tar", ["tzf", tarball], { encoding: "utf8" });
     expect(stdout.trim().split("\n").sort()).toEqual([
       "package/README.md",
