@@ -1,14 +1,13 @@
-import { Button } from "@cloudflare/kumo/components/button";
 import { Input } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import { useKeys, type Key } from "../../data/key_names.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";
-import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
+import { faultOf, useForm } from "../../ui/form.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
-import { policyInWords } from "../../ui/words.ts";
 import { PolicyBuilder } from "./builder.tsx";
+import { InWords } from "./in_words.tsx";
 import { patchBetween } from "./policy.ts";
 import type { TokenDetails } from "./token.tsx";
 
@@ -59,20 +58,15 @@ function EditForm({ of: opened, keys }: { of: TokenDetails; keys: readonly Key[]
           <PolicyBuilder value={policy} onChange={setPolicy} keys={keys} error={error} />
         </div>
       </Card>
-      <Card title="In words" sticky>
-        <p className="sentence" aria-live="polite">
-          {policyInWords(policy, new Map(keys.map(({ id, name }) => [id, name])))}
-        </p>
-        <FormFault error={error} fields={["name", "policy"]} />
-        <div className="form-foot">
-          <Button type="submit" variant="primary" loading={busy}>
-            Save
-          </Button>
-          <Button type="button" onClick={() => go(`/tokens/${of.id}`)}>
-            Cancel
-          </Button>
-        </div>
-      </Card>
+      <InWords
+        policy={policy}
+        keys={keys}
+        error={error}
+        fields={["name", "policy"]}
+        busy={busy}
+        submit="Save"
+        onCancel={() => go(`/tokens/${of.id}`)}
+      />
     </form>
   );
 }

@@ -1,19 +1,18 @@
-import { Button } from "@cloudflare/kumo/components/button";
 import { Input } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
 import { useLocation, useSearchParams } from "wouter";
 import { useKeys, type Key } from "../../data/key_names.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
-import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
+import { faultOf, useForm } from "../../ui/form.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Answered, Empty } from "../../ui/states.tsx";
 import { PolicyBuilder } from "./builder.tsx";
 import { CreatedToken, type Created } from "./created.tsx";
+import { InWords } from "./in_words.tsx";
 import type { TokenDetails } from "./token.tsx";
 import { written, type Policy } from "./policy.ts";
-import { policyInWords } from "../../ui/words.ts";
 
 type Rotation = TokenDetails["rotation"];
 
@@ -76,7 +75,6 @@ function TokenForm({ keys, like, onCreated }: TokenFormProps): ReactNode {
   const [policy, setPolicy] = useState<Policy>(like?.policy ?? (wished === undefined ? {} : { keys: [wished.id] }));
   const [rotation, setRotation] = useState<Rotation>(like?.rotation ?? "static");
   const create = useAct("POST /tokens");
-  const names = new Map(keys.map(({ id, name }) => [id, name]));
   const { busy, error, submit } = useForm(async (typed) => {
     const name = typed.text("name");
     const { id, token, refresh_token } = await create.mutateAsync({
@@ -111,20 +109,15 @@ function TokenForm({ keys, like, onCreated }: TokenFormProps): ReactNode {
           <PolicyBuilder value={policy} onChange={setPolicy} keys={keys} error={error} />
         </div>
       </Card>
-      <Card title="In words" sticky>
-        <p className="sentence" aria-live="polite">
-          {policyInWords(policy, names)}
-        </p>
-        <FormFault error={error} fields={["name", "policy"]} />
-        <div className="form-foot">
-          <Button type="submit" variant="primary" loading={busy}>
-            Create the token
-          </Button>
-          <Button type="button" onClick={() => go("/tokens")}>
-            Cancel
-          </Button>
-        </div>
-      </Card>
+      <InWords
+        policy={policy}
+        keys={keys}
+        error={error}
+        fields={["name", "policy"]}
+        busy={busy}
+        submit="Create the token"
+        onCancel={() => go("/tokens")}
+      />
     </form>
   );
 }

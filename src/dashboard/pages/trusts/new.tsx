@@ -1,4 +1,3 @@
-import { Button } from "@cloudflare/kumo/components/button";
 import { Input, InputArea } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
@@ -7,12 +6,12 @@ import { useKeys, type Key } from "../../data/key_names.ts";
 import { useAct } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
 import { Snippet } from "../../ui/copy.tsx";
-import { faultOf, FormFault, Tick, useForm } from "../../ui/form.tsx";
+import { faultOf, Tick, useForm } from "../../ui/form.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
-import { policyInWords } from "../../ui/words.ts";
 import { PolicyBuilder } from "../tokens/builder.tsx";
+import { InWords } from "../tokens/in_words.tsx";
 import { written, type Policy } from "../tokens/policy.ts";
 import type { Trust } from "./list.tsx";
 import { PLATFORMS, type Platform } from "./recipes.ts";
@@ -129,20 +128,15 @@ function TrustForm({ keys, onMade }: { keys: readonly Key[]; onMade: (trust: Tru
           <PolicyBuilder value={policy} onChange={setPolicy} keys={keys} error={error} />
         </div>
       </Card>
-      <Card title="In words" sticky>
-        <p className="sentence" aria-live="polite">
-          {policyInWords(policy, new Map(keys.map(({ id, name }) => [id, name])))}
-        </p>
-        <FormFault error={error} fields={FIELDS} />
-        <div className="form-foot">
-          <Button type="submit" variant="primary" loading={busy}>
-            Let it in
-          </Button>
-          <Button type="button" onClick={() => go("/devices")}>
-            Cancel
-          </Button>
-        </div>
-      </Card>
+      <InWords
+        policy={policy}
+        keys={keys}
+        error={error}
+        fields={FIELDS}
+        busy={busy}
+        submit="Let it in"
+        onCancel={() => go("/devices")}
+      />
     </form>
   );
 }
