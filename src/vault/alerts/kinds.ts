@@ -1,30 +1,13 @@
-/** What alerts are about (CONTRACT §5). */
-export const ALERT_KINDS = [
-  "refresh_reuse",
-  "refresh_shared",
-  "volume",
-  "new_country",
-  "error_burst",
-  "token_leak",
-  "identity_linked",
-  "expiring",
-  "reconnect_required",
-  "webhook_dead",
-] as const;
-export type AlertKind = (typeof ALERT_KINDS)[number];
+/** Kinds which mean that somebody else may be using a token. */
+const OFFENCES = ["refresh_reuse", "refresh_shared", "volume", "new_country", "error_burst", "token_leak"] as const;
 
-const OFFENCES: ReadonlySet<AlertKind> = new Set([
-  "refresh_reuse",
-  "refresh_shared",
-  "volume",
-  "new_country",
-  "error_burst",
-  "token_leak",
-]);
+/** What alerts are about (CONTRACT §5). */
+export const ALERT_KINDS = [...OFFENCES, "identity_linked", "expiring", "reconnect_required", "webhook_dead"] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** Whether it means that somebody else may be using a token: such a kind can stop it by itself. */
 export function isOffence(kind: AlertKind): boolean {
-  return OFFENCES.has(kind);
+  return OFFENCES.some((offence) => offence === kind);
 }
 
 /** What a webhook can be told of. */
