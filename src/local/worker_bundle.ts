@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
 import { ROOT } from "./project.ts";
 
 /**
@@ -32,6 +32,20 @@ export const oneLanguage: Plugin = {
   },
 };
 
+/** How whatever runs on workerd is bundled. */
+export const FOR_WORKERS = {
+  bundle: true,
+  format: "esm",
+  target: "es2024",
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  conditions: ["workerd", "worker", "browser"],
+  external: ["cloudflare:*", "node:*"],
+  loader: { ".sql": "text", ".css": "text" },
+  minify: true,
+  logLevel: "silent",
+} satisfies BuildOptions;
+
 /**
  * Bundles the Worker into `folder`; its entry is `index.js`. What is imported at run time only (`import()`) becomes a module of
  * its own that the runtime evaluates when it is first asked for: most of what speaks MCP is never paid for by a proxied call
@@ -42,20 +56,11 @@ export async function bundleWorker(folder: string): Promise<void> {
     absWorkingDir: ROOT,
     entryPoints: ["src/index.ts"],
     outdir: folder,
-    bundle: true,
     splitting: true,
     chunkNames: "[name]-[hash]",
-    format: "esm",
-    target: "es2024",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    loader: { ".sql": "text", ".css": "text" },
-    minify: true,
+    ...FOR_WORKERS,
     keepNames: true,
     sourcemap: true,
-    logLevel: "silent",
     plugins: [nodeModules, oneLanguage],
   });
 }

@@ -5,7 +5,7 @@ import { build, type Plugin } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { choosePort } from "../../../src/local/loopback.ts";
 import { readSettings, ROOT } from "../../../src/local/project.ts";
-import { nodeModules, oneLanguage } from "../../../src/local/worker_bundle.ts";
+import { FOR_WORKERS, nodeModules, oneLanguage } from "../../../src/local/worker_bundle.ts";
 import type { Host } from "./host.ts";
 
 type Objects = Record<string, { className: string; useSQLite: boolean }>;
@@ -84,17 +84,8 @@ const asTheProduct: Plugin = {
 async function bundle(entry: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
-    bundle: true,
+    ...FOR_WORKERS,
     write: false,
-    format: "esm",
-    target: "es2024",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
-    loader: { ".sql": "text", ".css": "text" },
-    minify: true,
-    logLevel: "silent",
     plugins: [asTheProduct, nodeModules, oneLanguage],
   });
   return outputFiles[0]?.text ?? "";
