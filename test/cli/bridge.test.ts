@@ -19,7 +19,7 @@ import { Bridge } from "../../src/cli/bridge/bridge.ts";
 import { Upstream as Far } from "../../src/cli/bridge/upstream.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { bundle, Computer } from "../support/cli.ts";
-import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, newPerson, startLocker, storeKey, portsOf } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 const vars = { MCP_CONFORMANCE_FIXTURES: "true" };
@@ -221,9 +221,7 @@ describe("the bridge, before the real server", () => {
     session.say({ method: "notifications/initialized" });
     expect(await session.ask(2, "tools/list")).toHaveProperty("result");
     expect(await plain.ask(2, "tools/list", { _meta: meta })).toHaveProperty("result");
-    const portOf = (origin: string) => Number(new URL(origin).port);
-    const { publicOrigin, proxyOrigin, oidcOrigin } = locker;
-    const ports = { port: portOf(publicOrigin), proxyPort: portOf(proxyOrigin), oidcPort: portOf(oidcOrigin) };
+    const ports = portsOf(locker);
     await locker.stop();
     const call = { name: "list_keys", arguments: {} };
     const asked = [session.ask(3, "tools/call", call), plain.ask(3, "tools/call", { ...call, _meta: meta })];

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { startLocker } from "../support/locker.ts";
+import { portsOf, startLocker, type Ports } from "../support/locker.ts";
 import { randomOf, type Random } from "../support/random.ts";
 import { killRuntime } from "../support/runtime.ts";
 import { startUpstream } from "../support/upstream.ts";
@@ -45,13 +45,7 @@ export async function crash({ cycles, seed, at_least = 0, say = () => {} }: Cras
     response.on("close", () => clearInterval(beat));
   });
   let locker = await startLocker({ stateDir });
-  const portOf = (origin: string) => Number(new URL(origin).port);
-  // Who somebody is hangs on where their provider is, and for whom a grant is on where we are.
-  const ports = {
-    port: portOf(locker.publicOrigin),
-    proxyPort: portOf(locker.proxyOrigin),
-    oidcPort: portOf(locker.oidcOrigin),
-  };
+  const ports = portsOf(locker);
   const lives: Life[] = [];
   try {
     for (let cycle = 0; cycle < cycles; cycle++) {
@@ -102,8 +96,6 @@ async function liveUntilKilled(life: Life, locker: LocalLocker, random: Random, 
   over.abort();
   await living;
 }
-
-type Ports = { port: number; proxyPort: number; oidcPort: number };
 
 async function startAgain(stateDir: string, ports: Ports): Promise<LocalLocker> {
   for (let left = 5; ; left--) {

@@ -7,6 +7,14 @@ export function startLocker(options: ServeOptions = {}): Promise<LocalLocker> {
   return serve({ stateDir: "", port: 0, proxyPort: 0, oidcPort: 0, inspect: true, log: () => {}, ...options });
 }
 
+export type Ports = Required<Pick<ServeOptions, "port" | "proxyPort" | "oidcPort">>;
+
+/** Where it is served. One that is started again has to stand there: by that its people, clients and providers know it. */
+export function portsOf({ publicOrigin, proxyOrigin, oidcOrigin }: LocalLocker): Ports {
+  const portOf = (origin: string) => Number(new URL(origin).port);
+  return { port: portOf(publicOrigin), proxyPort: portOf(proxyOrigin), oidcPort: portOf(oidcOrigin) };
+}
+
 /** Somebody who has never been here: a fresh account, a fresh vault. */
 export function newPerson(locker: LocalLocker, name = "ada"): Promise<Person> {
   return signIn(locker.publicOrigin, `${name}-${randomUUID()}@example.com`);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { personOf, signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { violations, type CallSeen, type ChangeSeen } from "./history.ts";
-import { mintToken, startLocker, storeKey, type Minted } from "./locker.ts";
+import { mintToken, portsOf, startLocker, storeKey, type Minted } from "./locker.ts";
 import { killRuntime } from "./runtime.ts";
 import { startUpstream } from "./upstream.ts";
 
@@ -63,13 +63,7 @@ export async function storm({
   const stateDir = await mkdtemp(join(tmpdir(), "apilocker-storm-"));
   const upstream = await startUpstream();
   let locker = await startLocker({ stateDir });
-  // A person is who they are at one provider: it must be the same one after a restart.
-  const portOf = (origin: string) => Number(new URL(origin).port);
-  const ports = {
-    port: portOf(locker.publicOrigin),
-    proxyPort: portOf(locker.proxyOrigin),
-    oidcPort: portOf(locker.oidcOrigin),
-  };
+  const ports = portsOf(locker);
   try {
     let person = await signIn(locker.publicOrigin, EMAIL);
     await storeKey(person, "k", upstream.origin);

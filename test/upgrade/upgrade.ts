@@ -10,6 +10,7 @@ import { buildWorker } from "../../src/local/build.ts";
 import { ROOT } from "../../src/local/project.ts";
 import { serve, type LocalLocker, type ServeOptions } from "../../src/local/serve.ts";
 import { Life } from "../crash/life.ts";
+import { portsOf, type Ports } from "../support/locker.ts";
 import { randomOf } from "../support/random.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -45,15 +46,10 @@ const violations: string[] = [];
 async function through(what: string, turns: [name: string, start: (options: ServeOptions) => Promise<LocalLocker>][]) {
   const stateDir = await mkdtemp(join(tmpdir(), "apilocker-upgrade-"));
   let life: Life | undefined;
-  let ports = { port: 0, proxyPort: 0, oidcPort: 0 };
+  let ports: Ports = { port: 0, proxyPort: 0, oidcPort: 0 };
   for (const [name, start] of turns) {
     const locker = await start({ stateDir, ...ports, log: () => {} });
-    const portOf = (origin: string) => Number(new URL(origin).port);
-    ports = {
-      port: portOf(locker.publicOrigin),
-      proxyPort: portOf(locker.proxyOrigin),
-      oidcPort: portOf(locker.oidcOrigin),
-    };
+    ports = portsOf(locker);
     try {
       if (life === undefined) life = await Life.begin(`${what}@example.com`, locker, upstream);
       else await life.look(locker);
