@@ -1,4 +1,4 @@
-import type { Dispatch, Settlement } from "../vault/calls/gate.ts";
+import type { Dispatch, Settlement } from "../vault/calls/dispatch.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { Leash } from "./leash.ts";
 import { settleSoon } from "./settlements.ts";

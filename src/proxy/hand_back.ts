@@ -1,4 +1,4 @@
-import type { Dispatch } from "../vault/calls/gate.ts";
+import type { Dispatch } from "../vault/calls/dispatch.ts";
 import type { Config } from "../config.ts";
 import type { ProxyCall } from "./call.ts";
 import { carry } from "./carry.ts";

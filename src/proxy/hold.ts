@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { logFault, Problem } from "../problem.ts";
-import type { Dispatch } from "../vault/calls/gate.ts";
+import type { Dispatch } from "../vault/calls/dispatch.ts";
 
 /** A question that a person must answer first, and where. */
 type Approval = { id: string; url: string };

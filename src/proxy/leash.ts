@@ -1,6 +1,6 @@
 import { logFault } from "../problem.ts";
 import { CUT, UNKNOWN_LEASE, type Term } from "../vault/calls/leashes.ts";
-import type { Dispatch, Settlement } from "../vault/calls/gate.ts";
+import type { Dispatch, Settlement } from "../vault/calls/dispatch.ts";
 
 /** How a call learns that it must stop. */
 export type OnCut = (rule: string) => void;

@@ -1,7 +1,7 @@
 import { logFault, Problem } from "../problem.ts";
 import type { Config } from "../config.ts";
 import { ask } from "../vault/answer.ts";
-import type { Dispatch } from "../vault/calls/gate.ts";
+import type { Dispatch } from "../vault/calls/dispatch.ts";
 import type { UserVault } from "../vault/vault.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { inject } from "./inject.ts";

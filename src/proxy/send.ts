@@ -6,7 +6,7 @@ import { asProblem, Problem, problemResponse } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Origin } from "../vault/audit/audit.ts";
 import { isOurs } from "../vault/alerts/public_host.ts";
-import type { Ask, Dispatch } from "../vault/calls/gate.ts";
+import type { Ask, Dispatch } from "../vault/calls/dispatch.ts";
 import { ProxyCall } from "./call.ts";
 import { takeToken } from "./find_token.ts";
 import { guard, overridesMethod, refuseBrowsers, upstreamHeaders, valueOf, type HeaderLines } from "./headers.ts";
@@ -98,20 +98,9 @@ async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Prom
   const overridden = overridesMethod(headers, query);
   const upgrade = isUpgrade(lines);
   const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, upgrade, ...origin };
-  return carry({
-    config,
-    env,
-    ctx,
-    request,
-    asked,
-    headers,
-    query,
-    vault_id,
-    mac,
-    question,
-    body: request.body,
-    patience: PATIENCE,
-  });
+  const { body } = request;
+  const way = { config, env, ctx, request, asked, headers, query };
+  return carry({ ...way, vault_id, mac, question, body, patience: PATIENCE });
 }
 
 /**
@@ -134,22 +123,8 @@ export async function callFor(
   const { query, key, path } = asked;
   const question = { hash, key, method, path, overridden: overridesMethod(headers, query), ...origin };
   // What is read to a model is searched whole: it would go on to wherever the model's words go.
-  const scrubbed = true;
-  return carry({
-    config,
-    env,
-    ctx,
-    request,
-    asked,
-    headers,
-    query,
-    vault_id,
-    mac: hash,
-    question,
-    body,
-    scrubbed,
-    patience,
-  });
+  const way = { config, env, ctx, request, asked, headers, query, scrubbed: true };
+  return carry({ ...way, vault_id, mac: hash, question, body, patience });
 }
 
 async function carry(errand: Errand): Promise<Response> {

@@ -1,4 +1,4 @@
-import type { Settlement } from "../vault/calls/gate.ts";
+import type { Settlement } from "../vault/calls/dispatch.ts";
 import { ask } from "../vault/answer.ts";
 
 const WAIT_MS = 250;

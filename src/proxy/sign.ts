@@ -1,6 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 import { Problem } from "../problem.ts";
-import type { Dispatch } from "../vault/calls/gate.ts";
+import type { Dispatch } from "../vault/calls/dispatch.ts";
 
 /** The longest body that is read to be signed. S3's are streamed: its protocol allows to leave them out of the signature. */
 const SIGNED_BYTES = 10 * 1024 * 1024;

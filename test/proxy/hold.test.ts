@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { askFirst, contentDigest } from "../../src/proxy/hold.ts";
-import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();

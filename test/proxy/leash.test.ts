@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Leash } from "../../src/proxy/leash.ts";
 import { CUT } from "../../src/vault/calls/leashes.ts";
-import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 
 /** One end of a socket, as the runtime gives it, in a test's hands. */
 class FakeSocket {

@@ -1,6 +1,6 @@
 /** The router's end of a leash, in a test's hands. */
 import { CUT, type Term } from "../../src/vault/calls/leashes.ts";
-import type { Settlement } from "../../src/vault/calls/gate.ts";
+import type { Settlement } from "../../src/vault/calls/dispatch.ts";
 import { outbox, type Vault } from "./vault.ts";
 
 export type HeldLeash = {

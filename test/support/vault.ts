@@ -11,7 +11,7 @@ import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit/audit.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
-import type { Ask, Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Ask, Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Identity } from "../../src/vault/account/identities.ts";
 import type { ApiKey, NewKey } from "../../src/vault/keys/keys.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";

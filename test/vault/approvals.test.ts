@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Ask } from "../../src/vault/calls/gate.ts";
+import type { Ask } from "../../src/vault/calls/dispatch.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";
 import {
   type App,

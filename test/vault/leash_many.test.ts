@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import { cutFor, isHeld, openLeash, type HeldLeash } from "../support/leash.ts";
 import { type App, type Vault, authorize, evict, mintApp, newVault, sql, storeKey } from "../support/vault.ts";
 

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import { openLeash } from "../support/leash.ts";
 import {
   type App,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Settlement } from "../../src/vault/calls/gate.ts";
+import type { Settlement } from "../../src/vault/calls/dispatch.ts";
 import {
   type Vault,
   askFor,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Dispatch } from "../../src/vault/calls/gate.ts";
+import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Estimate } from "../../src/vault/calls/spending.ts";
 import {
   type App,

@@ -5,7 +5,7 @@ import type { ApiKey } from "../keys/keys.ts";
 import { actorOf } from "../tokens/actor.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Wish } from "./approvals.ts";
-import type { Ask } from "./gate.ts";
+import type { Ask } from "./dispatch.ts";
 
 const PATH_LIMIT = 512;
 const AGENT_LIMIT = 256;

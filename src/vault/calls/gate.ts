@@ -2,61 +2,22 @@ import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import type { Approvals, Wish } from "./approvals.ts";
 import { eventOf, wishOf } from "./call_event.ts";
-import type { Audit, Decision, Event, Origin, Outcome } from "../audit/audit.ts";
+import type { Audit, Decision, Event } from "../audit/audit.ts";
 import { slide } from "../tokens/caller.ts";
 import type { ConnectedKeys } from "../connections/connected_keys.ts";
 import type { ApiKey, Destination, Keys } from "../keys/keys.ts";
 import { judge, NO_KEY, type Call, type Check, type Denial, type Standing, type Verdict } from "../policy/judge.ts";
+import type { Ask, Dispatch, Settlement } from "./dispatch.ts";
 import { newLease, type Term } from "./leashes.ts";
 import type { Meters } from "./meters.ts";
 import type { Prices } from "./prices.ts";
 import type { Quota } from "../quota.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
-import type { Estimate, Metered, Spending } from "./spending.ts";
+import type { Spending } from "./spending.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Versions } from "../keys/versions.ts";
-
-/** What the router asks before it carries a call. `key` is null in direct mode; `path` is the upstream path as it came. */
-export type Ask = {
-  hash: string;
-  key: string | null;
-  method: string;
-  path: string;
-  overridden: boolean;
-  /** A digest of query and body: the router holds the call until a person has answered. */
-  content?: string | undefined;
-  /** The upstream has refused the key's new secret: ask for the one before, while its rotation overlaps. A use of its own. */
-  overlap?: boolean | undefined;
-  /** The upstream has refused this access token (by its serial): ask for a newer one. A use of its own. */
-  stale?: number | undefined;
-  /** It asks for a WebSocket. */
-  upgrade?: boolean | undefined;
-  /** What it may come to; asked for by `estimate_needed` where a budget pays. */
-  estimate?: Estimate | undefined;
-} & Origin;
-
-/** The vault's yes: where to send the call, with what, until when, and the lease that opens its leash. */
-export type Dispatch = {
-  request_id: string;
-  seq: number;
-  lease: string;
-  destination: Destination;
-  /** The path to send, below the base path. */
-  path: string;
-  secret: Secret;
-  scrub: boolean;
-  /** The version before may be asked for, should the upstream refuse this one. */
-  overlaps: boolean;
-  /** The access token's serial, where the call may be made once more with a newer one should the upstream refuse it. */
-  renews?: number | undefined;
-  /** A budget pays: the answer is to be read for what it took, of this model unless it says so itself. */
-  metered?: { model: string } | undefined;
-} & Term;
-
-/** How a carried call ended, told off the hot path, and what it took where a budget pays. */
-export type Settlement = { seq: number; metered?: Metered | undefined } & Outcome;
 
 /** What a gate works with: the vault's own parts. */
 export type Parts = {
@@ -157,21 +118,23 @@ export class Gate {
     if (billed && ask.estimate !== undefined)
       spending.reserve(seq, payers, { id: key.id, provider: key.destination.provider }, ask.estimate, now);
 
+    /** The call never left: nothing of it is charged. */
+    const takeBack = () => {
+      meters.giveBack(charges, now);
+      spending.release(seq);
+      if (yes !== undefined) approvals.giveBack(yes);
+    };
     const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
     const overtaken = epoch === this.#epoch ? undefined : this.#standing(token, key.id, { ...ask, path: path.raw });
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
-      meters.giveBack(charges, now);
-      spending.release(seq);
-      if (yes !== undefined) approvals.giveBack(yes);
+      takeBack();
       audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
       throw problemOf(overtaken, id);
     }
     if ("fault" in opened) {
-      meters.giveBack(charges, now);
-      spending.release(seq);
-      if (yes !== undefined) approvals.giveBack(yes);
+      takeBack();
       const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
       audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
       throw opened.fault;
