@@ -25,6 +25,29 @@ export function violations<Call extends CallSeen>(calls: readonly Call[], change
   });
 }
 
+/**
+ * Paths that reached the upstream and should not have: twice, or of a call that was refused. One that was let through and then cut
+ * may have arrived: a stop of something it hangs on was under way while it was.
+ */
+export function wronglyArrived<Call extends CallSeen & { path: string }>(
+  arrived: readonly string[],
+  calls: readonly Call[],
+  changes: readonly ChangeSeen[],
+  broken: readonly string[] = [],
+): string[] {
+  const may = new Set([
+    ...calls.filter((call) => call.passed || mayBeCut(call, changes)).map(({ path }) => path),
+    ...broken,
+  ]);
+  return arrived.filter((path) => !may.delete(path));
+}
+
+function mayBeCut({ subjects, began, ended }: CallSeen, changes: readonly ChangeSeen[]): boolean {
+  return changes.some(
+    ({ subject, stops, asked, answered }) => stops && subjects.includes(subject) && asked < ended && answered > began,
+  );
+}
+
 function mustBeRefused({ began, ended }: CallSeen, changes: readonly ChangeSeen[]): boolean {
   const last = lastAnsweredBefore(began, changes);
   if (last?.stops !== true) return false;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { personOf, signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { violations, type CallSeen, type ChangeSeen } from "./history.ts";
+import { violations, wronglyArrived, type CallSeen, type ChangeSeen } from "./history.ts";
 import { mintToken, portsOf, startLocker, storeKey, type Minted } from "./locker.ts";
 import { killRuntime } from "./runtime.ts";
 import { startUpstream } from "./upstream.ts";
@@ -34,7 +34,7 @@ export type Storm = {
   lost: string[];
   /** Calls that were let through although stopped, or refused although nothing stopped them, as the callers saw it. */
   violations: Call[];
-  /** Calls that reached the upstream although they were refused, or more than once. */
+  /** Calls that reached the upstream although they were refused and nobody can have cut them, or more than once. */
   arrived_wrongly: string[];
   /** Whether the chain of rows is whole. */
   chain_ok: boolean;
@@ -184,7 +184,6 @@ export async function storm({
 
     const rows = await patiently(() => everyRow(person));
     const arrived = upstream.seen.map(({ url }) => url.slice(1));
-    const may_arrive = new Set([...calls.filter(({ passed }) => passed).map(({ path }) => path), ...broken]);
     const { ok } = await patiently(() => person.api<{ ok: boolean }>("GET", "/v1/activity/verify"));
     return {
       calls: calls.length,
@@ -197,8 +196,7 @@ export async function storm({
         passed && (request_id === null || !rows.has(request_id)) ? [String(request_id)] : [],
       ),
       violations: violations(calls, changes),
-      // Each may arrive once: what has arrived may not do so again.
-      arrived_wrongly: arrived.filter((path) => !may_arrive.delete(path)),
+      arrived_wrongly: wronglyArrived(arrived, calls, changes, broken),
       chain_ok: ok,
     };
   } finally {
