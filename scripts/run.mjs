@@ -22,8 +22,8 @@ const COMMANDS = {
   soak: program("test/soak/soak.ts"),
   bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
   conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
-  check: needing({ types: true }, async (node) => Math.min(await check(node), 1)),
-  fix: needing({ types: true }, fix),
+  check: needing({ testPackages: true, types: true }, async (node) => Math.min(await check(node), 1)),
+  fix: needing({ testPackages: true, types: true }, fix),
   cli: async () => {
     const { bundleCli } = await import("./cli.mjs");
     console.log(await bundleCli());

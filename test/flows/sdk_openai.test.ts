@@ -7,6 +7,7 @@ import { snippetOf } from "../../src/dashboard/pages/tokens/code.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { spoiled } from "../support/spoiled.ts";
 
 const KEY = "sk-proj-8Zt1realOpenAiKey0451";
 
@@ -110,7 +111,7 @@ test("an upstream's refusal reaches the OpenAI SDK as the typed error it knows, 
 });
 
 test("our own refusal is one that the OpenAI SDK understands too", async () => {
-  const stranger = new OpenAI({ baseURL: client.baseURL, apiKey: `${token.slice(0, -1)}x`, maxRetries: 0 });
+  const stranger = new OpenAI({ baseURL: client.baseURL, apiKey: spoiled(token), maxRetries: 0 });
   await expect(stranger.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
   const nowhere = new OpenAI({ baseURL: `${locker.proxyOrigin}/v1/proxy/absent/v1`, apiKey: token, maxRetries: 0 });
   await expect(nowhere.models.list()).rejects.toMatchObject({

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { spoiled } from "../support/spoiled.ts";
 
 const KEY = "sk_live_51realStripeKey9QxZ";
 
@@ -93,7 +94,7 @@ test("a token that reaches two keys is refused in direct mode, and nothing is se
 });
 
 test("a call that we refuse never looks like a success to the Stripe SDK, which goes by the body alone", async () => {
-  const forged = stripe(`${one.slice(0, -1)}${one.endsWith("0") ? "1" : "0"}`);
+  const forged = stripe(spoiled(one));
   await expect(forged.customers.retrieve("cus_1")).rejects.toBeInstanceOf(Stripe.errors.StripeAuthenticationError);
 });
 

@@ -14,6 +14,7 @@ import {
   type Tokens,
 } from "../support/oauth.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { spoiled } from "../support/spoiled.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
@@ -103,7 +104,7 @@ describe("a refresh token", () => {
 
   it("that was never given is invalid_grant, and opens nothing as anything else", async () => {
     const one = await connected();
-    for (const refresh_token of ["nonsense", one.access_token, `${one.refresh_token?.slice(0, -1)}x`])
+    for (const refresh_token of ["nonsense", one.access_token, spoiled(one.refresh_token ?? "")])
       expect(await (await refresh({ ...one, refresh_token })).json()).toMatchObject({ error: "invalid_grant" });
     expect(await status(one.refresh_token ?? "")).toBe(401);
   });

@@ -29,9 +29,9 @@ export function violations<Call extends CallSeen>(calls: readonly Call[], change
  * Paths that reached the upstream and should not have: twice, or of a call that was refused. One that was let through and then cut
  * may have arrived: a stop of something it hangs on was under way while it was.
  */
-export function wronglyArrived<Call extends CallSeen & { path: string }>(
+export function wronglyArrived(
   arrived: readonly string[],
-  calls: readonly Call[],
+  calls: readonly (CallSeen & { path: string })[],
   changes: readonly ChangeSeen[],
   broken: readonly string[] = [],
 ): string[] {
