@@ -1,51 +1,39 @@
-import { Problem } from "../../problem.ts";
 import type { Audit } from "../audit/audit.ts";
-import { about, bindingOf, BY_VAULT, groundsOf, needsNobody, placementOf, reconnect, troubled } from "./connection.ts";
-import { ASKING, blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
-import { HeldTokens, type Access } from "./held_tokens.ts";
 import type { Jobs } from "../jobs.ts";
 import type { ApiKey, Keys } from "../keys/keys.ts";
-import { renewThrown } from "../keys/thrown_connection.ts";
-import { backoffMs, expiryOf, isDue, renewAt, waitOf, worthTrying } from "./renewal.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
-import { askForTokens, revokeToken, type Answered, type Granted, type Grounds } from "./token_endpoint.ts";
-import { Turns } from "../turns.ts";
+import { bindingOf, needsNobody, troubled } from "./connection.ts";
+import { ASKING, blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
+import { HeldTokens, type Access } from "./held_tokens.ts";
+import { worthTrying } from "./renewal.ts";
+import { grantIsGone, IDLE_RENEWAL_MS, LOOK_AFTER_MS, Renewals } from "./renewals.ts";
+import type { Answered, Grounds } from "./token_endpoint.ts";
 
 type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
 
-/** So many token endpoints are asked at a time, each for one key: of an object's six connections most stay free. */
-const AT_ONCE = 3;
 /** So long a caller waits. The asking itself goes on: an answer that comes later serves whoever calls then. */
 const CALLER_WAITS_MS = 10_000;
-/** When an asking is looked after by alarm: whoever fell meanwhile asks again while a provider may still forgive it. */
-const LOOK_AFTER_MS = 5_000;
-/** A grant that nobody uses is renewed now and then, since many providers let an idle one die. */
-const IDLE_RENEWAL_MS = 30 * 86_400_000;
-/** What a provider says of a refresh token that it does not take: a mended client changes nothing about that. */
-const GRANT_IS_GONE = new Set(["invalid_grant", "invalid_refresh_token", "bad_refresh_token", "token_revoked"]);
-/** The same, where the answer to an earlier asking was lost: most likely it had brought the successor. */
-const ANSWER_LOST = "answer_lost";
 
-/**
- * Keys that renew themselves. One renewal of a key at a time, recorded before it
- * asks; a new refresh token is durable before the old one is forgotten and before the new access token is used.
- */
+/** Keys that renew themselves: what they were granted, the access token for a call, and when it is renewed. */
 export class ConnectedKeys {
   readonly #parts: Parts;
   readonly #rows: ConnectionRows;
   readonly #tokens: HeldTokens;
-  readonly #under_way = new Map<string, Promise<void>>();
-  readonly #turns = new Turns(AT_ONCE);
+  readonly #renewals: Renewals;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#rows = new ConnectionRows(parts.sql);
     this.#tokens = new HeldTokens(parts);
+    this.#rows = new ConnectionRows(parts.sql, (key_id) => {
+      this.#tokens.forget(key_id);
+      parts.keys.changed();
+    });
+    this.#renewals = new Renewals(parts, this.#rows, this.#tokens);
   }
 
   /** Whatever was being asked when the object fell was answered to nobody, and is asked again at once. */
   wake(now: number): void {
-    const lost = this.#rows.loseAnswers([...this.#under_way.keys()]);
+    const lost = this.#rows.loseAnswers(this.#renewals.under_way);
     for (const key_id of lost) this.#rows.note(key_id, "interrupted", null, now);
     if (lost.length > 0) this.#parts.jobs.plan("renew", now);
   }
@@ -63,15 +51,15 @@ export class ConnectedKeys {
   atHand(key: ApiKey, stale: number | undefined): Access | undefined {
     const row = this.#rows.find(key.id);
     const access = this.#tokens.atHand(row);
-    return row === undefined || access === undefined || this.#isDue(key, row, stale) ? undefined : access;
+    return row === undefined || access === undefined || this.#renewals.isDue(key, row, stale) ? undefined : access;
   }
 
   /** A live access token: the one that is held, or a new one. `stale` is the serial of one that the upstream has refused. */
   async access(key: ApiKey, stale: number | undefined): Promise<Access> {
-    const row = this.#must(key);
-    if (row.sealed !== null && !this.#isDue(key, row, stale)) return this.#open(row);
+    const row = this.#renewals.must(key);
+    if (row.sealed !== null && !this.#renewals.isDue(key, row, stale)) return this.#open(row);
     try {
-      await withinReason(this.renew(key), key);
+      await withinReason(this.#renewals.renew(key), key);
     } catch (refused) {
       // A token that still lives will do while the provider is in trouble, unless it is the one that was refused.
       const held = this.#rows.find(key.id);
@@ -79,34 +67,18 @@ export class ConnectedKeys {
       if (!lives || held.serial === stale || held.state !== "connected") throw refused;
       return this.#open(held);
     }
-    return this.#open(this.#must(key));
+    return this.#open(this.#renewals.must(key));
   }
 
   /** May a call whose token the upstream refuses try once more with a new one? Not where this one was only just obtained. */
   mayRenew(key: ApiKey, serial: number): boolean {
     const row = this.#rows.find(key.id);
-    return row?.renewable === 1 && row.state === "connected" && this.#isDue(key, row, serial);
+    return row?.renewable === 1 && row.state === "connected" && this.#renewals.isDue(key, row, serial);
   }
 
-  /** Has a new access token from the provider. Whoever asks while it is under way waits for the same one. */
-  renew(key: ApiKey): Promise<void> {
-    let renewal = this.#under_way.get(key.id);
-    if (renewal === undefined) {
-      renewal = this.#renew(key).finally(() => this.#under_way.delete(key.id));
-      // Nobody may be waiting any more when it fails; its row tells of it.
-      renewal.catch(() => {});
-      this.#under_way.set(key.id, renewal);
-    }
-    return renewal;
-  }
-
-  /** Redeems the code that a person brought back; tokens that were held before are forgotten once the new ones are durable. */
-  async connect(key: ApiKey, grounds: Grounds & { by: "code" }, secret: Secret): Promise<Answered> {
-    const asked_at = Date.now();
-    const answered = await this.#ask(key, secret, grounds, asked_at);
-    if (answered.outcome === "granted")
-      await this.#store(key, this.#rows.find(key.id), { ...answered, asked_at, secret }, "connected");
-    return answered;
+  /** Redeems the code that a person brought back. */
+  connect(key: ApiKey, grounds: Grounds & { by: "code" }, secret: Secret): Promise<Answered> {
+    return this.#renewals.redeem(key, grounds, secret);
   }
 
   /**
@@ -119,14 +91,12 @@ export class ConnectedKeys {
     if (placement.in !== "oauth") return this.forget(key.id, undefined, now);
     const binding = bindingOf(key.destination);
     if (needsNobody(placement) || secret.refresh_token !== undefined) {
-      return this.#write(key.id, { ...blank(now), state: "ready", binding, serial: (row?.serial ?? 0) + 1 });
+      return this.#rows.write(key.id, { ...blank(now), state: "ready", binding, serial: (row?.serial ?? 0) + 1 });
     }
     if (row === undefined) return;
     if (row.binding !== binding) return this.forget(key.id, "goes elsewhere now", now);
-    const { trouble, sealed } = row;
-    const is_gone = trouble === ANSWER_LOST || GRANT_IS_GONE.has(trouble ?? "");
-    const mended = row.state === "reconnect_required" && !is_gone && sealed !== null;
-    this.#write(key.id, {
+    const mended = row.state === "reconnect_required" && !grantIsGone(row.trouble) && row.sealed !== null;
+    this.#rows.write(key.id, {
       ...row,
       ...(mended ? { state: "connected", expires_at: now, trouble: null } : {}),
       failures: 0,
@@ -136,11 +106,8 @@ export class ConnectedKeys {
 
   /** Forgets what was granted. */
   forget(key_id: string, detail: string | undefined, now: number): void {
-    const { keys } = this.#parts;
     if (this.#rows.find(key_id) === undefined) return;
     this.#rows.remove(key_id);
-    this.#tokens.forget(key_id);
-    keys.changed();
     this.#rows.note(key_id, "disconnected", detail ?? null, now);
   }
 
@@ -181,145 +148,15 @@ export class ConnectedKeys {
     for (const key_id of this.#rows.connected()) {
       const [key, row] = [keys.find(key_id), this.#rows.find(key_id)];
       if (key === undefined || row?.renewable !== 1 || key.paused_at !== null) continue;
-      if (this.#under_way.has(key_id)) {
+      if (this.#renewals.under_way.includes(key_id)) {
         jobs.plan("renew", now + LOOK_AFTER_MS);
         continue;
       }
       const used = (key.last_used_at ?? 0) > row.obtained_at || now - row.obtained_at >= IDLE_RENEWAL_MS;
-      const wanted = row.asking === ASKING.lost || (used && this.#isDue(key, row, undefined));
-      if (wanted && worthTrying(row.failures)) await this.renew(key).catch(() => {});
-      else this.#plan(key, row);
+      const wanted = row.asking === ASKING.lost || (used && this.#renewals.isDue(key, row, undefined));
+      if (wanted && worthTrying(row.failures)) await this.#renewals.renew(key).catch(() => {});
+      else this.#renewals.plan(key, row);
     }
-  }
-
-  async #renew(key: ApiKey): Promise<void> {
-    const { audit, sealer, keys, jobs } = this.#parts;
-    const now = Date.now();
-    const row = this.#must(key);
-    const wait = waitOf(row, now);
-    if (wait > 0) throw troubled(key, wait);
-    // Recorded before the client's secret leaves (DESIGN D2): the object's own fetch waits until this is durable.
-    const { seq } = audit.append({ ...BY_VAULT, action: "connection.renew", ...about(key) }, now);
-    this.#rows.setOut(key.id, now);
-    jobs.plan("renew", now + LOOK_AFTER_MS);
-    let answered: Answered | undefined;
-    try {
-      // What comes back must not be lost for want of a key to seal it with.
-      await sealer.ready();
-      const secret = sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version)));
-      const before = row.sealed === null ? secret.refresh_token : (await this.#tokens.open(row)).refresh_token;
-      const grounds = groundsOf(placementOf(key), before);
-      answered =
-        grounds === undefined
-          ? { outcome: "refused", error: "no_refresh_token" }
-          : await this.#ask(key, secret, grounds, now);
-      if (answered.outcome === "granted") {
-        // Without a new refresh token the one before goes on (RFC 6749 §6).
-        const { refresh_token = before } = answered;
-        await this.#store(key, row, { ...answered, refresh_token, asked_at: now, secret }, "renewed");
-      }
-    } catch (fault) {
-      this.#brokenOff(key.id, row, answered?.outcome === "granted" ? ASKING.lost : row.asking);
-      audit.settle(seq, { outcome: "failed", rule: "unavailable" }, Date.now());
-      throw fault;
-    }
-    if (answered.outcome === "granted") return audit.settle(seq, { outcome: "ok" }, Date.now());
-    audit.settle(seq, { outcome: "failed", rule: answered.error }, Date.now());
-    throw this.#failed(key, row, answered);
-  }
-
-  /** Two endpoints may be in trouble without holding up a third; one that is has no more than one question at a time. */
-  #ask(key: ApiKey, secret: Secret, grounds: Grounds, now: number): Promise<Answered> {
-    const placement = placementOf(key);
-    return this.#turns.take(new URL(placement.token_url).host, () => askForTokens(placement, secret, grounds, now));
-  }
-
-  /** Our own trouble kept it from being asked, or its answer from being kept. */
-  #brokenOff(key_id: string, before: Row, asking: Row["asking"]): void {
-    const row = this.#rows.find(key_id);
-    if (row?.serial === before.serial) this.#rows.write(key_id, { ...row, asking });
-  }
-
-  /** Old and new change places in one step, unless something else has happened to the connection meanwhile. */
-  async #store(
-    key: ApiKey,
-    row: Row | undefined,
-    granted: Granted & { asked_at: number; secret: Secret },
-    what: "connected" | "renewed",
-  ): Promise<void> {
-    const { sql, keys } = this.#parts;
-    const binding = bindingOf(key.destination);
-    const serial = (row?.serial ?? 0) + 1;
-    const { access_token, refresh_token, asked_at } = granted;
-    const sealed = await this.#tokens.seal({ key_id: key.id, serial, binding }, { access_token, refresh_token });
-    const now = Date.now();
-    const renewable = refresh_token !== undefined || needsNobody(placementOf(key));
-    const stored: Row = {
-      ...blank(now),
-      key_id: key.id,
-      state: "connected",
-      binding,
-      serial,
-      sealed,
-      expires_at: expiryOf(granted.expires_in_s, renewable, asked_at),
-      renewable: renewable ? 1 : 0,
-      scopes: granted.scopes ?? row?.scopes ?? null,
-      connected_at: what === "connected" ? now : (row?.connected_at ?? now),
-      renewals: what === "connected" ? 0 : (row?.renewals ?? 0) + 1,
-      asked_at,
-    };
-    const current = keys.find(key.id);
-    const held = this.#rows.find(key.id);
-    if (current === undefined || bindingOf(current.destination) !== binding || held?.serial !== row?.serial) {
-      // What its owner may want back must not come back with a refresh token that is spent.
-      if (current === undefined && row !== undefined && renewThrown(sql, row, stored)) return;
-      // Nothing is left here to revoke it by later. Where something is, it may be the very grant that goes on.
-      if (held === undefined) void revokeToken(placementOf(key), granted.secret, refresh_token ?? access_token);
-      throw new Problem("conflict", `${key.name} was changed meanwhile. Try again.`);
-    }
-    this.#write(key.id, stored);
-    this.#tokens.remember(key.id, { serial, secret: { secret: access_token } });
-    this.#rows.note(key.id, what, null, now);
-    this.#plan(key, stored);
-  }
-
-  #failed(key: ApiKey, row: Row, answered: Exclude<Answered, { outcome: "granted" }>): Problem {
-    const { audit } = this.#parts;
-    const now = Date.now();
-    const current = this.#rows.find(key.id);
-    if (current?.serial !== row.serial) return troubled(key, 1_000);
-    // Who needs no refresh token can lose none.
-    const may_lose = !needsNobody(placementOf(key));
-    const was_lost = may_lose && row.asking === ASKING.lost;
-    if (answered.outcome === "refused") {
-      const trouble = was_lost && GRANT_IS_GONE.has(answered.error) ? ANSWER_LOST : answered.error;
-      this.#write(key.id, { ...current, state: "reconnect_required", trouble, asking: ASKING.answered });
-      this.#rows.note(key.id, "reconnect_required", trouble, now);
-      const event = { ...BY_VAULT, action: "connection.lost", outcome: "ok", rule: trouble } as const;
-      audit.append({ ...event, ...about(key) }, now);
-      return reconnect(key);
-    }
-    const failures = current.failures + 1;
-    const wait = backoffMs(failures, answered.retry_after_s);
-    const asking = may_lose && (answered.lost || was_lost) ? ASKING.lost : ASKING.answered;
-    this.#write(key.id, { ...current, failures, retry_at: now + wait, trouble: answered.error, asking });
-    this.#rows.note(key.id, "failed", answered.error, now);
-    if (worthTrying(failures)) this.#parts.jobs.plan("renew", now + wait);
-    return troubled(key, wait);
-  }
-
-  #isDue(key: ApiKey, row: Row, stale: number | undefined): boolean {
-    // Without anything to renew it by, a token is used to its very end, and a refusal says nothing: it may be about the call.
-    if (row.renewable === 0) return row.expires_at !== null && row.expires_at <= Date.now();
-    return isDue(row, placementOf(key), stale === row.serial, Date.now());
-  }
-
-  #plan(key: ApiKey, row: Row): void {
-    if (row.renewable === 0) return;
-    const due = renewAt(row, placementOf(key));
-    const idle = row.obtained_at + IDLE_RENEWAL_MS;
-    const at = due === null || due < Date.now() ? idle : Math.min(due, idle);
-    if (at > Date.now()) this.#parts.jobs.plan("renew", at);
   }
 
   async #open(row: Row): Promise<Access> {
@@ -327,19 +164,6 @@ export class ConnectedKeys {
     const access = { serial: row.serial, secret: { secret: access_token } };
     if (this.#rows.find(row.key_id)?.serial === row.serial) this.#tokens.remember(row.key_id, access);
     return access;
-  }
-
-  #must(key: ApiKey): Row {
-    const row = this.#rows.find(key.id);
-    if (row === undefined || row.state === "reconnect_required" || row.binding !== bindingOf(key.destination))
-      throw reconnect(key);
-    return row;
-  }
-
-  #write(key_id: string, row: Omit<Row, "key_id">): void {
-    this.#rows.write(key_id, row);
-    this.#tokens.forget(key_id);
-    this.#parts.keys.changed();
   }
 }
 

@@ -39,9 +39,12 @@ const EVENTS_KEPT = 20;
 /** Tables `connection` and `connection_event`. */
 export class ConnectionRows {
   readonly #sql: SqlStorage;
+  readonly #changed: (key_id: string) => void;
 
-  constructor(sql: SqlStorage) {
+  /** `changed` is told of every connection that is written or removed: what is remembered of it elsewhere is no longer true. */
+  constructor(sql: SqlStorage, changed: (key_id: string) => void) {
     this.#sql = sql;
+    this.#changed = changed;
   }
 
   find(key_id: string): Row | undefined {
@@ -86,6 +89,7 @@ export class ConnectionRows {
       asking,
       asked_at,
     );
+    this.#changed(key_id);
   }
 
   /** The token endpoint is about to be asked. */
@@ -106,6 +110,7 @@ export class ConnectionRows {
 
   remove(key_id: string): void {
     this.#sql.exec("DELETE FROM connection WHERE key_id = ?", key_id);
+    this.#changed(key_id);
   }
 
   /** What has happened to a connection, newest first. */
