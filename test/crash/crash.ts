@@ -67,9 +67,9 @@ export async function crash({ cycles, seed, at_least = 0, say = () => {} }: Cras
       }
       locker = await startAgain(stateDir, ports);
       await life.look(locker);
-      const wrong = await twiceInD1(locker);
-      if (wrong > 0) life.violations.push(`${wrong} rows stand in D1 twice`);
-      const { violations, counts } = life;
+      const twice = await twiceInD1(locker);
+      const violations = [...life.violations, ...(twice > 0 ? [`${twice} rows stand in D1 twice`] : [])];
+      const { counts } = life;
       say(`seed ${seed} cycle ${cycle}: ${JSON.stringify(counts)}, killed after ${Math.round(wait_ms)} ms`);
       if (violations.length > 0) throw new Error(`seed ${seed}, cycle ${cycle}: ${violations.join("; ")}`);
     }
