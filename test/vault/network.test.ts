@@ -66,6 +66,36 @@ describe("a range of addresses", () => {
   });
 });
 
+describe("the network that an address belongs to", () => {
+  it.each([
+    ["192.0.2.77", "192.0.2.0/24"],
+    ["::ffff:192.0.2.77", "192.0.2.0/24"],
+    ["2001:db8:1:2:3::4", "2001:db8:1::/48"],
+    ["[2001:DB8:1:ffff::]", "2001:db8:1::/48"],
+    // What is none stands for itself: two of them are the same place only where they are the same text.
+    ["unknown", "unknown"],
+    ["192.0.2", "192.0.2"],
+    ["", ""],
+  ])("%s: %s", (ip, network) => {
+    expect(networkOf(ip)).toBe(network);
+  });
+});
+
+describe("one range and another", () => {
+  it.each([
+    ["192.0.2.0/25", "192.0.2.0/24", true],
+    ["192.0.2.0/24", "192.0.2.0/24", true],
+    ["192.0.2.0/24", "192.0.2.0/25", false],
+    ["192.0.3.0/25", "192.0.2.0/24", false],
+    ["192.0.2.0/24", "::/0", false],
+    ["::/0", "0.0.0.0/0", false],
+    ["::ffff:192.0.2.0/120", "192.0.0.0/16", true],
+    ["2001:db8:1::/48", "2001:db8::/32", true],
+  ])("%s lies in %s: %s", (inner, outer, lies) => {
+    expect(liesWithin(range(inner), range(outer))).toBe(lies);
+  });
+});
+
 describe("any range and any address", () => {
   const v4 = fc.tuple(fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }), fc.nat(32));
   const v6 = fc.tuple(fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 }), fc.nat(128));
