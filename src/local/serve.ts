@@ -33,6 +33,8 @@ export type ServeOptions = {
   objects?: string;
   /** Lets a test look into the objects' storage. */
   inspect?: boolean;
+  /** Where a debugger can look into the runtime; 0: any free port. Left out: nowhere. */
+  inspectorPort?: number;
   /** Hears what there is to say and what the Worker logs. */
   log?: (line: string) => void;
 };
@@ -139,6 +141,7 @@ async function boot([bundle, dashboard]: [string, string], state: State, options
       unsafeRuntimeEnv: runtimeMark(state.folder),
       cf: false,
       unsafeInspectDurableObjects: options.inspect ?? false,
+      ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       log: new NoOpLog(),
       handleStructuredLogs: ({ message }) => log(message),
     }),

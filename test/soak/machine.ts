@@ -4,12 +4,15 @@ import type { LocalLocker, ServeOptions } from "../../src/local/serve.ts";
 import { startProvider } from "../support/faults.ts";
 import { startLocker } from "../support/locker.ts";
 import { runtimesOf } from "../support/runtime.ts";
+import { heapOf, type Heap } from "./heap.ts";
 
 /** The product as a process: what it holds in memory, what it has worked, what it has written. Linux. */
 export type Machine = {
   locker: LocalLocker;
   /** Resident memory, MB. */
   memory: () => Promise<number>;
+  /** What is in use of it by isolates, once garbage is collected. */
+  heap: () => Promise<Heap>;
   /** CPU time since the start, ms. */
   cpu: () => Promise<number>;
   /** Bytes of a part of the storage. */
@@ -23,6 +26,7 @@ const TICK_MS = 10;
 export async function startMachine(options: ServeOptions = {}): Promise<Machine> {
   const provider = await startProvider("apilocker");
   const locker = await startLocker({
+    inspectorPort: 0,
     ...options,
     limits: { SIGN_IN_LIMIT: 1e6, REGISTER_LIMIT: 1e6, ...options.limits },
     vars: { OIDC_ISSUER: provider.origin, KEYS_LIMIT: "100000", CUSTOM_KEYS_LIMIT: "100000", ...options.vars },
@@ -32,6 +36,7 @@ export async function startMachine(options: ServeOptions = {}): Promise<Machine>
   return {
     locker,
     memory: async () => Number(/VmRSS:\s+(\d+)/.exec(await read("status"))?.[1]) / 1_024,
+    heap: async () => heapOf(await locker.miniflare.getInspectorURL()),
     cpu: async () => {
       const fields = (await read("stat")).replace(/^.*\) /, "").split(" ");
       return (Number(fields[11]) + Number(fields[12])) * TICK_MS;

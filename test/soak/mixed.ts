@@ -2,6 +2,7 @@ import { signIn, type Person } from "../../src/local/person.ts";
 import { mintToken, storeKey } from "../support/locker.ts";
 import { pick, randomOf, type Random } from "../support/random.ts";
 import { startUpstream } from "../support/upstream.ts";
+import type { Heap } from "./heap.ts";
 import { percentile, slope, startMachine, type Machine } from "./machine.ts";
 
 type Tenant = { person: Person; token: string; refresh_token: string; keys: number };
@@ -48,8 +49,12 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
       seen.set(name, (seen.get(name) ?? 0) + 1);
     }
   };
+  /** After each third. A leak shows here, whatever the runtime does with its memory. */
+  const heaps: Heap[] = [];
   const watcher = async () => {
+    const third_ms = (minutes * 60_000) / 3;
     while (Date.now() < end) {
+      if (Date.now() > end - third_ms * (2 - heaps.length)) heaps.push(await machine.heap());
       await new Promise((resolve) => setTimeout(resolve, WINDOW_MS));
       const window = {
         memory: await machine.memory(),
@@ -67,6 +72,7 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
   await Promise.all([watcher(), ...Array.from({ length: CALLERS }, caller)]);
   // The last rows travel to D1 within ten seconds.
   await new Promise((resolve) => setTimeout(resolve, 15_000));
+  heaps.push(await machine.heap());
   const after = { do: await machine.stored("do"), d1: await machine.stored("d1") };
   // The runtime lets its heap grow to some hundred megabytes before it tidies up: what counts is where it stays.
   const settled = windows.slice(-Math.ceil(windows.length / 3));
@@ -83,6 +89,10 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
   await Promise.all([machine.stop(), upstream.stop()]);
   const faults = [...seen].filter(([name]) => !EXPECTED.has(name));
   console.log(JSON.stringify(Object.fromEntries(seen)));
+  for (const [at, { product, stores }] of heaps.entries())
+    console.log(
+      `mixed: held after third ${at + 1}, garbage collected: ${product.toFixed(1)} MB by the product, ${stores.toFixed(1)} MB by what plays KV and D1`,
+    );
   console.log(
     `mixed: ${minutes} min, ${vaults} vaults, ${calls} calls; memory ${settled[0]?.memory.toFixed(0)} → ${settled.at(-1)?.memory.toFixed(0)} MB in the last third (${growth.toFixed(2)} MB/min); ` +
       `p50 ${percentile(
