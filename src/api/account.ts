@@ -8,6 +8,7 @@ import { paged, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
 import { wireTrust } from "./trusts.ts";
 import {
+  wireDeletedKey,
   wireDevice,
   wireGrant,
   wireIdentity,
@@ -15,6 +16,7 @@ import {
   wireMe,
   wireReceipt,
   wireSession,
+  wireSpend,
   wireTokenDetails,
 } from "./wire.ts";
 
@@ -57,6 +59,9 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
       alerts: held.alerts.map(toldAlert),
       alert_settings: held.alert_settings,
       webhooks: held.webhooks.map(wireWebhook),
+      deleted_keys: held.deleted_keys.map(wireDeletedKey),
+      prices: held.prices,
+      spend: held.spend.map(wireSpend),
       trusts: held.trusts.map((trust) => wireTrust(trust, configOf(env).public_origin, who.vault_id)),
     };
   },

@@ -24,6 +24,7 @@ export const deviceHandlers: Handlers<typeof DEVICE_OPERATIONS> = {
     let device: Device | undefined;
     if (body.name !== undefined) device = await ask(vault.renameDevice(who.caller, id, body.name));
     if (body.reveal !== undefined) device = await ask(vault.lockDevice(who.caller, id));
+    if (body.ask !== undefined) device = await ask(vault.askBeforeDevice(who.caller, id, body.ask));
     device ??= await ask(vault.getDevice(who.caller, id));
     return wireDevice(device, device.hash === who.caller.hash);
   },

@@ -10,7 +10,7 @@ import type { Secret } from "../vault/keys/sealer.ts";
 import { assertUsed, destinationOf } from "./destination.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
-import { wireKey, wireKeyDetails, wireKeyVersions, wireReceipt, wireTime } from "./wire.ts";
+import { wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersions, wireReceipt, wireTime } from "./wire.ts";
 
 const SECRET_BYTES = 64 * 1024;
 
@@ -105,11 +105,7 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
   listDeletedKeys: async ({ vault, who }) => ({
-    items: (await ask(vault.deletedKeys(who.caller))).map(({ deleted_at, until, ...key }) => ({
-      ...key,
-      deleted_at: wireTime(deleted_at),
-      until: wireTime(until),
-    })),
+    items: (await ask(vault.deletedKeys(who.caller))).map(wireDeletedKey),
   }),
   restoreKey: async ({ vault, who, param }) => wireKey(await ask(vault.restoreKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),

@@ -1,10 +1,10 @@
 import { ask } from "../vault/answer.ts";
 import type { Handlers } from "./operation.ts";
 import type { SPEND_OPERATIONS } from "./schema.ts";
+import { wireSpend } from "./wire.ts";
 
 const DAY_MS = 86_400_000;
 const SHOWN_DAYS = 31;
-const MILLIONTHS = 1_000_000;
 
 export const spendHandlers: Handlers<typeof SPEND_OPERATIONS> = {
   listSpend: async ({ vault, who, query }) => {
@@ -12,19 +12,7 @@ export const spendHandlers: Handlers<typeof SPEND_OPERATIONS> = {
     const to = until === undefined ? Math.floor(Date.now() / DAY_MS) : dayNumber(until);
     const from = since === undefined ? to - SHOWN_DAYS + 1 : dayNumber(since);
     const rows = await ask(vault.listSpend(who.caller, from, to, { token, key }));
-    const items = rows.map(({ day, token_id, key_id, model, calls, estimated, input, output, cached_input, cost }) => ({
-      day: new Date(day * DAY_MS).toISOString().slice(0, 10),
-      token: token_id,
-      key: key_id,
-      model,
-      calls,
-      estimated,
-      input_tokens: input,
-      output_tokens: output,
-      cached_input_tokens: cached_input,
-      usd: cost / MILLIONTHS,
-    }));
-    return { items, total_usd: rows.reduce((sum, { cost }) => sum + cost, 0) / MILLIONTHS };
+    return { items: rows.map(wireSpend), total_usd: rows.reduce((sum, { cost }) => sum + cost, 0) / 1_000_000 };
   },
   listPrices: async ({ vault, who }) => ({ items: await ask(vault.listPrices(who.caller)) }),
   setPrice: async ({ vault, who, body }) => ask(vault.setPrice(who.caller, body)),

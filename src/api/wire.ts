@@ -11,6 +11,8 @@ import type { LinkedIdentity } from "../vault/account/identities.ts";
 import type { Device as StoredDevice } from "../vault/tokens/devices.ts";
 import type { UsedVersion } from "../vault/keys/key_uses.ts";
 import type { ApiKey } from "../vault/keys/keys.ts";
+import type { SpendRow as StoredSpend } from "../vault/calls/spending.ts";
+import type { Thrown } from "../vault/keys/trash.ts";
 import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/tokens/manage_tokens.ts";
 import type { Token as StoredToken } from "../vault/tokens/token.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
@@ -21,6 +23,7 @@ import type {
   Device,
   Grant,
   Identity,
+  DeletedKey,
   Key,
   KeyDetails,
   KeyVersion,
@@ -28,6 +31,7 @@ import type {
   Receipt,
   RefreshedToken,
   Session,
+  SpendRow,
   Token,
   TokenDetails,
 } from "./schema.ts";
@@ -190,6 +194,28 @@ export function wireGrant(grant: GrantDetails): z.output<typeof Grant> {
   };
 }
 
+/** A key that a client has deleted. */
+export function wireDeletedKey({ deleted_at, until, ...key }: Thrown): z.output<typeof DeletedKey> {
+  return { ...key, deleted_at: wireTime(deleted_at), until: wireTime(until) };
+}
+
+/** What was spent in a day with a token, a key and a model. */
+export function wireSpend(row: StoredSpend): z.output<typeof SpendRow> {
+  const { model, calls, estimated } = row;
+  return {
+    day: new Date(row.day * 86_400_000).toISOString().slice(0, 10),
+    token: row.token_id,
+    key: row.key_id,
+    model,
+    calls,
+    estimated,
+    input_tokens: row.input,
+    output_tokens: row.output,
+    cached_input_tokens: row.cached_input,
+    usd: row.cost / 1_000_000,
+  };
+}
+
 export function wireSession(session: StoredToken, current: boolean): z.output<typeof Session> {
   const { id, name, seen_at, expires_at } = session;
   const signed_in_at = wireTime(session.signed_in_at ?? session.created_at);
@@ -211,6 +237,7 @@ export function wireDevice(device: StoredDevice, current: boolean): z.output<typ
     unlock_asked_at: optional(device.asked_at),
     keys: policy.keys && [...policy.keys],
     calls_a_minute: policy.rate?.per_minute,
+    ask: wireAsk(policy.ask),
     last_used_at: optional(device.last_used_at),
     uses,
     refused,

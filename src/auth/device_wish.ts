@@ -1,5 +1,6 @@
 import { Problem } from "../problem.ts";
 import { REVEAL_CHOICES, type RevealChoice } from "../vault/tokens/devices.ts";
+import { askIn } from "./ask_choice.ts";
 import type { Policy } from "../vault/policy/policy.ts";
 
 /** What a device says of itself. */
@@ -29,7 +30,11 @@ export function wishIn(fields: Fields, asks: DeviceNames): DeviceWish {
   return {
     name: plain(fields("name")[0] ?? "", NAME_LENGTH) || asks.name,
     platform: asks.platform,
-    policy: { ...(fields("reach")[0] === "all" ? {} : { keys: fields("key") }), ...rateIn(fields) },
+    policy: {
+      ...(fields("reach")[0] === "all" ? {} : { keys: fields("key") }),
+      ...rateIn(fields),
+      ask: askIn(fields("ask")[0]) ?? undefined,
+    },
     reveal: revealIn(fields),
   };
 }

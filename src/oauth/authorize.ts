@@ -5,9 +5,9 @@ import { configOf, type Config, type SignInProvider } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { AuthorizationRequest, ConsentDecision, ConsentPage } from "../vault/tokens/authorizations.ts";
-import type { AskRule } from "../vault/policy/policy.ts";
 import { SCOPES } from "../vault/policy/scopes.ts";
 import { readAuthorizationRequest, redirectOf } from "./authorization_request.ts";
+import { askIn } from "../auth/ask_choice.ts";
 import { deviceNames, wishIn } from "../auth/device_wish.ts";
 import { mustFindClient } from "./client.ts";
 import { isDocumentUrl } from "./client_document.ts";
@@ -37,13 +37,6 @@ const DURATIONS: Readonly<Record<string, number | null>> = {
   week: 7 * DAY_MS,
   month: 30 * DAY_MS,
   always: null,
-};
-
-/** Before which of its calls a person wants to be asked (DESIGN D14). */
-const ASKS: Readonly<Record<string, AskRule | null>> = {
-  never: null,
-  changes: { methods: ["POST", "PUT", "PATCH", "DELETE"] },
-  every: {},
 };
 
 /**
@@ -145,13 +138,11 @@ function decisionOf(form: Form): ConsentDecision {
   if (!Object.hasOwn(DURATIONS, lasts)) throw new Problem("invalid_request", "Choose how long.");
   const reach = form.must("reach");
   if (reach !== "all" && reach !== "chosen") throw new Problem("invalid_request", "Choose which keys.");
-  const ask = form.get("ask") ?? "never";
-  if (!Object.hasOwn(ASKS, ask)) throw new Problem("invalid_request", "Choose whether to be asked.");
   return {
     allow: true,
     scopes: SCOPES.filter((scope) => given.includes(scope)),
     keys: reach === "all" ? null : form.all("key"),
-    ask: ASKS[ask] ?? null,
+    ask: askIn(form.get("ask")),
     lasts_ms: DURATIONS[lasts] ?? null,
   };
 }

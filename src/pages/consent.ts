@@ -3,6 +3,7 @@ import type { Problem } from "../problem.ts";
 import type { AuthorizationRequest, ConsentPage } from "../vault/tokens/authorizations.ts";
 import type { Scope } from "../vault/policy/scopes.ts";
 import { leadingTo, page } from "./layout.ts";
+import { whenAsked } from "./when_asked.ts";
 
 /** Scopes in plain words. */
 const MEANING: Record<Scope, string> = {
@@ -11,18 +12,6 @@ const MEANING: Record<Scope, string> = {
   "vault:write": "Change things: add, rotate, pause and delete keys, make and revoke tokens.",
   "vault:reveal": "Ask to see a secret itself. You confirm each one on a page of ours.",
 };
-
-/** Whether they want to say yes to calls one by one (DESIGN D14). */
-const whenAsked = html`<p>
-  <label
-    >Before it calls a service
-    <select name="ask">
-      <option value="never" selected>it need not ask me</option>
-      <option value="changes">ask me first, unless it only reads</option>
-      <option value="every">ask me first, every time</option>
-    </select></label
-  >
-</p>`;
 
 /**
  * What a person is asked before a client is let in: who asks, where the answer goes, for what, with which keys and how long. Plain

@@ -2,6 +2,7 @@ import { html } from "hono/html";
 import { CALLS_A_MINUTE, MOST_A_MINUTE, NAME_LENGTH } from "../auth/device_wish.ts";
 import type { RevealChoice } from "../vault/tokens/devices.ts";
 import type { Markup } from "./layout.ts";
+import { whenAsked } from "./when_asked.ts";
 
 const REVEAL: Record<RevealChoice, string> = {
   none: "no",
@@ -33,7 +34,7 @@ export function deviceFacts(asks: { name: string; platform: string; ip: string; 
   </table>`;
 }
 
-/** What the person chooses: a name, the keys that the device may use, and whether it may see secrets. */
+/** What the person chooses: a name, the keys that the device may use, whether it asks first, and whether it may see secrets. */
 export function approvalFields({ name }: { name: string }, keys: readonly { id: string; name: string }[]): Markup {
   return html`<p>
       <label>Name<br /><input name="name" value="${name}" maxlength="${NAME_LENGTH}" /></label>
@@ -61,6 +62,7 @@ export function approvalFields({ name }: { name: string }, keys: readonly { id: 
         <input type="number" name="per_minute" value="${CALLS_A_MINUTE}" min="1" max="${MOST_A_MINUTE}"
       /></label>
     </p>
+    ${whenAsked}
     <p>
       <label
         >May it see secrets, of keys that are marked as revealable?

@@ -133,13 +133,15 @@ function countsOf(usage: Record<string, unknown>): Partial<Usage> {
   const written = number(usage.cache_creation_input_tokens);
   const google = [usage.candidatesTokenCount, usage.thoughtsTokenCount].map(number).filter((n) => n !== undefined);
   const plain = number(usage.prompt_tokens ?? usage.input_tokens ?? usage.promptTokenCount);
+  // Google counts what its own tools were answered beside the prompt.
+  const by_tools = number(usage.toolUsePromptTokenCount) ?? 0;
   const summed = google.length === 0 ? undefined : google.reduce((sum, n) => sum + n, 0);
   const output = number(usage.completion_tokens ?? usage.output_tokens) ?? summed;
   // Anthropic counts what its cache took beside the input, all others within it.
   const beside = (read ?? 0) + (written ?? 0);
   const embedding = plain !== undefined && output === undefined && "total_tokens" in usage ? { output: 0 } : {};
   return clean({
-    input: plain === undefined ? undefined : plain + beside,
+    input: plain === undefined ? undefined : plain + beside + by_tools,
     output,
     ...embedding,
     cached_input:

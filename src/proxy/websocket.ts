@@ -2,10 +2,8 @@ import type { ProxyCall } from "./call.ts";
 import { guard } from "./headers.ts";
 import type { Scrubber } from "./scrub.ts";
 import { Unanswered } from "./unanswered.ts";
+import { websocketCaps } from "./websocket_caps.ts";
 
-const MESSAGE_BYTES = 1024 * 1024;
-const BYTES_A_SECOND = 8 * 1024 * 1024;
-const BYTES_A_MINUTE = 64 * 1024 * 1024;
 /** Policy violation (RFC 6455 §7.4.1): a cap of CONTRACT §4 was passed. */
 const OVER_CAP = 1008;
 /** Try again later (RFC 6455's registry): the reader has said nothing for too long. */
@@ -114,13 +112,11 @@ function pump(
   ended: (code: number) => void,
 ): { bytes: number } {
   const count = { bytes: 0 };
-  const second = meter(1_000, BYTES_A_SECOND);
-  const minute = meter(60_000, BYTES_A_MINUTE);
+  const isWithin = websocketCaps();
   from.addEventListener("message", ({ data }) => {
     const size = typeof data === "string" ? Buffer.byteLength(data) : (data as ArrayBuffer).byteLength;
     count.bytes += size;
-    const now = Date.now();
-    if (size > MESSAGE_BYTES || !second(size, now) || !minute(size, now)) return overCap();
+    if (!isWithin(size, Date.now())) return overCap();
     if (to.readyState !== WebSocket.READY_STATE_OPEN) return;
     if (!unanswered.maySend(size)) return;
     if (scrubber === undefined) to.send(data as string | ArrayBuffer);
@@ -144,20 +140,6 @@ function goneOf(socket: WebSocket): Promise<void> {
     socket.addEventListener("close", () => resolve());
     socket.addEventListener("error", () => resolve());
   });
-}
-
-/** True while at most `limit` bytes were counted within a window of `span_ms`. */
-function meter(span_ms: number, limit: number): (size: number, now: number) => boolean {
-  let since = 0;
-  let sum = 0;
-  return (size, now) => {
-    if (now - since >= span_ms) {
-      since = now;
-      sum = 0;
-    }
-    sum += size;
-    return sum <= limit;
-  };
 }
 
 function close(socket: WebSocket, code: number, reason: string): void {

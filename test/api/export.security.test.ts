@@ -18,6 +18,8 @@ it("an export holds everything that an account has, and no secret of it", async 
   const rotating = await ada.api<Record<string, string>>("POST", "/v1/tokens", { name: "app", rotation: "daily" });
   const webhook = await ada.api<Record<string, string>>("POST", "/v1/webhooks", { url: "https://hooks.example.com/x" });
 
+  await ada.api("POST", "/v1/prices", { provider: "openai", model: "gpt-4o", input: 1, output: 2 });
+
   const answer = await ada.fetch("/v1/me/export");
   const text = await answer.text();
   const exported = JSON.parse(text) as Record<string, unknown>;
@@ -31,6 +33,10 @@ it("an export holds everything that an account has, and no secret of it", async 
     devices: [],
     grants: [],
     alerts: [],
+    trusts: [],
+    deleted_keys: [],
+    prices: [{ provider: "openai", model: "gpt-4o", input: 1, output: 2, own: true }],
+    spend: [],
   });
   expect(exported.alert_settings).toHaveProperty("refresh_reuse");
   const secrets = [SECRET, rotating.token, rotating.refresh_token, webhook.secret, ada.cookie];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { filesOf, foundIn } from "../support/canary.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
 import { connect, exchangeOf, registerClient, codeFor, tokenRequest } from "../support/oauth.ts";
 import { killRuntime } from "../support/runtime.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -43,6 +43,9 @@ it("after a life with every kind of secret, none is in any file, write-ahead log
     "a body": canary("body"),
     "a query": canary("query"),
     "a header": canary("header"),
+    "a prompt": canary("prompt"),
+    "a model's answer": canary("answer"),
+    "a body that was asked about": canary("asked"),
   };
   const custom = { provider: "custom", base_url: upstream.origin };
   const store = (body: object) => ada.api<{ id: string }>("POST", "/v1/keys", body);
@@ -91,6 +94,32 @@ it("after a life with every kind of secret, none is in any file, write-ahead log
   const spoiled = { ...exchangeOf(client, unused), code_verifier: "x".repeat(43) };
   await tell("a spoiled code", await tokenRequest(locker, spoiled));
 
+  // A model's call that a budget pays for is read for its counts, and one that a person must allow waits with its body.
+  await store({ name: "model", provider: "openai", secret: secrets["a key"], base_url: upstream.origin });
+  upstream.answerWith((_asked, answer) => {
+    const [content, usage] = [secrets["a model's answer"], { prompt_tokens: 30, completion_tokens: 20 }];
+    answer.writeHead(200, { "content-type": "application/json" });
+    answer.end(JSON.stringify({ model: "gpt-4o", choices: [{ message: { content } }], usage }));
+  });
+  const posted = async (key: string, policy: object, body: string) => {
+    const { token } = await mintToken(ada, policy);
+    const headers = { authorization: `Bearer ${token}` };
+    return fetch(`${locker.proxyOrigin}/v1/proxy/${key}/v1/chat/completions`, { method: "POST", headers, body });
+  };
+  const prompt = { model: "gpt-4o", max_tokens: 50, messages: [{ role: "user", content: secrets["a prompt"] }] };
+  expect(await (await posted("model", { spend: { usd_per_day: 1 } }, JSON.stringify(prompt))).text()).toContain(
+    "usage",
+  );
+  await eventually(async () => (await ada.api<{ total_usd: number }>("GET", "/v1/spend")).total_usd > 0);
+  const waiting = posted("k", { ask: {} }, String(secrets["a body that was asked about"]));
+  const question = await eventually(
+    async () => (await ada.api<{ items: { id: string }[] }>("GET", "/v1/approvals")).items[0],
+  );
+  await tell("a question", await ada.fetch(`/approvals/${question.id}`));
+  await ada.api("POST", `/v1/approvals/${question.id}`, { decision: "no" });
+  await tell("a call that was not allowed", await waiting);
+  upstream.answerWith((_asked, answer) => void answer.end("{}"));
+
   // Upstreams that say everything back, succeed, fail and break off.
   const call = (path: string, key = "k", init: RequestInit = {}) =>
     fetch(`${locker.proxyOrigin}/v1/proxy/${key}${path}?q=${encodeURIComponent(String(secrets["a query"]))}`, {
@@ -120,8 +149,8 @@ it("after a life with every kind of secret, none is in any file, write-ahead log
   await ada.api("POST", "/v1/keys/k/rotate", { secret: secrets["a rotated key"] });
   await (await call("/rotated")).text();
   await ada.api("DELETE", "/v1/keys/gone");
-  for (const path of ["/v1/keys", "/v1/keys/k", "/v1/tokens", "/v1/activity", "/v1/me", "/v1/me/export", "/v1/doctor"])
-    await tell(path, await ada.fetch(path));
+  const paths = ["keys", "keys/k", "tokens", "activity", "me", "me/export", "doctor", "spend", "approvals"];
+  for (const path of paths) await tell(path, await ada.fetch(`/v1/${path}`));
   for (const format of ["csv", "jsonl"]) await tell(format, await ada.fetch(`/v1/activity/export?format=${format}`));
 
   const tokens = {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { begin, newHolder, problemIn, type Holder } from "../support/holder.ts";
+import { signInDevice } from "../support/device.ts";
+import { begin, newHolder, problemIn, send, type Holder } from "../support/holder.ts";
 import { feedOf } from "../support/live.ts";
 import { activity, eventually, startLocker } from "../support/locker.ts";
+import { call as callTool } from "../support/mcp.ts";
 import { startUpstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -62,7 +64,9 @@ describe("a call that needs a yes", () => {
       ...vaultOf(holder),
       webSockets: "hibernate",
     });
-    expect((await waiting(holder.person, "/sleepy")).id).toBe(question.id);
+    // The connection slept with the vault: one that was lost would take a while to come back.
+    const { items } = await holder.person.api<{ items: Approval[] }>("GET", "/v1/approvals");
+    expect(items).toMatchObject([{ id: question.id, waiting: true }]);
     await answer(holder.person, question, "once");
     expect((await call).status).toBe(200);
   });
@@ -143,6 +147,22 @@ describe("a call that needs a yes", () => {
     await other.person.api("POST", "/v1/vault/freeze");
     expect((await frozen).status).toBe(423);
     expect([...holder.upstream.seen, ...other.upstream.seen]).toEqual([]);
+  });
+
+  it("is a device's too, by the proxy and by MCP, where its person has chosen so on the page that let it in", async () => {
+    const { person, upstream, base } = await asking({});
+    const laptop = await signInDevice(locker, person, { ask: "changes" });
+    expect(await person.api("GET", `/v1/devices/${laptop.id}`)).toMatchObject({ ask: { methods: expect.any(Array) } });
+    const headers = { authorization: `Bearer ${laptop.token}` };
+    expect((await send(`${base}/read`, { headers })).status).toBe(200);
+    const call = send(`${base}/write`, { method: "POST", headers });
+    await answer(person, await waiting(person, "/write"), "once");
+    expect((await call).status).toBe(200);
+    const client = { url: `${locker.publicOrigin}/v1/mcp`, token: laptop.token };
+    const used = callTool(client, "proxy_request", { key: "api", method: "POST", path: "/by-mcp" });
+    await answer(person, await waiting(person, "/by-mcp"), "no");
+    expect((await used).error).toMatchObject({ code: "policy_denied" });
+    expect(upstream.seen.map(({ url }) => url)).toEqual(["/read", "/write"]);
   });
 
   it("is asked about no more once somebody has said always, and the policy says so", async () => {

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { OPERATIONS, type Operation, type OperationId } from "../../src/api/schema.ts";
 import { signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
+import { formsIn, poll, startLogin, submit, typeCode, type Form } from "../support/device.ts";
 import { newHolder, opened, problemIn, type Holder } from "../support/holder.ts";
 import { feedOf } from "../support/live.ts";
 import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { codeFor, exchangeOf, registerClient, tokenRequest } from "../support/oauth.ts";
 
 type Receipt = { id: string; revoked_at: string; last_used_at?: string; streams_cut: number; in_flight: number };
 type Me = { account_id: string; frozen_at?: string; frozen_by?: string; session: { id: string } };
@@ -184,6 +186,24 @@ describe("freezing", () => {
     expect((await fresh.fetch(pathname)).status).toBe(423);
     await fresh.api("POST", "/v1/vault/unfreeze");
     expect((await fresh.fetch(pathname)).status).toBe(404);
+  });
+});
+
+describe("codes", () => {
+  it("of clients and devices that were let in but had not come for their tokens are void for good", async () => {
+    const person = await newPerson(locker);
+    const client = await registerClient(locker);
+    const { device_code, user_code } = await startLogin(locker);
+    const [approve] = formsIn(await (await typeCode(person, user_code)).text());
+    expect((await submit(person, approve as Form)).status).toBe(200);
+    const proof = await codeFor(person, client);
+    const { fresh } = await freeze(person);
+    await fresh.api("POST", "/v1/vault/unfreeze");
+    const exchanged = await tokenRequest(locker, exchangeOf(client, proof));
+    expect([exchanged.status, await exchanged.json()]).toMatchObject([400, { error: "invalid_grant" }]);
+    expect(await poll(locker, device_code)).toMatchObject({ status: 400, error: "invalid_grant" });
+    expect(await fresh.api("GET", "/v1/grants")).toMatchObject({ items: [] });
+    expect(await fresh.api("GET", "/v1/devices")).toMatchObject({ items: [] });
   });
 });
 

@@ -1,11 +1,14 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder, SECRET, type Holder } from "../support/holder.ts";
 import { startLocker } from "../support/locker.ts";
 import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
-import { acceptWebSockets, connect, type End } from "../support/websocket.ts";
+import { acceptWebSockets, connect, type Closed, type End } from "../support/websocket.ts";
 
 const MIB = 1024 * 1024;
+/** What compresses would lie in the network's buffers whole. */
+const NOISE = randomBytes(MIB);
 const CUT_WITHIN_MS = 3_000;
 
 let locker: LocalLocker;
@@ -204,7 +207,37 @@ test("a reader that says nothing is closed with 1013 when its vault's silent rea
   }
 });
 
+test("readers that take not even their close are dropped when what waits for them would pass the second bound; others are told and may still take it all", async () => {
+  const holder = await newHolder(locker);
+  const ends = [];
+  for (let at = 0; at < 9; at++) {
+    const end = await relayed(holder);
+    end.near.socket.pause();
+    ends.push(end);
+    await owe(end.far, 7);
+  }
+  // From the fifth on each makes room by the oldest, and with the fifth that has to go the four before it are too much.
+  const [dropped, told, open] = [ends.slice(0, 4), ends.slice(4, 5), ends.slice(5)];
+  for (const { near } of dropped) expect((await endOfStuck(near)).code).toBe(1006);
+  for (const { near } of told) {
+    near.socket.resume();
+    for (let at = 0; at < 7; at++) expect((await near.next()).bytes).toHaveLength(MIB);
+    expect((await near.closed).code).toBe(1013);
+  }
+  for (const { near, far } of open) {
+    near.socket.resume();
+    far.socket.send("still here");
+    while ((await near.next()).text !== "still here");
+  }
+});
+
+/** How a reader that does not read ends: only by writing it can notice that nobody is there any more. */
+async function endOfStuck({ socket, closed }: End): Promise<Closed> {
+  const knocking = setInterval(() => socket.ping(() => {}), 20);
+  return closed.finally(() => clearInterval(knocking));
+}
+
 /** Sends so many mebibytes, and waits until they have left. */
 async function owe({ socket }: End, mebibytes: number): Promise<void> {
-  for (let at = 0; at < mebibytes; at++) await new Promise((resolve) => socket.send(Buffer.alloc(MIB), resolve));
+  for (let at = 0; at < mebibytes; at++) await new Promise((resolve) => socket.send(NOISE, resolve));
 }

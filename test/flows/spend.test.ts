@@ -85,11 +85,14 @@ describe("a budget", () => {
 
   it("counts a stream that says what it took, and passes every chunk on as it comes", async () => {
     const { ada, openai } = await spender({ usd_per_month: 5 });
-    upstream.answerWith((_request, response) => {
+    const heard = Promise.withResolvers<void>();
+    upstream.answerWith(async (_request, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       const chunk = (more: object) =>
         `data: ${JSON.stringify({ id: "c", model: "gpt-4o", object: "chat.completion.chunk", choices: [], ...more })}\n\n`;
       response.write(chunk({ choices: [{ index: 0, delta: { content: "Hel" } }] }));
+      // The next is not sent before the first has arrived: somebody who waited for more would wait for ever.
+      await heard.promise;
       response.write(chunk({ choices: [{ index: 0, delta: { content: "lo" } }] }));
       response.end(
         `${chunk({ usage: { prompt_tokens: 2_000, completion_tokens: 500, total_tokens: 2_500 } })}data: [DONE]\n\n`,
@@ -101,7 +104,10 @@ describe("a budget", () => {
       messages: [{ role: "user", content: "Hi" }],
     });
     let text = "";
-    for await (const { choices } of stream) text += choices[0]?.delta.content ?? "";
+    for await (const { choices } of stream) {
+      text += choices[0]?.delta.content ?? "";
+      heard.resolve();
+    }
     expect(text).toBe("Hello");
     const { items } = await eventually(async () => ((await spent(ada)).items.length > 0 ? spent(ada) : undefined));
     expect(items).toMatchObject([{ model: "gpt-4o", calls: 1, estimated: 0, usd: 0.01 }]);

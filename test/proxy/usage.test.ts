@@ -98,14 +98,76 @@ const ANSWERS: Record<string, { type: string; body: string; usage: object }> = {
     ]),
     usage: { model: "asked-for", input: 4, output: 9, cached_input: 0, cache_write: 0 },
   },
+  Google: {
+    type: "application/json; charset=UTF-8",
+    body: JSON.stringify({
+      candidates: [{ content: { parts: [{ text: "Hi" }], role: "model" }, finishReason: "STOP" }],
+      usageMetadata: {
+        promptTokenCount: 11,
+        toolUsePromptTokenCount: 200,
+        candidatesTokenCount: 5,
+        thoughtsTokenCount: 20,
+        totalTokenCount: 236,
+      },
+      modelVersion: "gemini-2.5-pro",
+    }),
+    usage: { model: "gemini-2.5-pro", input: 211, output: 25, cached_input: 0, cache_write: 0 },
+  },
+  Mistral: {
+    type: "application/json",
+    body: JSON.stringify({
+      model: "mistral-small-latest",
+      choices: [{ index: 0, message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 16, total_tokens: 50, completion_tokens: 34 },
+    }),
+    usage: { model: "mistral-small-latest", input: 16, output: 34, cached_input: 0, cache_write: 0 },
+  },
+  "Mistral, streamed": {
+    type: "text/event-stream",
+    body:
+      event({ model: "mistral-small-latest", choices: [{ index: 0, delta: { content: "Hi" }, finish_reason: null }] }) +
+      event({
+        model: "mistral-small-latest",
+        choices: [{ index: 0, delta: { content: "" }, finish_reason: "stop" }],
+        usage: { prompt_tokens: 16, total_tokens: 50, completion_tokens: 34 },
+      }) +
+      "data: [DONE]\n\n",
+    usage: { model: "mistral-small-latest", input: 16, output: 34, cached_input: 0, cache_write: 0 },
+  },
+  Groq: {
+    type: "application/json",
+    body: JSON.stringify({
+      model: "llama-3.3-70b-versatile",
+      choices: [{ index: 0, message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }],
+      usage: { queue_time: 0.03, prompt_tokens: 18, prompt_time: 0.0006, completion_tokens: 556, total_tokens: 574 },
+      x_groq: { id: "req_01" },
+    }),
+    usage: { model: "llama-3.3-70b-versatile", input: 18, output: 556, cached_input: 0, cache_write: 0 },
+  },
   "Groq, streamed": {
     type: "text/event-stream",
-    body: event({
-      model: "llama-3.1-8b-instant",
-      choices: [],
-      x_groq: { usage: { prompt_tokens: 5, completion_tokens: 6 } },
-    }).replace("x_groq", "x_groq"),
+    body:
+      event({ model: "llama-3.1-8b-instant", choices: [{ delta: { content: "Hi" } }], x_groq: { id: "req_01" } }) +
+      event({
+        model: "llama-3.1-8b-instant",
+        choices: [{ delta: {}, finish_reason: "stop" }],
+        x_groq: { id: "req_01", usage: { prompt_tokens: 5, completion_tokens: 6, total_tokens: 11 } },
+      }) +
+      "data: [DONE]\n\n",
     usage: { model: "llama-3.1-8b-instant", input: 5, output: 6, cached_input: 0, cache_write: 0 },
+  },
+  "OpenRouter, streamed": {
+    type: "text/event-stream",
+    body:
+      ": OPENROUTER PROCESSING\n\n" +
+      event({ model: "anthropic/claude-sonnet-4", choices: [{ delta: { content: "Hi" } }] }) +
+      event({
+        model: "anthropic/claude-sonnet-4",
+        choices: [],
+        usage: { prompt_tokens: 10, completion_tokens: 4, total_tokens: 14, cost: 0.000_09, is_byok: false },
+      }) +
+      "data: [DONE]\n\n",
+    usage: { model: "anthropic/claude-sonnet-4", input: 10, output: 4, cached_input: 0, cache_write: 0, usd: 0.000_09 },
   },
   "OpenRouter, which says what it cost": {
     type: "application/json",

@@ -13,7 +13,7 @@ export type Login = {
 };
 
 /** What a person chooses on the page. */
-export type Choices = { reveal?: string; keys?: readonly string[]; name?: string; per_minute?: string };
+export type Choices = { reveal?: string; keys?: readonly string[]; name?: string; per_minute?: string; ask?: string };
 
 /** A device that is signed in. */
 export type SignedIn = {
@@ -79,10 +79,11 @@ function unescaped(text: string): string {
 }
 
 /** Fills in what the person chooses. */
-export function choose({ action, fields }: Form, { reveal, keys, name, per_minute }: Choices): Form {
+export function choose({ action, fields }: Form, { reveal, keys, name, per_minute, ask }: Choices): Form {
   const chosen = new URLSearchParams(fields);
   if (reveal !== undefined) chosen.set("reveal", reveal);
   if (name !== undefined) chosen.set("name", name);
+  if (ask !== undefined) chosen.set("ask", ask);
   if (per_minute !== undefined) chosen.set("per_minute", per_minute);
   if (keys !== undefined) {
     chosen.set("reach", "chosen");

@@ -6,6 +6,7 @@ import { ask } from "../../src/vault/answer.ts";
 import type { Origin } from "../../src/vault/audit/audit.ts";
 import { refresh } from "../../src/vault/tokens/refresh.ts";
 import type { Cadence } from "../../src/vault/tokens/rotation.ts";
+import type { Policy } from "../../src/vault/policy/policy.ts";
 import type { Scope } from "../../src/vault/policy/scopes.ts";
 import { held } from "../../src/vault/surface.ts";
 import { grantTo, inside, ORIGIN, outbox, type App, type Vault } from "./vault.ts";
@@ -16,7 +17,7 @@ export type Held = { token_id: string; token: string; refresh_token: string; exp
 export async function newRotating(
   { stub, ada }: Vault,
   rotation: Cadence = "hourly",
-  policy: { expires_at?: number } = {},
+  policy: Policy & { expires_at?: number } = {},
 ): Promise<Held> {
   const created = await ask(stub.createToken(ada, "app", policy, rotation));
   const { row, token, refresh_token = "", expires_at } = created;

@@ -212,6 +212,39 @@ describe("who may answer", () => {
   });
 });
 
+describe("a device that asks", () => {
+  it("asks for what it calls itself and for what it has made, and always is written into the device", async () => {
+    const { vault } = await asking();
+    const { device, app: laptop } = await signInDevice(vault, { policy: { ask: { methods: ["POST"] } } });
+    const { token, row } = await ask(vault.stub.createToken(device, "its own", {}));
+    const made = { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+    for (const app of [laptop, made]) {
+      await authorize(vault, app, "k");
+      expect(await refusalOf(held(vault, app, { method: "POST" }))).toBe("approval_required ask");
+    }
+    const its = await questionOf(held(vault, made, { method: "POST" }));
+    expect(await refusalOf(answer(vault, its, "once", device))).toBe("insufficient_scope");
+    await answer(vault, its, "always");
+    await evict(vault);
+    for (const app of [laptop, made]) await held(vault, app, { method: "POST" });
+    expect(await refusalOf(held(vault, laptop, { method: "POST", path: "/v1/others" }))).toBe("approval_required ask");
+    expect((await ask(vault.stub.getDevice(vault.ada, laptop.id))).policy.ask?.allowed).toHaveLength(1);
+  });
+
+  it("can be told to later, at once for what it has made too, and never to ask less", async () => {
+    const { vault } = await asking();
+    const { device, app: laptop } = await signInDevice(vault);
+    const { token, row } = await ask(vault.stub.createToken(device, "its own", {}));
+    const made = { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+    for (const app of [laptop, made]) await held(vault, app);
+    await ask(vault.stub.askBeforeDevice(vault.ada, laptop.id, {}));
+    for (const app of [laptop, made]) expect(await refusalOf(held(vault, app))).toBe("approval_required ask");
+    const less = ask(vault.stub.askBeforeDevice(vault.ada, laptop.id, { methods: ["POST"] }));
+    expect(await refusalOf(less)).toBe("invalid_request");
+    expect((await outbox(vault)).map(({ decision }) => decision.action)).toContain("device.ask_first");
+  });
+});
+
 describe("somebody who asks and asks", () => {
   it("has five questions open at most, and others may still ask", async () => {
     const { vault, app } = await asking();
@@ -230,5 +263,13 @@ describe("what is shown", () => {
     const [{ path } = { path: "" }] = await open(vault);
     expect(path).toMatch(/^[\x21-\x7e…]+$/u);
     expect(path.length).toBeLessThan(700);
+  });
+
+  it("is a name without what turns text around or hides", async () => {
+    const { vault } = await asking();
+    const { token, row } = await ask(vault.stub.createToken(vault.ada, "a\u202egnp\u200b\n.exe", { ask: {} }));
+    await questionOf(held(vault, { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash }));
+    const [question] = await open(vault);
+    expect(question?.actor.name).toBe("a\ufffdgnp\ufffd\ufffd.exe");
   });
 });

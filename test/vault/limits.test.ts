@@ -3,7 +3,9 @@ import { describe, expect, it, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
+import type { Policy } from "../../src/vault/policy/policy.ts";
 import { openLeash } from "../support/leash.ts";
+import { accessOf, newRotating, refreshWith } from "../support/refresh.ts";
 import {
   type App,
   type Vault,
@@ -11,9 +13,11 @@ import {
   calls,
   evict,
   mintApp,
+  newVault,
   refusalOf,
   runAlarm,
   sql,
+  storeKey,
   travel,
   vaultWithKey,
 } from "../support/vault.ts";
@@ -171,6 +175,27 @@ describe("max_concurrent", () => {
     await runAlarm(vault);
     expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
   });
+});
+
+it.each<[string, Policy]>([
+  ["max_uses", { max_uses: 4 }],
+  ["daily_quota", { daily_quota: 4 }],
+  ["rate", { rate: { per_minute: 4 } }],
+  ["max_concurrent", { max_concurrent: 4 }],
+])("%s counts on through rotations: old and new access tokens have one count between them", async (rule, policy) => {
+  vi.setSystemTime(Date.UTC(2027, 0, 5, 12));
+  const vault = await newVault();
+  await storeKey(vault, "k");
+  const first = await newRotating(vault, "hourly", policy);
+  expect((await burst(vault, accessOf(first), 2)).through).toHaveLength(2);
+  const second = await refreshWith(vault, first);
+  const bursts = await Promise.all([first, second].map((held) => burst(vault, accessOf(held), 5)));
+  expect(bursts.flatMap(({ through }) => through)).toHaveLength(2);
+  const third = await refreshWith(vault, second);
+  await evict(vault);
+  const { through, refused } = await burst(vault, accessOf(third), 5);
+  expect(through).toEqual([]);
+  expect(new Set(refused.map(({ extras }) => extras.rule))).toEqual(new Set([rule]));
 });
 
 it("of several limits that are reached, the one that lasts longest is named", async () => {

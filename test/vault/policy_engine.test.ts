@@ -26,7 +26,9 @@ import {
 type Call = { method: string; path: string; ip: string; country: string; key: string };
 type Use = { at: number; open: boolean };
 /** A token of the reference. `uses` are those let through, its children's too; `trial` those that its rules on trial let through. */
-type Model = { policy: Policy; parent: Model | undefined; uses: Use[]; trial: Use[] };
+type Model = { policy: Bounded; parent: Model | undefined; uses: Use[]; trial: Use[] };
+/** A policy as it is asked for, with the token's end. */
+type Bounded = Policy & { expires_at?: number | undefined };
 
 const WINDOWS = { per_second: 1_000, per_minute: 60_000 } as const;
 const DAY_MS = 86_400_000;
@@ -35,7 +37,12 @@ const GLOBS: Record<string, RegExp> = { "/a/*": /^\/a\/[^/]*$/, "/**": /^\//, "/
 
 const lineage = (model: Model): Model[] => [model, ...(model.parent === undefined ? [] : lineage(model.parent))];
 
-function placeRule({ ip_allow, countries, not_before }: Terms, { ip, country }: Call, now: number): string | undefined {
+function placeRule(
+  { expires_at, ip_allow, countries, not_before }: Bounded,
+  { ip, country }: Call,
+  now: number,
+): string | undefined {
+  if (expires_at !== undefined && now >= expires_at) return "expired";
   if (not_before !== undefined && now < not_before) return "not_before";
   if (ip_allow?.some((range) => ip.startsWith(NETWORKS[range] ?? "?")) === false) return "ip_allow";
   return countries?.includes(country) === false ? "countries" : undefined;
@@ -44,6 +51,11 @@ function placeRule({ ip_allow, countries, not_before }: Terms, { ip, country }: 
 function callRule({ methods, paths }: Terms, { method, path }: Call): string | undefined {
   if (methods?.includes(method) === false) return "methods";
   return paths?.some((glob) => GLOBS[glob]?.test(path)) === false ? "paths" : undefined;
+}
+
+function needsYes({ ask }: Terms, { method, path }: Call): boolean {
+  if (ask === undefined || ask.methods?.includes(method) === false) return false;
+  return ask.paths?.some((glob) => GLOBS[glob]?.test(path)) !== false;
 }
 
 /** The limits that refuse, each with how long it does. */
@@ -87,6 +99,7 @@ function expected(model: Model, call: Call, now: number): Expected {
     const [name, wait] = limit;
     return { rule: name, retry_after_s: wait === Infinity ? undefined : Math.max(1, Math.ceil(wait / 1_000)) };
   }
+  if (all.some(({ policy }) => needsYes(policy, call))) return { rule: "ask", retry_after_s: undefined };
   const tried = all.flatMap((one) => {
     const { warn } = one.policy;
     if (warn === undefined) return [];
@@ -94,7 +107,8 @@ function expected(model: Model, call: Call, now: number): Expected {
       placeRule(warn, call, now) ??
       (warn.keys?.includes(call.key) === false ? "keys" : undefined) ??
       callRule(warn, call) ??
-      longest(limitsReached(warn, one.trial, now))?.[0];
+      longest(limitsReached(warn, one.trial, now))?.[0] ??
+      (needsYes(warn, call) ? "ask" : undefined);
     return [{ one, refuses }];
   });
   const take = () => {
@@ -127,6 +141,8 @@ const terms = fc.record(
       fc.tuple(few, few).map(([per_second, per_minute]) => ({ per_second, per_minute })),
     ),
     max_concurrent: few,
+    expires_at: fc.constantFrom(T0 + 1_500, T0 + 100_000),
+    ask: fc.constantFrom({ methods: ["POST"] }, { paths: ["/b", "/a/*"] }, { methods: ["POST"], paths: ["/a/**"] }),
   },
   { requiredKeys: [], noNullPrototype: true },
 );
@@ -142,7 +158,7 @@ const policy = fc
     fc.oneof({ weight: 3, arbitrary: counting }, { weight: 2, arbitrary: terms }),
     fc.option(fc.oneof(counting, terms), { nil: undefined }),
   )
-  .map(([rules, warn]): Policy => ({ ...rules, warn }));
+  .map(([rules, warn]): Bounded => ({ ...rules, warn }));
 
 const call = fc.record({
   method: fc.constantFrom("GET", "GET", "POST"),
@@ -182,14 +198,14 @@ async function derive({ stub }: Vault, parent: App): Promise<App> {
 }
 
 /** Three tokens under policies of their own, and a child of each that has limits of its own as well. */
-async function begin(vault: Vault, policies: Policy[], ids: Record<string, string>): Promise<Running[]> {
+async function begin(vault: Vault, policies: Bounded[], ids: Record<string, string>): Promise<Running[]> {
   const named = (given: Terms) => ({ ...given, keys: given.keys?.map((name) => ids[name] as string) });
   const running: Running[] = [];
   for (const [index, each] of policies.slice(0, 3).entries()) {
     const app = await mintApp(vault);
     const below = await derive(vault, app);
     const limits = policies[index + 3] ?? {};
-    const tokens: [App, Policy][] = [
+    const tokens: [App, Bounded][] = [
       [app, { ...named(each), warn: each.warn && named(each.warn) }],
       // Only what it counts: a child is never wider, and that is another test's matter.
       [

@@ -4,6 +4,7 @@ import { readSecret, secretOf } from "../../src/crypto/lineage.ts";
 import { configOf } from "../../src/config.ts";
 import { mintToken, verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
+import type { Cadence } from "../../src/vault/tokens/rotation.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
   accessOf,
@@ -31,7 +32,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const ELSEWHERE = { ip: "203.0.113.9" };
 
-async function withRotating(rotation: "hourly" | "daily" = "daily"): Promise<{ vault: Vault; first: Held }> {
+async function withRotating(rotation: Cadence = "daily"): Promise<{ vault: Vault; first: Held }> {
   const vault = await newVault();
   await storeKey(vault, "k");
   return { vault, first: await newRotating(vault, rotation) };
@@ -315,6 +316,29 @@ describe("an OAuth grant", () => {
     await refreshAs(vault, "cli_a", other);
     await refreshWith(vault, app);
     expect(await refreshRows(vault)).toContain("refresh.reuse refused other_client");
+  });
+});
+
+describe("a cadence", () => {
+  it.each<[Cadence, number]>([
+    ["hourly", 1],
+    ["daily", 24],
+    ["weekly", 7 * 24],
+    ["monthly", 30 * 24],
+  ])("%s is how long an access token lives, and twice that how long it may be left", async (cadence, hours) => {
+    vi.setSystemTime(1_800_000_000_000);
+    const { vault, first } = await withRotating(cadence);
+    expect(first.expires_at - Date.now()).toBe(hours * HOUR_MS);
+    travel(hours * HOUR_MS - 1_000);
+    await use(vault, first);
+    travel(1_000);
+    expect(await refusalOf(use(vault, first))).toBe("invalid_token expired");
+    travel(hours * HOUR_MS - 1_000);
+    const second = await refreshWith(vault, first);
+    expect(second.expires_at - Date.now()).toBe(hours * HOUR_MS);
+    await use(vault, second);
+    travel(2 * hours * HOUR_MS + 1_000);
+    expect(await refused(vault, second)).toBe("invalid_token expired");
   });
 });
 

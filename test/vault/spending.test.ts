@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Estimate } from "../../src/vault/calls/spending.ts";
+import { accessOf, newRotating, refreshWith, type Held } from "../support/refresh.ts";
 import {
   type App,
   type Vault,
@@ -144,6 +145,24 @@ describe("a budget", () => {
     travel(3_600_000);
     await settle(vault, await call(50), 50);
     expect(await total(vault)).toBe(1_500);
+  });
+
+  it("belongs to the token through its rotations, what is still under way too", async () => {
+    const { vault } = await spender(1);
+    const first = await newRotating(vault, "hourly", { spend: { usd_per_day: 0.01 } });
+    const call = (held: Held, most: number) =>
+      authorize(vault, accessOf(held), "k", { method: "POST", estimate: estimate(most) });
+    const under_way = await call(first, 400);
+    const second = await refreshWith(vault, first);
+    await settle(vault, await call(second, 500), 500);
+    expect(await refusalOf(call(second, 101))).toBe("rate_limited spend");
+    const third = await refreshWith(vault, second);
+    await evict(vault);
+    expect(await refusalOf(call(third, 101))).toBe("rate_limited spend");
+    await settle(vault, await call(third, 100), 100);
+    await settle(vault, under_way, 400);
+    expect(await refusalOf(call(third, 1))).toBe("rate_limited spend");
+    expect(await total(vault)).toBe(10_000);
   });
 
   it("is not charged for a call whose secret never left", async () => {

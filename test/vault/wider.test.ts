@@ -81,6 +81,10 @@ const bounds: fc.Arbitrary<Policy & Bounds> = fc.record(
       { requiredKeys: [] },
     ),
     allow_credential_endpoints: fc.boolean(),
+    ask: fc.record(
+      { methods: some(["GET", "POST", "PUT"]), paths: fc.array(glob, { minLength: 1, maxLength: 2 }) },
+      { requiredKeys: [] },
+    ),
   },
   { requiredKeys: [] },
 );
@@ -109,7 +113,7 @@ function holder(id: string, { expires_at = null, ...policy }: Policy & Bounds): 
   return { token, rules: readPolicy(policy) };
 }
 
-/** Does this policy by itself let the call through, counts aside? */
+/** Does this policy by itself let the call through without anybody's yes, counts aside? */
 function allows(policy: Policy & Bounds, { key: id, provider, at, ...call }: Asked): boolean {
   const destination = {
     provider,

@@ -4,7 +4,8 @@ import { Alert, AlertSettings } from "./alerts.ts";
 import { Placement } from "./destination.ts";
 import { Device } from "./devices.ts";
 import { Grant } from "./grants.ts";
-import { KeyDetails } from "./keys.ts";
+import { DeletedKey, KeyDetails } from "./keys.ts";
+import { Price, SpendRow } from "./spend.ts";
 import { TokenDetails } from "./tokens.ts";
 import { Webhook } from "./webhooks.ts";
 import { Trust } from "./trusts.ts";
@@ -73,6 +74,9 @@ export const Export = z.object({
   alert_settings: AlertSettings,
   webhooks: z.array(Webhook),
   trusts: z.array(Trust),
+  deleted_keys: z.array(DeletedKey),
+  prices: z.array(Price).meta({ description: "Those that were set by hand, over the catalog's" }),
+  spend: z.array(SpendRow),
 });
 
 export const Finding = z.object({

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Ask, StoredAsk } from "./policy.ts";
 import { Token } from "./tokens.ts";
 import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 
@@ -15,6 +16,7 @@ export const Device = z.object({
   unlock_asked_at: time.optional().meta({ description: "Asks to be shown secrets, and nobody has answered yet" }),
   keys: z.array(z.string()).optional().meta({ description: "Ids of the keys it may use; absent: every key" }),
   calls_a_minute: z.int().optional().meta({ description: "How often it may call; absent: as often as it likes" }),
+  ask: StoredAsk.optional().meta({ description: "Calls that need a person's yes first; absent: none" }),
   last_used_at: time.optional(),
   uses: z.int(),
   refused: z.int(),
@@ -23,6 +25,7 @@ export const Device = z.object({
 export const DevicePatch = z.strictObject({
   name: text(100).optional(),
   reveal: z.literal("none").optional().meta({ description: "Show it no more secrets" }),
+  ask: Ask.optional().meta({ description: "Calls that need a person's yes first; never fewer than before" }),
 });
 
 export const Unlock = z.object({
@@ -54,7 +57,7 @@ export const DEVICE_OPERATIONS = {
   changeDevice: {
     method: "patch",
     path: "/devices/{id}",
-    summary: "Rename a device, or show it no more secrets",
+    summary: "Rename a device, show it no more secrets, or be asked before its calls",
     may: PEOPLE,
     body: DevicePatch,
     answer: Device,

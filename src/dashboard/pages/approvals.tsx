@@ -22,7 +22,10 @@ const LONGER: readonly (readonly [Decision, string])[] = [
   ["always", "always"],
 ];
 
-/** Calls that wait for a person. What is shown is what will be sent, worked out by us and not by who asks. */
+/**
+ * Calls that wait for a person. The host comes from the key and is told in our words; what the program writes stands in a box that
+ * says so, as it does on the page without script (SECURITY S21).
+ */
 export function Approvals(): ReactNode {
   const open = useAnswer("GET /approvals", {}, { every_ms: useTail(ASKED_EVERY_MS) });
   return (
@@ -59,10 +62,11 @@ function Question({ of }: { of: Approval }): ReactNode {
   const { actor, key } = of;
   return (
     <Card
-      title={
-        <span className="row">
-          {actor.name} asks <When at={of.asked_at} />
-        </span>
+      title={<span className="destination">{of.host}</span>}
+      lead={
+        <>
+          A program wants to call it with your key, and asked <When at={of.asked_at} />.
+        </>
       }
       actions={
         of.decision !== undefined ? (
@@ -74,24 +78,27 @@ function Question({ of }: { of: Approval }): ReactNode {
         )
       }
     >
-      <p className="destination">
-        {of.method} {of.host}
-        {of.path}
+      <figure className="asked">
+        <figcaption>What the program asks for. Nothing in this box was written by API Locker.</figcaption>
+        <Facts
+          of={[
+            ["Call", <bdi key="call" className="destination">{`${of.method} ${of.path}`}</bdi>],
+            ["Token", <bdi key="token">{actor.name}</bdi>],
+            [
+              "Key",
+              <Link key="key" className="link" href={`/keys/${key.id}`}>
+                {key.name}
+              </Link>,
+            ],
+            ["From", of.country === "XX" ? of.ip : `${of.ip} (${of.country})`],
+          ]}
+        />
+      </figure>
+      <p className="muted">
+        The question ends <When at={of.expires_at} />.
       </p>
-      <Facts
-        of={[
-          [
-            "With the key",
-            <Link key="key" className="link" href={`/keys/${key.id}`}>
-              {key.name}
-            </Link>,
-          ],
-          ["From", of.country === "XX" ? of.ip : `${of.ip} (${of.country})`],
-          ["The question ends", <When key="end" at={of.expires_at} />],
-        ]}
-      />
       {of.decision === undefined ? (
-        <div className="answers" role="group" aria-label={`Answer to ${actor.name}`}>
+        <div className="answers" role="group" aria-label={`Answer about ${of.host}`}>
           <Button variant="primary" disabled={answer.isPending} onClick={() => decide("once")}>
             Allow once
           </Button>

@@ -2,8 +2,9 @@ import type { Device } from "../tokens/devices.ts";
 import { accountIdOf, accountNameOf } from "./account.ts";
 import type { Alert, AlertSetting } from "../alerts/alerts.ts";
 import type { AlertKind } from "../alerts/kinds.ts";
+import type { KnownPrice } from "../calls/prices.ts";
+import type { SpendRow } from "../calls/spending.ts";
 import { keyDetails, type KeyDetails } from "../keys/change_keys.ts";
-
 import { listGrants, type GrantDetails } from "../tokens/manage_grants.ts";
 import {
   withGenerations,
@@ -17,6 +18,7 @@ import type { LinkedIdentity } from "./identities.ts";
 import type { ApiKey } from "../keys/keys.ts";
 import { listDevices } from "../tokens/manage_devices.ts";
 import type { Parts } from "../parts.ts";
+import { thrown, type Thrown } from "../keys/trash.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Trust } from "../tokens/trusts.ts";
 
@@ -40,6 +42,11 @@ export type Holdings = Omit<Inventory, "keys" | "tokens"> & {
   alerts: Alert[];
   alert_settings: Record<AlertKind, AlertSetting>;
   webhooks: Webhook[];
+  /** Those that a client has deleted and that may be brought back. */
+  deleted_keys: Thrown[];
+  /** Those that were set by hand, over the catalog's. */
+  prices: KnownPrice[];
+  spend: SpendRow[];
 };
 
 const EVERYTHING = 100_000;
@@ -71,5 +78,8 @@ export function holdings(parts: Parts): Holdings {
     alerts: parts.alerts.list(undefined, EVERYTHING, {}),
     alert_settings: parts.alerts.settings(),
     webhooks: parts.webhooks.list(),
+    deleted_keys: thrown(parts.sql, Date.now()),
+    prices: parts.prices.own(),
+    spend: parts.spending.list(0, EVERYTHING, {}),
   };
 }

@@ -28,7 +28,8 @@ export function toldQuestion({ approvals, leashes }: Parts, question: Question):
   return {
     id,
     url: approvals.urlOf(id),
-    actor: { id: actor, name: token_name },
+    // A program may have chosen it: nothing in it turns the text around it, or hides.
+    actor: { id: actor, name: token_name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd") },
     key: { id: key_id, name: key_name },
     method,
     host,

@@ -24,7 +24,7 @@ export class Prices {
 
   /** All prices that count, by provider and model. */
   list(): KnownPrice[] {
-    const providers = [...PRICES, ...this.#own()].map(({ provider }) => provider);
+    const providers = [...PRICES, ...this.own()].map(({ provider }) => provider);
     return [...new Set(providers)].sort().flatMap((provider) => this.#for(provider));
   }
 
@@ -73,14 +73,15 @@ export class Prices {
   }
 
   #for(provider: string): KnownPrice[] {
-    const own = this.#own(provider);
+    const own = this.own(provider);
     const set = new Set(own.map(({ model }) => model));
     const listed = PRICES.filter((price) => price.provider === provider && !set.has(price.model));
     const all = [...own, ...listed.map((price) => ({ ...price, as_of: PRICES_AS_OF, own: false }))];
     return all.sort((a, b) => a.model.localeCompare(b.model));
   }
 
-  #own(provider: string | null = null): KnownPrice[] {
+  /** Those that a person has set. */
+  own(provider: string | null = null): KnownPrice[] {
     type Stored = Omit<Price, "cached_input" | "cache_write"> & {
       cached_input: number | null;
       cache_write: number | null;

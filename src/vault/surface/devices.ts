@@ -8,6 +8,7 @@ import {
   answerDevice,
   answerSignIn,
   approveDevice,
+  askBeforeDevice,
   askingDevice,
   askToUnlock,
   device,
@@ -19,6 +20,7 @@ import {
   type Showing,
 } from "../tokens/manage_devices.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
+import type { AskRule } from "../policy/policy.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, forCaller, live, read, stop } from "../surface.ts";
 import type { Token } from "../tokens/token.ts";
@@ -44,6 +46,10 @@ export abstract class DeviceSurface extends GrantSurface {
 
   lockDevice(caller: Caller, id: string): Promise<Answer<Device>> {
     return this[stop](caller, (parts) => lockDevice(parts, caller, id));
+  }
+
+  askBeforeDevice(caller: Caller, id: string, rule: AskRule): Promise<Answer<Device>> {
+    return this[stop](caller, (parts) => askBeforeDevice(parts, caller, id, rule));
   }
 
   giveDeviceBack(caller: Caller, id: string): Promise<Answer<Device>> {

@@ -9,7 +9,6 @@ import type { Token } from "./token.ts";
 import type { Tokens } from "./tokens.ts";
 
 /**
-/**
  * Who may call an operation. `session_recent`: a person who signed in at most ten minutes ago (SECURITY S3); `refresh`: whoever
  * holds an app token's refresh token; `oauth:…`: a client whose grant has that scope.
  */

@@ -7,7 +7,7 @@ import type { CreatedToken } from "./manage_tokens.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Policy } from "../policy/policy.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
-import { DEPTH_LIMIT } from "./tokens.ts";
+import { DEPTH_LIMIT } from "./lineage.ts";
 import { widerFields, type Bounds } from "../policy/wider.ts";
 
 /** Children that one token may have alive: what an app makes, its owner must still be able to look through. */

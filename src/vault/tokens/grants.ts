@@ -203,9 +203,9 @@ export function policyUnder(grant: Grant, { scopes = grant.scopes }: Policy): Po
   };
 }
 
-/** What a grant says of all calls under it, where its person wants to be asked; of everything else its tokens' own policies speak. */
-export function askOf({ keys, ask }: Grant): Policy | undefined {
-  return ask === null ? undefined : { keys: keys ?? undefined, ask, allow_credential_endpoints: true };
+/** What is said of all calls under a grant or a device by a person who wants to be asked; of all else its tokens' own policies speak. */
+export function askOf(keys: readonly string[] | null, ask: AskRule): Policy {
+  return { keys: keys ?? undefined, ask, allow_credential_endpoints: true };
 }
 
 /** What an app token that was minted under a grant may do: its own policy, with the grant's keys at most. */

@@ -10,7 +10,9 @@ import { giveBack } from "./give_back.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { withUses } from "./manage_tokens.ts";
 import { cut, record, type Parts } from "../parts.ts";
+import type { AskRule } from "../policy/policy.ts";
 import { isWithin } from "../policy/reach.ts";
+import { asksLess } from "../policy/wider.ts";
 
 /** What a device may call with its own token unless something else was chosen (CONTRACT §3). */
 const CALLS = { per_minute: 60 };
@@ -139,6 +141,23 @@ export function renameDevice(parts: Parts, caller: Caller, id: string, name: str
   device(parts, id);
   parts.tokens.rename(id, name);
   record(parts, by, caller, "device.rename", { subject: id });
+  return device(parts, id);
+}
+
+/** From now on a person is asked before these calls of a device and of what it has made; never before fewer than until now. */
+export function askBeforeDevice(parts: Parts, caller: Caller, id: string, rule: AskRule): Device {
+  const { tokens, gate } = parts;
+  const by = recognise(tokens, caller, Date.now(), "stop");
+  const { name, policy, expires_at } = device(parts, id);
+  // To what somebody has said always stays allowed.
+  const ask = { ...rule, allowed: policy.ask?.allowed };
+  if (policy.ask !== undefined && asksLess(policy.ask, ask))
+    throw new Problem("invalid_request", "A device can only be made to ask more; to ask less it must be let in anew.", {
+      errors: [{ field: "ask", rule: "must not ask less than it does" }],
+    });
+  tokens.change(id, { name, policy: { ...policy, ask }, expires_at });
+  gate.bump();
+  record(parts, by, caller, "device.ask_first", { subject: id });
   return device(parts, id);
 }
 

@@ -1,13 +1,14 @@
 import { ulid } from "ulid";
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
-import { askOf, policyUnder, policyWithin, type Grants } from "./grants.ts";
+import type { Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "../account/frozen.ts";
 import type { Holder } from "../policy/judge.ts";
 import type { AllowedCall, Policy } from "../policy/policy.ts";
-import { allowing, readPolicy, type Rules } from "../policy/rules.ts";
+import { allowing } from "../policy/rules.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
 import { Accesses, type Access, type StoredAccess } from "./accesses.ts";
+import { earlier, isUnder, Lineage } from "./lineage.ts";
 import { Remembered } from "./remembered.ts";
 import type { NewToken, Token } from "./token.ts";
 
@@ -16,8 +17,6 @@ const TOKENS_LIMIT = 1_000;
 const SESSIONS_LIMIT = 50;
 const DEVICES_LIMIT = 100;
 const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
-/** So many tokens may stand between a token and the one that a person made. */
-export const DEPTH_LIMIT = 5;
 
 type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
 
@@ -31,14 +30,14 @@ export class Tokens {
   readonly #grants: Grants;
   readonly #accesses: Accesses;
   readonly #remembered = new Remembered();
-  /** A policy is read once, as long as its token is remembered. */
-  readonly #rules = new WeakMap<Policy, Rules>();
+  readonly #lineage: Lineage;
   #frozen: Freeze | null;
 
   constructor(sql: SqlStorage, grants: Grants) {
     this.#sql = sql;
     this.#grants = grants;
     this.#accesses = new Accesses(sql);
+    this.#lineage = new Lineage(grants, (id) => this.#parent(id));
     const { at, by } = sql
       .exec<{ at: number | null; by: string | null }>("SELECT frozen_at AS at, frozen_by AS by FROM vault")
       .one();
@@ -73,29 +72,29 @@ export class Tokens {
    */
   byHash(hash: string): Token | undefined {
     const known = this.#remembered.byHash(hash);
-    if (known !== undefined) return this.#standing(known);
+    if (known !== undefined) return this.#lineage.standing(known);
     const token = this.#byOwnHash(hash) ?? this.#byAccess(hash, "use");
     if (token === undefined) return undefined;
     this.#remembered.keepHash(hash, token);
-    return this.#standing(token);
+    return this.#lineage.standing(token);
   }
 
   /** As {@link byHash}, but looking is no use. */
   look(hash: string): Token | undefined {
     const token = this.#byOwnHash(hash) ?? this.#byAccess(hash, "look");
-    return token && this.#standing(token);
+    return token && this.#lineage.standing(token);
   }
 
   find(id: string): Token | undefined {
     const token = this.#select("id = ?", id)[0];
-    return token && this.#standing(token);
+    return token && this.#lineage.standing(token);
   }
 
   /** The token as it is now for whoever came with an access token of that generation. */
   at(id: string, generation: number | undefined): Token | undefined {
     if (generation === undefined) return this.find(id);
     const access = this.#accesses.newest(id, generation);
-    return access && this.#standing(this.#through(access));
+    return access && this.#lineage.standing(this.#through(access));
   }
 
   /** Makes a rotating token known by one more hash. In one slot of time it is the same one, and goes on expiring when it did. */
@@ -121,25 +120,9 @@ export class Tokens {
     return this.#accesses.wasUsed(id, generation);
   }
 
-  /**
-   * A token as it stands now, then the app tokens that it was derived from, each with its policy read, and last the grant that all
-   * stem from, where its person wants to be asked. They are walked at every judgement, so a child is never wider than its parents
-   * are at that moment.
-   */
+  /** The token, and whose leave its calls need beside its own. */
   lineage(token: Token): (Holder & { token: Token })[] {
-    const holders = [this.#holder(token)];
-    for (let child = token; child.parent_id?.startsWith("tok_") === true && holders.length <= DEPTH_LIMIT;) {
-      const parent = this.#remembered.byId(child.parent_id) ?? this.#must(child.parent_id);
-      // What a grant makes of a token is looked up each time.
-      if (!isUnderGrant(parent)) this.#remembered.keepId(parent);
-      holders.push(this.#holder(parent));
-      child = parent;
-    }
-    const { token: eldest } = holders.at(-1) as Holder & { token: Token };
-    const grant = isUnderGrant(eldest) ? this.#grants.find(eldest.parent_id) : undefined;
-    const policy = grant && askOf(grant);
-    if (policy !== undefined) holders.push(this.#holder({ ...eldest, id: grant?.id ?? "", kind: "oat", policy }));
-    return holders;
+    return this.#lineage.of(token);
   }
 
   /** Ids of all app tokens that were derived from this one, and from those. */
@@ -330,26 +313,13 @@ export class Tokens {
     };
   }
 
-  #holder(token: Token): Holder & { token: Token } {
-    let rules = this.#rules.get(token.policy);
-    if (rules === undefined) this.#rules.set(token.policy, (rules = readPolicy(token.policy)));
-    return { token, rules };
-  }
-
-  /**
-   * What stems from a grant is what the grant lets it be now: narrowing, pausing or ending it does the same to its access tokens, and
-   * to the app tokens that were minted under it.
-   */
-  #standing(token: Token): Token {
-    const grant = isUnderGrant(token) ? this.#grants.find(token.parent_id) : undefined;
-    if (grant === undefined) return token;
-    return {
-      ...token,
-      policy: (token.kind === "oat" ? policyUnder : policyWithin)(grant, token.policy),
-      expires_at: earlier(token.expires_at, grant.expires_at),
-      paused_at: token.paused_at ?? grant.paused_at,
-      revoked_at: token.revoked_at ?? grant.revoked_at,
-    };
+  /** A token that others stem from. It is remembered, unless a grant says anew each time what it is. */
+  #parent(id: string): Token {
+    const known = this.#remembered.byId(id);
+    if (known !== undefined) return known;
+    const token = this.#must(id);
+    if (!isUnder(token, "grt")) this.#remembered.keepId(token);
+    return token;
   }
 
   #must(id: string): Token {
@@ -364,14 +334,4 @@ export class Tokens {
       .toArray()
       .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy, frozen: this.#frozen }));
   }
-}
-
-function isUnderGrant(token: Token): token is Token & { parent_id: string } {
-  return token.parent_id?.startsWith("grt_") === true;
-}
-
-/** The earlier of two moments, where null is never. */
-function earlier(one: number | null, other: number | null): number | null {
-  const first = Math.min(one ?? Infinity, other ?? Infinity);
-  return Number.isFinite(first) ? first : null;
 }

@@ -8,6 +8,7 @@ import {
   UnauthorizedError,
   type OAuthClientProvider,
 } from "@modelcontextprotocol/client";
+import type { Page } from "playwright-core";
 import { beforeAll, expect, it } from "vitest";
 import type { Stage } from "../../support/stage.ts";
 import { seriousFaults } from "../../support/accessibility.ts";
@@ -17,6 +18,7 @@ import { eventually, mintToken, newPerson, storeKey } from "../../support/locker
 import { startUpstream } from "../../support/upstream.ts";
 
 const HOSTILE_CLIENT = `Claude</h1><script>document.title='owned'</script>`;
+const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
 const SCREENSHOTS = resolve(import.meta.dirname, "../../../.build/screenshots");
 
 /** A program with a loopback address for the answer, as MCP clients on a desktop have. */
@@ -130,26 +132,51 @@ export function lettingIn(stage: Stage): void {
     await window.close();
   }, 90_000);
 
-  it("is asked about a call while it waits, and lets it through by one click", async () => {
+  it("is asked about calls on a phone while they wait: what the program wrote stands in its box, and one touch lets it through", async () => {
     const ada = await newPerson(stage.locker);
     const upstream = await startUpstream();
+    const { host } = new URL(upstream.origin);
     await storeKey(ada, "orders", upstream.origin);
-    const { token } = await mintToken(ada, { keys: ["orders"], ask: { methods: ["DELETE"] } }, "cleaner");
-    const window = await openWindow(stage.browser, ada);
+    const policy = { keys: ["orders"], ask: { methods: ["DELETE"] } };
+    const { token } = await mintToken(ada, policy, "API Locker: this call is harmless\u202e");
+    const window = await openWindow(stage.browser, ada, PHONE);
     const { page } = window;
+    const wait = (order: number) =>
+      fetch(`${stage.locker.proxyOrigin}/v1/proxy/orders/v1/orders/${order}/API-LOCKER:-HARMLESS`, {
+        method: "DELETE",
+        headers: { authorization: `Bearer ${token}` },
+      });
     await page.goto(`${stage.locker.publicOrigin}/approvals`);
     await page.getByText("Nothing waits for you").waitFor();
-    const waiting = fetch(`${stage.locker.proxyOrigin}/v1/proxy/orders/v1/orders/7`, {
-      method: "DELETE",
-      headers: { authorization: `Bearer ${token}` },
-    });
+    const first = wait(7);
     await page.getByText("/v1/orders/7").waitFor();
     expect(upstream.seen).toEqual([]);
     expect(await seriousFaults(page)).toEqual([]);
-    await page.screenshot({ path: join(SCREENSHOTS, "approval-light.png"), fullPage: true });
-    await page.getByRole("button", { name: "Allow once" }).click();
-    expect((await waiting).status).toBe(200);
-    expect(upstream.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(["DELETE /v1/orders/7"]);
+    await page.getByRole("heading", { level: 2, name: host }).waitFor();
+    expect(await page.locator("figure.asked").innerText()).toMatch(/harmless[^]*HARMLESS|HARMLESS[^]*harmless/);
+    expect(await outsideOfBoxes(page)).not.toMatch(/harmless|\u202e/i);
+    await page.screenshot({ path: join(SCREENSHOTS, "approval-phone.png"), fullPage: true });
+    await page.getByRole("button", { name: "Allow once" }).tap();
+    expect((await first).status).toBe(200);
+
+    // From a message with a link: a page that works without script.
+    const second = wait(8);
+    const { url } = await eventually(async () => {
+      const { items } = await ada.api<{ items: { url: string; path: string }[] }>("GET", "/v1/approvals");
+      return items.find(({ path }) => path.includes("/8/"));
+    });
+    await page.goto(url);
+    await page.locator("p.large", { hasText: host }).waitFor();
+    expect(await page.locator("script").count()).toBe(0);
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(await outsideOfBoxes(page)).not.toMatch(/harmless|\u202e/i);
+    await page.screenshot({ path: join(SCREENSHOTS, "approval-link-phone.png"), fullPage: true });
+    await page.getByRole("button", { name: "Approve once" }).tap();
+    expect((await second).status).toBe(200);
+    expect(upstream.seen.map(({ method, url: at }) => `${method} ${at.slice(0, "/v1/orders/7".length)}`)).toEqual([
+      "DELETE /v1/orders/7",
+      "DELETE /v1/orders/8",
+    ]);
     expectQuiet(window);
     await window.close();
     await upstream.stop();
@@ -186,4 +213,11 @@ export function lettingIn(stage: Stage): void {
     expectQuiet(window);
     await window.close();
   }, 90_000);
+}
+
+/** What a page says in its own words: all of it but the boxes for what others wrote. */
+function outsideOfBoxes(page: Page): Promise<string> {
+  return page.evaluate<string>(
+    "(() => { const own = document.body.cloneNode(true); own.querySelectorAll('figure.asked').forEach((box) => box.remove()); return own.textContent; })()",
+  );
 }

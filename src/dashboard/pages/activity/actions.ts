@@ -18,6 +18,7 @@ const ACTIONS: Record<string, string> = {
   "device.restore": "Let the device in again",
   "device.revoke": "Revoked the device",
   "device.unlock": "Unlocked the device",
+  "device.ask_first": "Was told to ask first",
   "device.unlock_ask": "Asked to see secrets",
   "device.unlock_deny": "Refused to show secrets",
   "grant.create": "Connected",

@@ -1,7 +1,7 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { Input } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
-import type { Answer } from "../../data/api.ts";
+import type { Answer, Given } from "../../data/api.ts";
 import { useKeyNames } from "../../data/key_names.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
 import { Snippet } from "../../ui/copy.tsx";
@@ -14,12 +14,14 @@ import { ReceiptView } from "../../ui/receipt.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Life, Status } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
-import { reachInWords } from "../../ui/words.ts";
+import { askInWords, reachInWords } from "../../ui/words.ts";
 import { useTold } from "../../ui/told.ts";
 import { Trusts } from "../trusts/list.tsx";
 import { Sessions } from "./sessions.tsx";
 
 export type Device = Answer<"GET /devices">["items"][number];
+type AskFirst = NonNullable<Given<"PATCH /devices/{id}">["body"]["ask"]>;
+const CHANGES: AskFirst = { methods: ["POST", "PUT", "PATCH", "DELETE"] };
 
 /** Computers and browsers that can manage this locker. */
 export function Devices(): ReactNode {
@@ -40,12 +42,10 @@ function DeviceList(): ReactNode {
   const columns: readonly Column<Device>[] = [
     {
       head: "Device",
-      cell: ({ name, platform, keys }) => (
+      cell: ({ name, platform, keys, ask }) => (
         <div className="main-cell">
           <span className="name">{name}</span>
-          <small>
-            {platform} · uses {reachInWords(keys, names)}
-          </small>
+          <small>{[platform, `uses ${reachInWords(keys, names)}`, ...askInWords({ ask })].join(" · ")}</small>
         </div>
       ),
     },
@@ -102,11 +102,29 @@ function Menu({ of, ask }: { of: Device; ask: (to: "rename" | "revoke") => void 
       change.mutateAsync({ params: { id: of.id }, body: { reveal: "none" } }),
       `${of.name} is shown no more secrets`,
     );
+  const askFirst = (rule: AskFirst, told: string) =>
+    void tell(change.mutateAsync({ params: { id: of.id }, body: { ask: rule } }), told);
   return (
     <RowMenu
       name={of.name}
       actions={[
         { label: "Rename…", act: () => ask("rename") },
+        ...(of.ask === undefined
+          ? [
+              {
+                label: "Ask me before it changes anything",
+                act: () => askFirst(CHANGES, `${of.name} needs your yes before it changes anything`),
+              },
+            ]
+          : []),
+        ...(of.ask === undefined || of.ask.methods !== undefined || of.ask.paths !== undefined
+          ? [
+              {
+                label: "Ask me before every call",
+                act: () => askFirst({}, `${of.name} needs your yes before every call`),
+              },
+            ]
+          : []),
         ...(of.reveal_until === undefined ? [] : [{ label: "Show no more secrets", act: lock }]),
         { label: "Revoke…", act: () => ask("revoke"), grave: true },
       ]}
