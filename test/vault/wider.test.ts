@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { derived } from "../../src/vault/tokens/derive_token.ts";
-import { judge, type Call, type Holder, type Standing } from "../../src/vault/policy/judge.ts";
+import { judge } from "../../src/vault/policy/judge.ts";
+import type { Call, Holder, Standing } from "../../src/vault/policy/judgement.ts";
 import { networkText, readNetwork, type Network } from "../../src/vault/policy/network.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";
 import { readPolicy } from "../../src/vault/policy/rules.ts";

@@ -8,7 +8,7 @@ import type { Audit, Event } from "../audit/audit.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Jobs } from "../jobs.ts";
 import { CUT, tagOf, type Connections } from "../calls/leashes.ts";
-import { judgeToken } from "../policy/judge.ts";
+import { judgeToken } from "../policy/checks.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 

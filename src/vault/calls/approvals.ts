@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
-import type { Denial } from "../policy/judge.ts";
+import type { Denial } from "../policy/judgement.ts";
 import type { ApiKey } from "../keys/keys.ts";
 
 /** What a person answers. `always` writes a rule into the policy that asks. */

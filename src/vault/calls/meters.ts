@@ -1,4 +1,5 @@
-import { trialMeter, type Charge } from "../policy/judge.ts";
+import { trialMeter } from "../policy/judge.ts";
+import type { Charge } from "../policy/judgement.ts";
 import { dayOf, depthOf, type Reading } from "../policy/limits.ts";
 
 /** A call under way, and the meters of its tokens. */

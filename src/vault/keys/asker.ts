@@ -1,6 +1,6 @@
 import { Problem } from "../../problem.ts";
 import type { Parts } from "../parts.ts";
-import { judgeToken } from "../policy/judge.ts";
+import { judgeToken } from "../policy/checks.ts";
 import { grantsScope, type Scope } from "../policy/scopes.ts";
 
 /**

@@ -3,7 +3,7 @@ import { recognise, type Caller } from "../tokens/caller.ts";
 import type { ApiKey } from "./keys.ts";
 import { record, type Parts } from "../parts.ts";
 import { Problem } from "../../problem.ts";
-import type { Denial } from "../policy/judge.ts";
+import type { Denial } from "../policy/judgement.ts";
 import type { Secret } from "./sealer.ts";
 import type { Token } from "../tokens/token.ts";
 

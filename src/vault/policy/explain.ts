@@ -1,5 +1,6 @@
 import { Problem, statusOf } from "../../problem.ts";
-import { ASKED_FIRST, type Check, type Denial, type Verdict } from "./judge.ts";
+import { ASKED_FIRST } from "./checks.ts";
+import type { Check, Denial, Verdict } from "./judgement.ts";
 import type { Parts } from "../parts.ts";
 import { isWithin } from "./reach.ts";
 

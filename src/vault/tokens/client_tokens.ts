@@ -8,7 +8,7 @@ import type { Grant } from "./grants.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { endGrant } from "./manage_grants.ts";
 import { cut, type Parts } from "../parts.ts";
-import { judgeToken } from "../policy/judge.ts";
+import { judgeToken } from "../policy/checks.ts";
 import { refresh, type PresentedRefresh } from "./refresh.ts";
 import type { Effect } from "../account/frozen.ts";
 import type { Token } from "./token.ts";

@@ -2,7 +2,7 @@ import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "./caller.ts";
-import type { Holder } from "../policy/judge.ts";
+import type { Holder } from "../policy/judgement.ts";
 import type { CreatedToken } from "./manage_tokens.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Policy } from "../policy/policy.ts";

@@ -1,4 +1,4 @@
-import type { Holder } from "../policy/judge.ts";
+import type { Holder } from "../policy/judgement.ts";
 import type { Policy } from "../policy/policy.ts";
 import { readPolicy, type Rules } from "../policy/rules.ts";
 import { askOf, policyUnder, policyWithin, type Grants } from "./grants.ts";

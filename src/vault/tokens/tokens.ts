@@ -3,7 +3,7 @@ import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import type { Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "../account/frozen.ts";
-import type { Holder } from "../policy/judge.ts";
+import type { Holder } from "../policy/judgement.ts";
 import type { AllowedCall, Policy } from "../policy/policy.ts";
 import { allowing } from "../policy/rules.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
