@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import type { Person } from "../../src/local/person.ts";
+import { signIn, type Person } from "../../src/local/person.ts";
+import { signInDevice } from "../support/device.ts";
 import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { letIn } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -14,6 +16,8 @@ afterAll(async () => {
   await Promise.all([locker.stop(), upstream.stop()]);
 });
 
+type Me = { identities: { email?: string }[]; session: { id: string } };
+type Receipt = { id: string; revoked_at: string; last_used_at?: string };
 type ProblemBody = { code: string; status: number; errors?: { field: string; rule: string }[] };
 
 async function refusal(person: Person, method: string, path: string, body?: unknown): Promise<ProblemBody> {
@@ -168,6 +172,49 @@ describe("tokens", () => {
     const first = await ada.api("DELETE", `/v1/tokens/${id}`);
     expect(await ada.api("DELETE", `/v1/tokens/${id}`)).toEqual(first);
     expect(await refusal(ada, "POST", `/v1/tokens/${id}/resume`)).toMatchObject({ code: "conflict" });
+  });
+});
+
+describe("whatever is revoked", () => {
+  it("answers a receipt: of which thing, when, when it was used last, and what was cut", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin);
+    const app = await mintToken(ada);
+    const laptop = await signInDevice(locker, ada);
+    const client = await letIn(locker, ada);
+    const [{ email = "" } = {}] = (await ada.api<Me>("GET", "/v1/me")).identities;
+    const other = await signIn(locker.publicOrigin, email);
+    const { session } = await other.api<Me>("GET", "/v1/me");
+    const use = async (token: string) => {
+      const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect(answer.status).toBe(200);
+      await answer.arrayBuffer();
+    };
+    for (const token of [app.token, laptop.token, client.token]) await use(token);
+    const began = Date.now();
+    const everything: [method: string, path: string, id: string | RegExp][] = [
+      ["DELETE", `/v1/tokens/${app.id}`, app.id],
+      ["DELETE", `/v1/devices/${laptop.id}`, laptop.id],
+      ["DELETE", `/v1/grants/${client.grant_id}`, client.grant_id],
+      ["DELETE", `/v1/sessions/${session.id}`, session.id],
+      ["DELETE", "/v1/keys/k", /^key_/],
+      ["POST", "/v1/vault/freeze", /^acc_/],
+      ["DELETE", "/v1/sessions", /^acc_/],
+    ];
+    for (const [method, path, id] of everything) {
+      const by = path === "/v1/sessions" ? await signIn(locker.publicOrigin, email) : ada;
+      const { revoked_at, last_used_at, ...counts } = await by.api<Receipt>(method, path);
+      expect(counts, path).toEqual({
+        id: typeof id === "string" ? id : expect.stringMatching(id),
+        streams_cut: 0,
+        sessions_closed: 0,
+        in_flight: 0,
+      });
+      expect(Date.parse(revoked_at), path).toBeGreaterThanOrEqual(began);
+      expect(Date.parse(last_used_at ?? ""), path).toBeLessThanOrEqual(Date.parse(revoked_at));
+    }
   });
 });
 

@@ -111,6 +111,12 @@ const CALLERS: [what: string, rule: string, caller: (holder: Holder) => Promise<
     "ip_allow",
     (holder) => narrowed(holder, { ip_allow: ["192.0.2.0/24"] }),
   ],
+  ["a token whose policy names other countries", "countries", (holder) => narrowed(holder, { countries: ["NZ"] })],
+  [
+    "a token whose policy begins later",
+    "not_before",
+    (holder) => narrowed(holder, { not_before: new Date(Date.now() + 3_600_000).toISOString() }),
+  ],
   [
     "a token that is made to have expired",
     "expired",

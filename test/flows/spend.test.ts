@@ -127,6 +127,40 @@ describe("a budget", () => {
     expect(items[0]?.usd).toBeLessThan(0.012);
   });
 
+  it("is charged the most for a stream that its client leaves, whatever that has said of itself so far", async () => {
+    const { ada } = await spender({ usd_per_day: 10 });
+    await ada.api("POST", "/v1/keys", {
+      name: "claude",
+      provider: "anthropic",
+      secret: "sk-ant-0123456789",
+      base_url: upstream.origin,
+    });
+    await ada.api("POST", "/v1/prices", { provider: "anthropic", model: "claude-haiku-4-5", input: 0, output: 1_000 });
+    const { token } = await mintToken(ada, { spend: { usd_per_day: 10 } });
+    upstream.answerWith((_request, response) => {
+      const event = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`;
+      const usage = { input_tokens: 25, output_tokens: 1 };
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(event("message_start", { message: { model: "claude-haiku-4-5", usage } }));
+      response.write(event("content_block_delta", { index: 0, delta: { type: "text_delta", text: "All of it." } }));
+    });
+    const leave = new AbortController();
+    const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/claude/v1/messages`, {
+      method: "POST",
+      headers: { "x-api-key": token, "content-type": "application/json" },
+      body: JSON.stringify({ model: "claude-haiku-4-5", max_tokens: 2_000, stream: true, messages: [] }),
+      signal: leave.signal,
+    });
+    let heard = "";
+    const reader = answer.body?.getReader();
+    while (!heard.includes("All of it.")) heard += new TextDecoder().decode((await reader?.read())?.value);
+    leave.abort();
+    const { items } = await eventually(async () => ((await spent(ada)).items.length > 0 ? spent(ada) : undefined));
+    expect(items).toMatchObject([{ model: "claude-haiku-4-5", calls: 1, estimated: 1 }]);
+    // All two thousand tokens that it might have been.
+    expect(items[0]?.usd).toBeGreaterThanOrEqual(2);
+  });
+
   it("pays nothing for what the provider refuses, nor for calls that are not to models", async () => {
     const { ada, openai, token } = await spender({ usd_per_day: 1 });
     upstream.answerWith(

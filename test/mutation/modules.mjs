@@ -3,7 +3,7 @@ export const MODULES = {
   token: { mutate: ["src/crypto/token.ts"], tests: ["test/crypto/token.test.ts"] },
   seal: { mutate: ["src/crypto/seal.ts"], tests: ["test/crypto/seal.test.ts", "test/crypto/vectors.test.ts"] },
   rotation: { mutate: ["src/vault/tokens/rotation.ts"], tests: ["test/vault/rotation.test.ts"] },
-  judge: { mutate: ["src/vault/policy/judge.ts"], tests: ["test/vault/judge.test.ts"] },
+  judge: { mutate: ["src/vault/policy/judge.ts", "src/vault/policy/checks.ts"], tests: ["test/vault/judge.test.ts"] },
   network: { mutate: ["src/vault/policy/network.ts"], tests: ["test/vault/network.test.ts"] },
   renewal: { mutate: ["src/vault/connections/renewal.ts"], tests: ["test/vault/renewal.test.ts"] },
   target: {

@@ -1,16 +1,7 @@
 import { describe, expect, it } from "vitest";
-import {
-  judge,
-  judgeToken,
-  judgeUse,
-  trialMeter,
-  type Call,
-  type Check,
-  type Denial,
-  type Standing,
-  type TokenState,
-  type Verdict,
-} from "../../src/vault/policy/judge.ts";
+import { judgeToken } from "../../src/vault/policy/checks.ts";
+import { judge, judgeUse, trialMeter } from "../../src/vault/policy/judge.ts";
+import type { Call, Check, Denial, Standing, TokenState, Verdict } from "../../src/vault/policy/judgement.ts";
 import type { Reading } from "../../src/vault/policy/limits.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";
 import { addressOf, readPolicy } from "../../src/vault/policy/rules.ts";

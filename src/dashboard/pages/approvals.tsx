@@ -95,7 +95,7 @@ function Question({ of }: { of: Approval }): ReactNode {
         />
       </figure>
       <p className="muted">
-        The question ends <When at={of.expires_at} />.
+        The question ends <When at={of.expires_at} />
       </p>
       {of.decision === undefined ? (
         <div className="answers" role="group" aria-label={`Answer about ${of.host}`}>

@@ -6,10 +6,9 @@ import type { Audit, Decision, Event } from "../audit/audit.ts";
 import { slide } from "../tokens/caller.ts";
 import type { ConnectedKeys } from "../connections/connected_keys.ts";
 import type { ApiKey, Destination, Keys } from "../keys/keys.ts";
-import { NO_KEY } from "../policy/checks.ts";
-import { judge } from "../policy/judge.ts";
-import type { Call, Check, Denial, Standing, Verdict } from "../policy/judgement.ts";
+import type { Check, Denial, Standing, Verdict } from "../policy/judgement.ts";
 import type { Ask, Dispatch, Settlement } from "./dispatch.ts";
+import { Judging } from "./judging.ts";
 import { newLease, type Term } from "./leashes.ts";
 import type { Meters } from "./meters.ts";
 import type { Prices } from "./prices.ts";
@@ -49,11 +48,13 @@ type Opened = { secret: Secret; serial?: number };
  */
 export class Gate {
   readonly #parts: Parts;
+  readonly #judging: Judging;
   /** Bumped by everything that could turn a yes into a no. */
   #epoch = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#judging = new Judging(parts);
   }
 
   /** Whoever revokes, pauses, narrows or deletes says so here, in the same step. */
@@ -81,7 +82,7 @@ export class Gate {
     at: number,
   ): { verdict: Verdict; checks: Check[]; key: ApiKey | undefined } {
     const checks: Check[] = [];
-    const { key, verdict } = this.#judge(token, ask, at, (check) => checks.push(check));
+    const { key, verdict } = this.#judging.call(token, ask, at, (check) => checks.push(check));
     if (verdict.verdict !== "ask" || key === undefined) return { verdict, checks, key };
     const wish = wishOf(token, key, ask, eventOf(token, key, ask, "proxy.call"), verdict);
     const { asking: _yes, ...passed } = verdict;
@@ -96,11 +97,11 @@ export class Gate {
     const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending, approvals } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
-    const { key, verdict } = this.#judge(token, ask, now);
+    const { key, verdict } = this.#judging.call(token, ask, now);
     const event = eventOf(token, key, ask, action);
     if (verdict.verdict === "deny") throw this.#refuse(event, verdict.denial, now);
     if (key === undefined) throw new Error("a call without a key was let through");
-    const payers = this.#payers(token, key);
+    const payers = this.#judging.payers(token, key);
     if (payers.length > 0 && ask.upgrade === true) throw this.#refuse(event, NOT_COUNTED, now);
     const billed = payers.length > 0 && ask.method === "POST";
     // Nothing was done yet: the router reads the request and comes back.
@@ -128,7 +129,8 @@ export class Gate {
     };
     const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
-    const overtaken = epoch === this.#epoch ? undefined : this.#standing(token, key.id, { ...ask, path: path.raw });
+    const overtaken =
+      epoch === this.#epoch ? undefined : this.#judging.standing(token, key.id, { ...ask, path: path.raw });
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
       takeBack();
@@ -153,7 +155,7 @@ export class Gate {
       secret: opened.secret,
       scrub: key.scrub,
       metered: billed ? { model: ask.estimate?.model ?? "" } : undefined,
-      overlaps: ask.overlap !== true && this.#before(key, now) !== undefined,
+      overlaps: ask.overlap !== true && this.#judging.before(key, now) !== undefined,
       renews: opened.serial !== undefined && connected_keys.mayRenew(key, opened.serial) ? opened.serial : undefined,
     };
   }
@@ -162,7 +164,7 @@ export class Gate {
   stands(decision: Decision): Denial | undefined {
     const { method = "GET", path = "/", key = "", ip, country } = decision;
     const { actor, token = actor.id, generation, overridden = false } = decision;
-    return this.#standing({ id: token, generation }, key, { method, path, overridden, ip, country });
+    return this.#judging.standing({ id: token, generation }, key, { method, path, overridden, ip, country });
   }
 
   /** Until when a recorded decision stands, as token and key are now. */
@@ -199,66 +201,6 @@ export class Gate {
     } catch (fault) {
       return { fault };
     }
-  }
-
-  /** The judgement of a new call: what is counted is counted in. */
-  #judge(
-    token: Token,
-    ask: Omit<Ask, "hash">,
-    now: number,
-    note?: (check: Check) => void,
-  ): { key: ApiKey | undefined; verdict: Verdict } {
-    const { tokens, meters, spending } = this.#parts;
-    const holders = tokens.lineage(token);
-    const current = this.#keyFor(holders, ask.key);
-    const key = ask.overlap === true ? this.#before(current, now) : current;
-    const most = key && this.#most(token, key, ask);
-    const call = { ...ask, direct: ask.key === null, most };
-    const read = (meter: string) => ({ ...meters.read(meter), spent: () => spending.spent(meter, now) });
-    return { key, verdict: judge({ holders, key, now }, call, read, note) };
-  }
-
-  /** Ids of the tokens whose budgets pay for calls with this key: none where nobody knows what its provider costs. */
-  #payers(token: Token, { destination: { provider } }: ApiKey): string[] {
-    const { tokens, prices } = this.#parts;
-    const budgeted = tokens.lineage(token).filter(({ rules }) => rules.spend !== undefined);
-    return budgeted.length === 0 || !prices.knows(provider) ? [] : budgeted.map(({ token: { id } }) => id);
-  }
-
-  /** The most that the call may cost, where somebody pays. One that is only asked about costs nothing yet. */
-  #most(token: Token, key: ApiKey, { method, estimate }: Omit<Ask, "hash">): number | undefined {
-    if (method !== "POST" || this.#payers(token, key).length === 0) return undefined;
-    return estimate === undefined ? 0 : this.#parts.spending.most(key.destination.provider, estimate);
-  }
-
-  /** The judgement of a call that was let through: why it no longer stands. */
-  #standing(
-    { id, generation }: Pick<Token, "id" | "generation">,
-    key_id: string,
-    call: Omit<Call, "direct">,
-  ): Denial | undefined {
-    const { tokens, keys } = this.#parts;
-    const token = tokens.at(id, generation);
-    if (token === undefined) return NO_KEY;
-    const standing = { holders: tokens.lineage(token), key: keys.find(key_id), now: Date.now() };
-    const verdict = judge(standing, { ...call, direct: false });
-    return verdict.verdict === "deny" ? verdict.denial : undefined;
-  }
-
-  /** The key with the version that a rotation keeps in reserve; undefined where none does, or not any more. */
-  #before(key: ApiKey | undefined, now: number): ApiKey | undefined {
-    if (key?.overlap_version == null || (key.overlap_until ?? 0) <= now) return undefined;
-    return this.#parts.versions.at(key, key.overlap_version);
-  }
-
-  /** The key that is asked for; in direct mode the only one that all of them reach. */
-  #keyFor(holders: Standing["holders"], ref: string | null): ApiKey | undefined {
-    const { keys } = this.#parts;
-    if (ref !== null) return keys.find(ref);
-    const [first, ...others] = holders.map(({ rules }) => rules.keys).filter((named) => named !== undefined);
-    if (first === undefined) return keys.only();
-    const [only, second] = [...first].filter((id) => others.every((named) => named.has(id)));
-    return only !== undefined && second === undefined ? keys.find(only) : undefined;
   }
 
   /** Nobody has said yes yet. Where the call is held its owner is asked, once for the same request. */

@@ -75,7 +75,10 @@ function judgeKey(key: NonNullable<Standing["key"]>, now: number): Denial | unde
 }
 
 /** What the call would do. */
-export function* callChecks(holders: readonly Holder[], { method, path, overridden, credentials }: Asked): Generator<Check> {
+export function* callChecks(
+  holders: readonly Holder[],
+  { method, path, overridden, credentials }: Asked,
+): Generator<Check> {
   for (const { token, rules } of holders) {
     const { methods, paths } = rules;
     if (methods !== undefined) {
