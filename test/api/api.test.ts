@@ -137,6 +137,9 @@ describe("keys", () => {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(call.status).toBe(404);
+    // What was done with it stays on record.
+    const rows = (await activity(ada)).filter(({ key: of }) => of === key.id).map(({ action }) => action);
+    expect(rows).toEqual(["key.delete", "key.create"]);
   });
 });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import type { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Estimate } from "../../src/vault/calls/spending.ts";
@@ -82,7 +83,11 @@ describe("a budget", () => {
     const step = fc.oneof(
       {
         weight: 4,
-        arbitrary: fc.record({ do: fc.constant("call" as const), most: fc.option(fc.integer({ min: 1, max: 400 })) }),
+        arbitrary: fc.record({
+          do: fc.constant("calls" as const),
+          most: fc.option(fc.integer({ min: 1, max: 400 })),
+          at_once: fc.integer({ min: 1, max: 4 }),
+        }),
       },
       {
         weight: 4,
@@ -102,12 +107,11 @@ describe("a budget", () => {
         let largest = 0;
         for (const each of steps) {
           if (each.do === "evict") await evict(vault);
-          else if (each.do === "call") {
-            const refused = await call(each.most).then(
-              (dispatch) => void open.push({ dispatch, most: each.most ?? 900 }),
-              (refusal: { extras?: { rule?: string } }) => refusal,
-            );
-            if (refused !== undefined) expect(refused.extras?.rule).toBe("spend");
+          else if (each.do === "calls") {
+            const asked = await Promise.allSettled(Array.from({ length: each.at_once }, () => call(each.most)));
+            for (const one of asked)
+              if (one.status === "fulfilled") open.push({ dispatch: one.value, most: each.most ?? 900 });
+              else expect((one.reason as Problem).extras.rule).toBe("spend");
           } else {
             const [ended] = open.splice(each.which % Math.max(1, open.length), 1);
             if (ended === undefined) continue;

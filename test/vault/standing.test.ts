@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, inject, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 import {
@@ -140,6 +140,8 @@ describe("the earliest expiry", () => {
   });
 });
 
+const RUNS = inject("consistency_runs");
+
 /** A vault under random orders, and what may be expected of it. */
 type World = Awaited<ReturnType<typeof coldVault>> & {
   stopped: Set<string>;
@@ -210,19 +212,23 @@ const STEPS: Record<string, (world: World) => unknown> = {
   },
 };
 
-it("whatever happens at once, a call that begins after an end was answered is refused, and every yes has its row", async () => {
-  const programs = fc.array(fc.constantFrom(...Object.keys(STEPS)), { minLength: 3, maxLength: 14 });
-  await fc.assert(
-    fc.asyncProperty(programs, async (program) => {
-      const world: World = { ...(await coldVault()), stopped: new Set(), resumed: 0, dispatched: [], under_way: [] };
-      for (const step of program) await STEPS[step]?.(world);
-      await Promise.all(world.under_way);
-      await evict(world.vault);
-      const rows = new Map((await outbox(world.vault)).map((row) => [row.seq, row]));
-      expect(new Set(world.dispatched).size).toBe(world.dispatched.length);
-      for (const seq of world.dispatched)
-        expect(rows.get(seq)).toMatchObject({ decision: { action: "proxy.call" }, pending: true });
-    }),
-    { numRuns: 40 },
-  );
-}, 30_000);
+it(
+  "whatever happens at once, a call that begins after an end was answered is refused, and every yes has its row",
+  async () => {
+    const programs = fc.array(fc.constantFrom(...Object.keys(STEPS)), { minLength: 3, maxLength: 14 });
+    await fc.assert(
+      fc.asyncProperty(programs, async (program) => {
+        const world: World = { ...(await coldVault()), stopped: new Set(), resumed: 0, dispatched: [], under_way: [] };
+        for (const step of program) await STEPS[step]?.(world);
+        await Promise.all(world.under_way);
+        await evict(world.vault);
+        const rows = new Map((await outbox(world.vault)).map((row) => [row.seq, row]));
+        expect(new Set(world.dispatched).size).toBe(world.dispatched.length);
+        for (const seq of world.dispatched)
+          expect(rows.get(seq)).toMatchObject({ decision: { action: "proxy.call" }, pending: true });
+      }),
+      { numRuns: 2 * RUNS },
+    );
+  },
+  RUNS * 5_000,
+);

@@ -129,7 +129,7 @@ export async function endToken(
   const { tokens, gate, regrets } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, effect);
-  const { id, revoked_at, last_used_at } = which(by);
+  const { id, kind, revoked_at, last_used_at, seen_at } = which(by);
   const ended = tokens.revoke(id, now);
   if (!cameByMcp(caller)) regrets.settle(id);
   else if (revoked_at === null) regrets.keep(id, ended, now);
@@ -137,7 +137,14 @@ export async function endToken(
     gate.bump();
     record(parts, by, caller, action, { subject: id });
   }
-  return { id, revoked_at: revoked_at ?? now, last_used_at, ...(await cutTokens(parts, ended, "revoked")) };
+  // A session makes no calls: being seen is its use.
+  const used_at = kind === "ses" ? seen_at : last_used_at;
+  return {
+    id,
+    revoked_at: revoked_at ?? now,
+    last_used_at: used_at,
+    ...(await cutTokens(parts, ended, "revoked")),
+  };
 }
 
 /** Takes back that a client has revoked it. */
