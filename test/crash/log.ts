@@ -4,13 +4,13 @@ import type { Here } from "./families.ts";
 
 type Row = { id: string; hash: string; path: string | undefined; outcome: string };
 
-/** Rows under way at the last look may have got their end since: so many are read again. */
+/** Rows under way at the last look may have got their end since: so many are read again, and at the end all. */
 const READ_AGAIN = 400;
 
 /** What callers were told, what the upstream saw, and what the log says of both. */
 export class Log {
   readonly #upstream: Upstream;
-  readonly #arrived_before: number;
+  readonly #email: string;
   readonly #max_uses: number;
   /** Ids of rows that a caller was told. */
   readonly #told = new Set<string>();
@@ -19,14 +19,15 @@ export class Log {
   readonly #rows = new Map<number, Row>();
   #limited = 0;
 
-  constructor(upstream: Upstream, max_uses: number) {
+  constructor(upstream: Upstream, email: string, max_uses: number) {
     this.#upstream = upstream;
-    this.#arrived_before = upstream.seen.length;
+    this.#email = email;
     this.#max_uses = max_uses;
   }
 
+  /** Paths that this vault's calls brought to the upstream; others' vaults use it too. */
   get arrived(): string[] {
-    return this.#upstream.seen.slice(this.#arrived_before).map(({ url }) => url);
+    return this.#upstream.seen.map(({ url }) => url).filter((url) => url.includes(`/${this.#email}/`));
   }
 
   get size(): number {
@@ -41,13 +42,13 @@ export class Log {
   }
 
   /** Every use has its row, once; no number is missing; what was there has not changed; the chain is whole. Answers what is not so. */
-  async look({ person }: Here): Promise<string[]> {
+  async look({ person }: Here, read_again = READ_AGAIN): Promise<string[]> {
     const amiss: string[] = [];
     const { json } = await askAs(person, "GET", "/v1/activity/verify");
     if (json.ok !== true) amiss.push(`the chain: ${JSON.stringify(json)}`);
     const known = Math.max(0, ...this.#rows.keys());
     let lowest = Infinity;
-    for (let cursor = ""; lowest > known - READ_AGAIN;) {
+    for (let cursor = ""; lowest > known - read_again;) {
       const page = (await askAs(person, "GET", `/v1/activity?limit=200${cursor}`)).json as {
         items: { seq: number; id: string; hash: string; path?: string; outcome: string }[];
         next_cursor?: string;

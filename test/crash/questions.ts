@@ -14,8 +14,7 @@ export async function look(told: Told): Promise<void> {
 
 /** Nothing is under way any more: what the crashes left pending has been given its end. */
 export async function lookAtTheEnd(told: Told): Promise<void> {
-  await told.log.look(told.here);
-  told.violations.push(...told.log.pending());
+  told.violations.push(...(await told.log.look(told.here, Infinity)), ...told.log.pending());
 }
 
 /** What was never answered is asked for again: it is done once, whether it had been done or not. */

@@ -41,7 +41,7 @@ export class Told {
   constructor(email: string, here: Here, upstream: Upstream) {
     this.email = email;
     this.upstream = upstream;
-    this.log = new Log(upstream, MAX_USES);
+    this.log = new Log(upstream, email, MAX_USES);
     this.#here = here;
   }
 
