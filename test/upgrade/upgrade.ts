@@ -47,6 +47,7 @@ async function through(what: string, turns: [name: string, start: (options: Serv
   const stateDir = await mkdtemp(join(tmpdir(), "apilocker-upgrade-"));
   let life: Life | undefined;
   let ports: Ports = { port: 0, proxyPort: 0, oidcPort: 0 };
+  let told = 0;
   for (const [name, start] of turns) {
     const locker = await start({ stateDir, ...ports, log: () => {} });
     ports = portsOf(locker);
@@ -59,12 +60,17 @@ async function through(what: string, turns: [name: string, start: (options: Serv
       over.abort();
       await living;
       await life.look(locker);
+    } catch (fault) {
+      // What cannot even be asked is one more thing to tell, and the other turns have more to say.
+      violations.push(`${what}, ${name}: ${String(fault)}`);
+      break;
     } finally {
       await locker.stop();
     }
-    console.log(`${what}, ${name}: ${JSON.stringify(life.counts)}, ${life.violations.length} violations`);
+    for (const violation of life.violations.slice(told)) violations.push(`${what}, ${name}: ${violation}`);
+    console.log(`${what}, ${name}: ${JSON.stringify(life.counts)}, ${life.violations.length - told} violations`);
+    told = life.violations.length;
   }
-  violations.push(...(life?.violations ?? []));
   await rm(stateDir, { recursive: true, force: true });
 }
 
