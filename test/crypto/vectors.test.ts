@@ -7,6 +7,8 @@ import { deriveKey, open, seal, type DataKey, type SealContext } from "../../src
 
 /** The envelope against vectors and against an implementation of somebody else's. */
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"));
+const hexRange = (from: number, to: number) =>
+  Buffer.from(Array.from({ length: to - from }, (_, at) => from + at)).toString("hex");
 const text = (value: string) => new Uint8Array(new TextEncoder().encode(value));
 
 async function dataKey(raw: Uint8Array<ArrayBuffer>, id = 1): Promise<DataKey> {
@@ -29,8 +31,46 @@ const raw = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((each) => new Ui
 const plain = fc.uint8Array({ maxLength: 300 }).map((each) => new Uint8Array(each));
 
 describe("AES-256-GCM of this runtime", () => {
-  // NIST CAVP gcmEncryptExtIV256.rsp: Keylen 256, IVlen 96, PTlen 128, AADlen 0, 128 and 160; Taglen 128.
+  // NIST CAVP gcmEncryptExtIV256.rsp: Keylen 256, IVlen 96, PTlen 128, AADlen 0 and 128; Taglen 128. Then test cases 13 to 16 of
+  // the specification that NIST took over (McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B).
+  const KEY = "feffe9928665731c6d6a8f9467308308".repeat(2);
+  const PLAIN =
+    "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255";
+  const SEALED =
+    "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad";
   it.each([
+    {
+      key: "00".repeat(32),
+      iv: "00".repeat(12),
+      pt: "",
+      aad: "",
+      ct: "",
+      tag: "530f8afbc74536b9a963b4f1c4cb738b",
+    },
+    {
+      key: "00".repeat(32),
+      iv: "00".repeat(12),
+      pt: "00".repeat(16),
+      aad: "",
+      ct: "cea7403d4d606b6e074ec5d3baf39d18",
+      tag: "d0d1c8a799996bf0265b98b5d48ab919",
+    },
+    {
+      key: KEY,
+      iv: "cafebabefacedbaddecaf888",
+      pt: PLAIN,
+      aad: "",
+      ct: SEALED,
+      tag: "b094dac5d93471bdec1a502270e3cc6c",
+    },
+    {
+      key: KEY,
+      iv: "cafebabefacedbaddecaf888",
+      pt: PLAIN.slice(0, 120),
+      aad: "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+      ct: SEALED.slice(0, 120),
+      tag: "76fc6ece0f4e1768cddf8853bb2d551b",
+    },
     {
       key: "31bdadd96698c204aa9ce1448ea94ae1fb4a9a0b3c9d773b51bb1822666b8f22",
       iv: "0d18e06c7c725ac9e362e1ce",
@@ -47,11 +87,15 @@ describe("AES-256-GCM of this runtime", () => {
       ct: "8995ae2e6df3dbf96fac7b7137bae67f",
       tag: "eca5aa77d51d4a0a14d9c51e1da474ab",
     },
-  ])("gives NIST's answer with $aad", async ({ key, iv, pt, aad, ct, tag }) => {
-    const imported = await crypto.subtle.importKey("raw", bytes(key), "AES-GCM", false, ["encrypt"]);
+  ])("gives NIST's answer: $tag", async ({ key, iv, pt, aad, ct, tag }) => {
+    const imported = await crypto.subtle.importKey("raw", bytes(key), "AES-GCM", false, ["encrypt", "decrypt"]);
     const algorithm = { name: "AES-GCM", iv: bytes(iv), additionalData: bytes(aad) };
     const sealed = await crypto.subtle.encrypt(algorithm, imported, bytes(pt));
     expect(Buffer.from(sealed).toString("hex")).toBe(ct + tag);
+    const opened = await crypto.subtle.decrypt(algorithm, imported, bytes(ct + tag));
+    expect(Buffer.from(opened).toString("hex")).toBe(pt);
+    const other = (Number.parseInt(tag.slice(-1), 16) ^ 1).toString(16);
+    await expect(crypto.subtle.decrypt(algorithm, imported, bytes(ct + tag.slice(0, -1) + other))).rejects.toThrow();
   });
 });
 
@@ -71,6 +115,13 @@ describe("HKDF-SHA-256 of this runtime", () => {
       "",
       42,
       "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+    ],
+    [
+      hexRange(0x00, 0x50),
+      hexRange(0x60, 0xb0),
+      hexRange(0xb0, 0x100),
+      82,
+      "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
     ],
   ])("gives the RFC's answer", (ikm, salt, info, length, okm) => {
     expect(Buffer.from(hkdfSync("sha256", bytes(ikm), bytes(salt), bytes(info), length)).toString("hex")).toBe(okm);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deploy, type DeployOptions } from "../../src/local/deploy.ts";
-import { wrangler as realWrangler, type Ended } from "../../src/local/project.ts";
+import { readSettings, ROOT, wrangler as realWrangler, type Ended } from "../../src/local/project.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -106,4 +106,30 @@ describe("a deployment", () => {
     expect(stderr + stdout).toMatch(/--dry-run: exiting now/);
     expect(code).toBe(0);
   }, 60_000);
+});
+
+it("the deploy button asks for every secret that a deployment needs, and for nothing that no code reads", async () => {
+  const read = (name: string) => readFile(join(ROOT, name), "utf8");
+  const [readme, example, config, manifest] = await Promise.all(
+    ["README.md", ".dev.vars.example", "src/config.ts", "package.json"].map(read),
+  );
+  expect(readme).toContain("](https://deploy.workers.cloudflare.com/?url=https://");
+  const { secrets, vars } = readSettings() as { secrets: { required: string[] }; vars: Record<string, string> };
+  const asked = Array.from(String(example).matchAll(/^([A-Z_]+)=(.*)$/gm), ([, name = "", value]) => ({ name, value }));
+  expect(asked.map(({ name }) => name)).toEqual(expect.arrayContaining(secrets.required));
+  for (const { name, value } of asked) {
+    expect(value, `${name} has no value that somebody could keep`).toBe("");
+    expect(config).toContain(`"${name}"`);
+  }
+  // What the button says of each setting is about one that there is.
+  const { cloudflare, scripts } = JSON.parse(String(manifest)) as {
+    cloudflare: { bindings: Record<string, { description: string }> };
+    scripts: Record<string, string>;
+  };
+  const names = [...asked.map(({ name }) => name), ...Object.keys(vars)];
+  expect(names).toEqual(expect.arrayContaining(Object.keys(cloudflare.bindings)));
+  expect(Object.keys(cloudflare.bindings)).toEqual(
+    expect.arrayContaining([...secrets.required, "PUBLIC_ORIGIN", "PROXY_ORIGIN"]),
+  );
+  expect(scripts.deploy).toBeDefined();
 });
