@@ -4,8 +4,12 @@ import { MODULES } from "../test/mutation/modules.mjs";
 import { install } from "./install.mjs";
 import { root, run } from "./program.mjs";
 
-/** `npm run test:mutation [-- module …]`: changes the code in every small way, and counts how many changes no test notices. */
+/**
+ * `npm run test:mutation [-- module …]`: changes the code in every small way, and counts how many changes no test notices.
+ * `-- rules` breaks the rules of the threat model instead, one by one.
+ */
 export async function mutation(node, wanted) {
+  if (wanted[0] === "rules") return run(node, [join(root, "test", "mutation", "break_rules.ts"), ...wanted.slice(1)]);
   const folder = join(root, "test", "mutation");
   await install(folder);
   mkdirSync(join(root, ".build", "mutation"), { recursive: true });

@@ -16,7 +16,7 @@ const COMMANDS = {
   "rotate-root": program("src/local/rotate_root.ts"),
   smoke: program("test/smoke/smoke.ts"),
   "test:consistency": needing({ testPackages: true, types: true }, consistency),
-  "test:mutation": mutation,
+  "test:mutation": needing({ testPackages: true, types: true }, mutation),
   "test:crash": program("test/crash/main.ts"),
   "test:upgrade": program("test/upgrade/upgrade.ts"),
   soak: program("test/soak/soak.ts"),

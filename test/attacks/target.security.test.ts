@@ -46,9 +46,11 @@ function expectInside(base_path: string, target: URL) {
 }
 
 test("whatever path is asked for, a call goes to the key's own origin and under its base path, or nowhere", () => {
+  let asked = 0;
   let sent = 0;
   fc.assert(
     fc.property(basePaths, hostilePaths, hostileQueries, (base_path, path, query) => {
+      asked++;
       const target = built(base_path, path, query);
       if (target === undefined) return;
       sent++;
@@ -57,7 +59,7 @@ test("whatever path is asked for, a call goes to the key's own origin and under 
     { numRuns: 100_000 },
   );
   // The model would be content with a proxy that refuses everything.
-  expect(sent).toBeGreaterThan(10_000);
+  expect(sent).toBeGreaterThan(asked / 10);
 });
 
 test("an ordinary path is sent to the letter, with its query", () => {

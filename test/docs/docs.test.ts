@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
+import { BROKEN_RULES } from "../mutation/rules.ts";
 import { newPerson, startLocker } from "../support/locker.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -41,6 +42,18 @@ describe("the docs", () => {
       const tests = Array.from(row.matchAll(/`(test\/[^`]+)`/g), ([, path]) => path as string);
       for (const path of tests) expect(existsSync(join(ROOT, path)), path).toBe(true);
       expect(tests.length > 0 || row.includes("not built yet"), row).toBe(true);
+    }
+  });
+
+  it("every rule of the threat model can be broken in one place, and the test that must notice is one of those it names", () => {
+    const rows = new Map(
+      Array.from(read("docs/threat-model.md").matchAll(/^\| (S\d+) .*$/gm), ([row, rule]) => [rule, row]),
+    );
+    expect(new Set(BROKEN_RULES.map(({ rule }) => rule))).toEqual(new Set(rows.keys()));
+    for (const { rule, file, from, to, test } of BROKEN_RULES) {
+      expect(read(file).split(from), `${rule}: ${from}`).toHaveLength(2);
+      expect(to).not.toBe(from);
+      expect(rows.get(rule), rule).toContain(`\`${test}\``);
     }
   });
 

@@ -113,6 +113,9 @@ describe("a token", () => {
     expect(judgeToken({ token, now: NOW }, "read")).toBeUndefined();
     expect(judgeToken({ token, now: NOW }, "stop")).toBeUndefined();
     expect(judgeToken({ token, now: NOW }, "change")).toEqual(FROZEN);
+    // Where nothing is said, something is changed; a call always does.
+    expect(judgeToken({ token, now: NOW })).toEqual(FROZEN);
+    expect(refusal(judge({ ...standing(), holders: [{ token, rules: readPolicy({}) }] }, call()))).toEqual(FROZEN);
     expect(judgeUse([{ token, rules: readPolicy({}) }], CALL, NOW, "stop")).toBeUndefined();
     expect(judgeUse([{ token, rules: readPolicy({}) }], CALL, NOW)).toEqual(FROZEN);
   });
@@ -582,6 +585,7 @@ describe("whoever explains", () => {
     expect(heard(standing(full))).toEqual([...checks, ...rest]);
     expect(heard(standing({ ...full, keys: [] }))).toEqual([...checks, "keys tok_a no"]);
     expect(heard(standing({ ...full, countries: [] }))).toEqual([...checks.slice(0, 3), "countries tok_a no"]);
+    expect(heard(standing({ scopes: ["vault:read"] }))).toEqual(["token tok_a", "scopes tok_a no"]);
     expect(heard(standing(full), { path: "/.." })).toEqual([...checks, "keys tok_a", "key tok_a", "target tok_a no"]);
     expect(heard(standing({ ...full, max_uses: 5 }))).toEqual([...checks, ...rest, "max_uses tok_a no"]);
   });
