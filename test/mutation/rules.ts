@@ -138,8 +138,8 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
     rule: "S16",
     broken: "what was revoked while a secret was opened is used all the same",
     file: "src/vault/calls/gate.ts",
-    from: "const overtaken = epoch === this.#epoch ? undefined :",
-    to: "const overtaken = epoch <= this.#epoch ? undefined :",
+    from: "epoch === this.#epoch ?",
+    to: "epoch <= this.#epoch ?",
     test: "test/vault/standing.test.ts",
   },
   {
@@ -169,7 +169,7 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
   {
     rule: "S20",
     broken: "calls that mint credentials at a provider go through",
-    file: "src/vault/policy/judge.ts",
+    file: "src/vault/policy/checks.ts",
     from: "!rules.refuses_credentials,",
     to: "true,",
     test: "test/flows/credential_endpoints.security.test.ts",
