@@ -10,10 +10,12 @@ import type * as z from "zod";
 import type { Config } from "../config.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
+import type { ToolCall } from "../vault/calls/visit.ts";
 import { personBehind, Unanswered } from "./person.ts";
-import type { Shown, Tool } from "./tool.ts";
+import type { Asked, Shown, Tool } from "./tool.ts";
+import { recording } from "./reading.ts";
 import { toolNamed } from "./tools.ts";
-import { callerFor, holds, type Visit } from "./visit.ts";
+import { callerFor, holds, vaultOf, type Visit } from "./visit.ts";
 
 /** A call as it reached the server. */
 export type Calling = {
@@ -36,23 +38,17 @@ export async function callTool(
   const started_at = Date.now();
   const input = tool.input.safeParse(given);
   const key = input.success ? tool.keyOf?.(input.data) : undefined;
-  const record = (
-    outcome: "ok" | "failed" | "refused",
-    more: { rule?: string | undefined; status?: number | undefined },
-  ) =>
-    ask(
-      calling.env.USER_VAULT.getByName(calling.visit.vault_id).recordTool(calling.visit.caller, {
-        tool: name,
-        key,
-        outcome,
-        ...more,
-        latency_ms: Date.now() - started_at,
-      }),
-    );
+  const vault = vaultOf(calling.env, calling.visit);
+  const reading = tool.reading && recording(vault, tool.reading, { tool: name, key, scope: tool.scope });
+  const record = async (outcome: ToolCall["outcome"], more: Pick<ToolCall, "rule" | "status">) => {
+    if (reading?.recorded === true) return;
+    const latency_ms = Date.now() - started_at;
+    await ask(vault.recordTool(calling.visit.caller, { tool: name, key, outcome, ...more, latency_ms }));
+  };
   try {
     if (!holds(calling.visit, tool.scope)) throw missingScope(calling, tool);
     if (!input.success) throw invalid(input.error);
-    const done = shown(await tool.run(askedBy(calling, tool, given), input.data));
+    const done = shown(await tool.run(askedBy(calling, tool, given, reading?.vault ?? vault), input.data));
     await record("ok", { status: done.status });
     return resultOf(tool, done);
   } catch (thrown) {
@@ -63,7 +59,12 @@ export async function callTool(
   }
 }
 
-function askedBy({ env, ctx, config, server, visit, context }: Calling, tool: Tool, given: Record<string, unknown>) {
+function askedBy(
+  { env, ctx, config, server, visit, context }: Calling,
+  tool: Tool,
+  given: Record<string, unknown>,
+  vault: Asked["vault"],
+): Asked {
   const { mcpReq } = context;
   const token = mcpReq._meta?.progressToken;
   return {
@@ -71,7 +72,7 @@ function askedBy({ env, ctx, config, server, visit, context }: Calling, tool: To
     ctx,
     config,
     visit,
-    vault: env.USER_VAULT.getByName(visit.vault_id),
+    vault,
     caller: callerFor(visit, tool.scope),
     signal: mcpReq.signal,
     progress: async (progress: number, total: number | undefined, message: string) => {
@@ -84,17 +85,17 @@ function askedBy({ env, ctx, config, server, visit, context }: Calling, tool: To
 }
 
 /** The answer twice over: structured, and the same as text for clients that read only that. */
-function resultOf(tool: Tool, { structured, content }: Shown<object>): CallToolResult {
+export function resultOf(tool: Tool, { structured, content }: Shown<object>): CallToolResult {
   const structuredContent = tool.output.parse(structured);
   return { structuredContent, content: [{ type: "text", text: JSON.stringify(structuredContent) }, ...content] };
 }
 
-function shown(done: object): Shown<object> {
+export function shown(done: object): Shown<object> {
   return "structured" in done ? (done as Shown<object>) : { structured: done, content: [] };
 }
 
 /** A refusal is told to the model as the outcome of its call, in our words, with what would help. */
-function refused(problem: Problem): CallToolResult {
+export function refused(problem: Problem): CallToolResult {
   const { code, message, extras } = problem;
   const { rule, errors, retry_after_s, request_id, approval } = extras;
   const hint = HINTS[code];

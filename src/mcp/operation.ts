@@ -1,18 +1,22 @@
 import type { Scope } from "../vault/policy/scopes.ts";
-import { callerFor, type Visit } from "./visit.ts";
+import type { Behalf } from "./tool.ts";
+import { callerFor, vaultOf } from "./visit.ts";
 
 /**
  * What an operation of the API works with, for a caller who has come by MCP: the same handlers, so that what a tool tells is what
  * the API tells. The vault judges the caller for the scope that is named here, not for the API's own row.
  */
-export function operationOf(env: Env, visit: Visit, scope: Scope, params: Record<string, string> = {}) {
-  const { vault_id } = visit;
+export function operationOf(
+  { env, visit, vault = vaultOf(env, visit) }: Behalf,
+  scope: Scope,
+  params: Record<string, string> = {},
+) {
   return {
     env,
     // The operations that a tool stands for read nothing of it.
     request: new Request("https://mcp/"),
-    who: { vault_id, caller: callerFor(visit, scope) },
-    vault: env.USER_VAULT.getByName(vault_id),
+    who: { vault_id: visit.vault_id, caller: callerFor(visit, scope) },
+    vault,
     param: (name: string) => params[name] ?? "",
   };
 }

@@ -60,13 +60,13 @@ async function contentsOf(env: Env, visit: Visit, uri: string): Promise<unknown>
   if (!holds(visit, "vault:read")) throw absent;
   if (uri === KEYS.uri) return keysPage(env, visit, undefined);
   if (uri === ACTIVITY.uri) {
-    const asked = operationOf(env, visit, "vault:read");
+    const asked = operationOf({ env, visit }, "vault:read");
     return activityHandlers.listActivity({ ...asked, query: { limit: PAGE }, body: {} });
   }
   const [, name] = KEY_URI.exec(uri) ?? [];
   if (name === undefined) throw absent;
   try {
-    const asked = operationOf(env, visit, "vault:read", { key: decodeURIComponent(name) });
+    const asked = operationOf({ env, visit }, "vault:read", { key: decodeURIComponent(name) });
     return await keyHandlers.getKey({ ...asked, query: {}, body: {} });
   } catch (thrown) {
     if (thrown instanceof URIError || (thrown instanceof Problem && thrown.code === "not_found")) throw absent;
@@ -82,14 +82,14 @@ export async function completeResource(
 ): Promise<CompleteResult> {
   const known = ref.type === "ref/resource" && ref.uri === TEMPLATES[0]?.uriTemplate && argument.name === "name";
   if (!known || !holds(visit, "vault:read")) return { completion: { values: [] } };
-  const asked = operationOf(env, visit, "vault:read");
+  const asked = operationOf({ env, visit }, "vault:read");
   const q = argument.value === "" ? undefined : argument.value;
   const { items } = answerOf(await keyHandlers.listKeys({ ...asked, query: { limit: COMPLETIONS, q }, body: {} }));
   return { completion: { values: items.map(({ name }) => name).filter((name) => name.startsWith(argument.value)) } };
 }
 
 async function keysPage(env: Env, visit: Visit, cursor: string | undefined) {
-  const asked = operationOf(env, visit, "vault:read");
+  const asked = operationOf({ env, visit }, "vault:read");
   return answerOf(await keyHandlers.listKeys({ ...asked, query: { limit: PAGE, cursor }, body: {} }));
 }
 

@@ -3,19 +3,17 @@ import { configOf, type Config } from "../config.ts";
 import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { RefusedTokens } from "../proxy/refused_tokens.ts";
-import { ask } from "../vault/answer.ts";
 import { GUESTS } from "../vault/calls/visit.ts";
-import { ALLOWED_METHODS, challenge, methodNotAllowed, refusal } from "./refusal.ts";
+import { ALLOWED_METHODS, challenge, refusal } from "./refusal.ts";
 
 /** Tokens that `/v1/mcp` takes: an OAuth client's, and a device's for the bridge that runs on it. */
 const TAKEN: ReadonlySet<TokenKind> = new Set(["oat", "dev"]);
-const METHODS = new Set(["POST", "GET", "DELETE"]);
 const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /** What this isolate remembers of refused tokens; never of one that was accepted. */
 const refused = new RefusedTokens();
 
-/** `/v1/mcp`: who is asking, before what they ask. Everything else is loaded when somebody was let in. */
+/** `/v1/mcp`: a token that we have signed, before anything else is looked at or loaded. */
 export async function mcp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   const config = configOf(env);
   if (!isWelcome(request, config))
@@ -30,12 +28,9 @@ async function answered(request: Request, env: Env, ctx: ExecutionContext): Prom
     const token = tokenOf(request, config);
     refused.check(token.mac, Date.now());
     const caller = { hash: token.hash, kind: token.kind, may: GUESTS, origin: originOf(request) };
-    const session_id = request.headers.get("mcp-session-id");
     try {
-      const guest = await ask(env.USER_VAULT.getByName(token.vault_id).greet(caller, session_id));
-      if (!METHODS.has(request.method)) return methodNotAllowed();
       const { serve } = await import("./serve.ts");
-      return await serve({ request, env, ctx, visit: { vault_id: token.vault_id, caller, guest } });
+      return await serve({ request, env, ctx, visit: { vault_id: token.vault_id, caller } });
     } catch (thrown) {
       if (thrown instanceof Problem && thrown.code === "invalid_token") refused.note(token.mac, thrown, Date.now());
       throw thrown;

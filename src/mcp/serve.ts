@@ -1,29 +1,54 @@
 import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
 import { readText } from "../api/body.ts";
 import { Problem } from "../problem.ts";
+import { ask } from "../vault/answer.ts";
 import { serveCurrent } from "./current.ts";
+import { answerDirectly, mayBeDirect } from "./direct.ts";
 import { malformed, methodNotAllowed } from "./refusal.ts";
 import { serveSession } from "./session_bridge.ts";
-import type { Visit } from "./visit.ts";
+import { vaultOf, type Bearer, type Visit } from "./visit.ts";
+
+/** A request with a token that we have signed; whether it is alive is the vault's to say. */
+export type Arrived = { request: Request; env: Env; ctx: ExecutionContext; visit: Bearer };
 
 /** A request of somebody who was let in. */
-export type Served = { request: Request; env: Env; ctx: ExecutionContext; visit: Visit };
+export type Served = Arrived & { visit: Visit };
 
+const METHODS = new Set(["POST", "GET", "DELETE"]);
 const PARSE_ERROR = -32_700;
 
-/** Splits the eras: clients of 2026 speak for themselves in every request, older ones hold a session. */
-export async function serve(served: Served): Promise<Response> {
-  const { request } = served;
+/**
+ * Asks who is there, and splits the eras: clients of 2026 speak for themselves in every request, older ones hold a session. The
+ * body is read after that, but for what can be answered together with it.
+ */
+export async function serve(arrived: Arrived): Promise<Response> {
+  const { request, env } = arrived;
+  const early = mayBeDirect(request) ? await messageOf(request) : undefined;
+  const direct = early && (await answerDirectly(arrived, early.message));
+  if (direct !== undefined) return direct;
+
+  const visit = await greeted(env, arrived.visit, request.headers.get("mcp-session-id"));
+  const served: Served = { ...arrived, visit };
+  if (!METHODS.has(request.method)) return methodNotAllowed();
   if (request.method !== "POST")
     return request.headers.has("mcp-session-id") ? serveSession(served, undefined) : methodNotAllowed();
+  const { message } = early ?? (await messageOf(request));
+  if (message === undefined) return malformed(PARSE_ERROR, "Parse error: the body is not JSON");
+  return (await isLegacyRequest(request, message)) ? serveSession(served, message) : serveCurrent(served, message);
+}
+
+async function greeted(env: Env, bearer: Bearer, session_id: string | null): Promise<Visit> {
+  return { ...bearer, guest: await ask(vaultOf(env, bearer).greet(bearer.caller, session_id)) };
+}
+
+/** What was posted; `message` is undefined where it is not JSON. */
+async function messageOf(request: Request): Promise<{ message: unknown }> {
   if (!isJsonContentType(request.headers.get("content-type")))
     throw new Problem("unsupported_media_type", "Unsupported Media Type: Content-Type must be application/json");
   const text = await readText(request);
-  let body: unknown;
   try {
-    body = JSON.parse(text);
+    return { message: JSON.parse(text) as unknown };
   } catch {
-    return malformed(PARSE_ERROR, "Parse error: the body is not JSON");
+    return { message: undefined };
   }
-  return (await isLegacyRequest(request, body)) ? serveSession(served, body) : serveCurrent(served, body);
 }

@@ -5,7 +5,11 @@ import type { Scope } from "../vault/policy/scopes.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
 import type { UserVault } from "../vault/vault.ts";
 import type { Person } from "./person.ts";
-import type { Visit } from "./visit.ts";
+import type { ReadingName } from "../vault/calls/visit.ts";
+import type { Bearer, Visit } from "./visit.ts";
+
+/** For whom something is asked of a vault; `vault` where it is not asked directly. */
+export type Behalf = { env: Env; visit: Bearer; vault?: DurableObjectStub<UserVault> };
 
 /** What a tool works with. `caller` is judged by the vault for the tool's own scope, whatever was listed. */
 export type Asked = {
@@ -30,7 +34,10 @@ export type Shown<T> = { structured: T; content: ContentBlock[]; status?: number
 type Effect = "reads" | "adds" | "changes" | "destroys" | "calls out";
 
 /** A tool as one row of the table. `keyOf` names the key that a call is about, for its audit row. */
-export type Tool<In extends z.ZodObject = z.ZodObject, Out extends z.ZodObject = z.ZodObject> = {
+export type Tool<In extends z.ZodObject = z.ZodObject, Out extends z.ZodObject = z.ZodObject> = Row<In, Out> &
+  Run<In, Out>;
+
+type Row<In extends z.ZodObject, Out extends z.ZodObject> = {
   name: string;
   title: string;
   description: string;
@@ -38,9 +45,18 @@ export type Tool<In extends z.ZodObject = z.ZodObject, Out extends z.ZodObject =
   effect: Effect;
   input: In;
   output: Out;
-  keyOf?: (input: z.output<In>) => string | undefined;
-  run: (asked: Asked, input: z.output<In>) => Promise<z.output<Out> | Shown<z.output<Out>>>;
+  keyOf?(input: z.output<In>): string | undefined;
 };
+
+/**
+ * What a tool does. One that tells nothing but what the vault answers to one question names it as its `reading`: who asks, what they
+ * see and the record of it are then one step of the vault.
+ */
+type Run<In extends z.ZodObject, Out extends z.ZodObject> =
+  | { reading?: undefined; run(asked: Asked, input: z.output<In>): Promise<Done<Out>> }
+  | { reading: ReadingName; run(by: Required<Behalf>, input: z.output<In>): Promise<Done<Out>> };
+
+type Done<Out extends z.ZodObject> = z.output<Out> | Shown<z.output<Out>>;
 
 /** A row with its types kept together while it is written. */
 export function tool<In extends z.ZodObject, Out extends z.ZodObject>(row: Tool<In, Out>): Tool {

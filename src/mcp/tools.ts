@@ -1,4 +1,4 @@
-import type { Scope } from "../vault/policy/scopes.ts";
+import { grantsScope, type Scope } from "../vault/policy/scopes.ts";
 import { describe, type Tool } from "./tool.ts";
 import { delete_key } from "./tools/delete_key.ts";
 import { explain_access } from "./tools/explain_access.ts";
@@ -26,7 +26,6 @@ import { reveal_key } from "./tools/reveal_key.ts";
 import { connect_key } from "./tools/connect_key.ts";
 import { create_token } from "./tools/create_token.ts";
 import { freeze_vault } from "./tools/freeze_vault.ts";
-import { holds, type Visit } from "./visit.ts";
 
 /** Every tool, in the order in which they are listed; both eras are served from this table. */
 const TOOLS: readonly Tool[] = [
@@ -69,7 +68,7 @@ export function scopeOfTool(name: string): Scope | undefined {
   return BY_NAME.get(name)?.scope;
 }
 
-/** What this caller may use, as it is listed. */
-export function toolsFor(visit: Visit) {
-  return LISTED.filter(({ scope }) => holds(visit, scope)).map(({ told }) => told);
+/** What whoever has these scopes may use, as it is listed. */
+export function toolsWithin(scopes: readonly Scope[]) {
+  return LISTED.filter(({ scope }) => grantsScope(scopes, scope)).map(({ told }) => told);
 }

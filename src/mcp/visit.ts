@@ -1,12 +1,20 @@
 import type { Authority, Caller } from "../vault/tokens/caller.ts";
 import { grantsScope, type Scope } from "../vault/policy/scopes.ts";
 import type { Guest } from "../vault/calls/visit.ts";
+import type { UserVault } from "../vault/vault.ts";
 
-/** A request of somebody who was let in: whose vault, by which token, and what they may do at this moment. No secret is in it. */
-export type Visit = { vault_id: string; caller: Caller; guest: Guest };
+/** Whose vault a request is for, and by which token. No secret is in it. */
+export type Bearer = { vault_id: string; caller: Caller };
+
+/** A request of somebody who was let in: what they may do at this moment, too. */
+export type Visit = Bearer & { guest: Guest };
+
+export function vaultOf(env: Env, { vault_id }: Bearer): DurableObjectStub<UserVault> {
+  return env.USER_VAULT.getByName(vault_id);
+}
 
 /** The caller as the vault is to judge it for something that needs this scope. What a device may do without one, the tool says. */
-export function callerFor({ caller }: Visit, scope: Scope): Caller {
+export function callerFor({ caller }: Bearer, scope: Scope): Caller {
   const device: readonly Authority[] = scope === "vault:reveal" ? [] : ["device"];
   return { ...caller, may: [`oauth:${scope}`, ...device] };
 }

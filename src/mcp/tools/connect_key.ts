@@ -16,7 +16,7 @@ export const connect_key = tool({
   output: HandedOver,
   keyOf: ({ key }) => key,
   run: async (asked, { key }) => {
-    const operation = operationOf(asked.env, asked.visit, "vault:write", { key });
+    const operation = operationOf(asked, "vault:write", { key });
     const { name } = answerOf(await keyHandlers.getKey({ ...operation, query: {}, body: {} }));
     const next = "Once the owner has come back from the provider, get_key_metadata shows how it stands.";
     const link = async () => answerOf(await keyHandlers.connectKey({ ...operation, query: {}, body: {} }));

@@ -15,8 +15,8 @@ export const delete_key = tool({
   input: z.strictObject({ key: keyRef, confirm: confirmedName("the key's name") }),
   output: Receipt,
   keyOf: ({ key }) => key,
-  run: async ({ env, visit, person }, { key, confirm }) => {
-    const asked = operationOf(env, visit, "vault:write", { key });
+  run: async ({ person, ...by }, { key, confirm }) => {
+    const asked = operationOf(by, "vault:write", { key });
     const { id, name } = answerOf(await keyHandlers.getKey({ ...asked, query: {}, body: {} }));
     const question = `Delete the key "${name}"? Everything that uses it stops at once.`;
     await person.confirm({ act: "delete_key", subject: id, name, question }, confirm);

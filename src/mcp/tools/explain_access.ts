@@ -10,9 +10,10 @@ export const explain_access = tool({
     "Says what the locker would decide about a call with an app token, and by which rule. Makes no call and records no use.",
   scope: "vault:read",
   effect: "reads",
+  reading: "explain",
   input: Question,
   output: Explanation,
   keyOf: ({ key }) => key,
-  run: async ({ env, visit }, body) =>
-    answerOf(await explainHandlers.explain({ ...operationOf(env, visit, "vault:read"), query: {}, body })),
+  run: async (by, body) =>
+    answerOf(await explainHandlers.explain({ ...operationOf(by, "vault:read"), query: {}, body })),
 });

@@ -14,9 +14,9 @@ export const freeze_vault = tool({
   effect: "destroys",
   input: z.strictObject({ confirm: confirmedName('the word "freeze"') }),
   output: Receipt,
-  run: async ({ env, visit, person }, { confirm }) => {
+  run: async ({ person, ...by }, { confirm }) => {
     const question = "Freeze the whole vault? Everything stops, this client too.";
-    await person.confirm({ act: "freeze_vault", subject: visit.vault_id, name: "freeze", question }, confirm);
-    return answerOf(await accountHandlers.freeze({ ...operationOf(env, visit, "vault:write"), query: {}, body: {} }));
+    await person.confirm({ act: "freeze_vault", subject: by.visit.vault_id, name: "freeze", question }, confirm);
+    return answerOf(await accountHandlers.freeze({ ...operationOf(by, "vault:write"), query: {}, body: {} }));
   },
 });

@@ -31,8 +31,8 @@ export const get_activity = tool({
   }),
   output: listOf(AuditRow),
   keyOf: ({ key }) => key,
-  run: async ({ env, visit }, input) => {
+  run: async (asked, input) => {
     const query = asQuery(ActivityQuery, input);
-    return answerOf(await activityHandlers.listActivity({ ...operationOf(env, visit, "vault:read"), query, body: {} }));
+    return answerOf(await activityHandlers.listActivity({ ...operationOf(asked, "vault:read"), query, body: {} }));
   },
 });

@@ -12,9 +12,10 @@ export const get_key_metadata = tool({
     "Tells everything about one key but its secret: provider, address, placement, versions, former names, use.",
   scope: "vault:read",
   effect: "reads",
+  reading: "getKey",
   input: z.strictObject({ key: keyRef }),
   output: KeyDetails,
   keyOf: ({ key }) => key,
-  run: async ({ env, visit }, { key }) =>
-    answerOf(await keyHandlers.getKey({ ...operationOf(env, visit, "vault:read", { key }), query: {}, body: {} })),
+  run: async (by, { key }) =>
+    answerOf(await keyHandlers.getKey({ ...operationOf(by, "vault:read", { key }), query: {}, body: {} })),
 });

@@ -11,8 +11,9 @@ export const list_clients = tool({
   description: "Lists the OAuth and MCP clients that the owner has connected, with their scopes, keys and last use.",
   scope: "vault:read",
   effect: "reads",
+  reading: "listGrants",
   input: z.strictObject(page),
   output: listOf(Grant),
-  run: async ({ env, visit }, query) =>
-    answerOf(await grantHandlers.listGrants({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+  run: async (by, query) =>
+    answerOf(await grantHandlers.listGrants({ ...operationOf(by, "vault:read"), query, body: {} })),
 });

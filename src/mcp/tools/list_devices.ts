@@ -11,8 +11,9 @@ export const list_devices = tool({
   description: "Lists the computers that are signed in with the command line, with their last use.",
   scope: "vault:read",
   effect: "reads",
+  reading: "listDevices",
   input: z.strictObject(page),
   output: listOf(Device),
-  run: async ({ env, visit }, query) =>
-    answerOf(await deviceHandlers.listDevices({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+  run: async (by, query) =>
+    answerOf(await deviceHandlers.listDevices({ ...operationOf(by, "vault:read"), query, body: {} })),
 });

@@ -12,6 +12,7 @@ export const list_keys = tool({
     "Lists the API keys that this client may see: name, provider, where each may be sent, state and use. Never a secret.",
   scope: "vault:read",
   effect: "reads",
+  reading: "listKeys",
   input: z.strictObject({
     ...page,
     provider: z.string().max(40).optional().describe("Only keys for this provider id"),
@@ -19,6 +20,6 @@ export const list_keys = tool({
     q: z.string().max(100).optional().describe("Only keys whose name contains this"),
   }),
   output: listOf(Key),
-  run: async ({ env, visit }, query) =>
-    answerOf(await keyHandlers.listKeys({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+  run: async (by, query) =>
+    answerOf(await keyHandlers.listKeys({ ...operationOf(by, "vault:read"), query, body: {} })),
 });

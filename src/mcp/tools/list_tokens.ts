@@ -11,8 +11,9 @@ export const list_tokens = tool({
   description: "Lists app tokens with their policies and use: what each may call. Never a token itself.",
   scope: "vault:read",
   effect: "reads",
+  reading: "listTokens",
   input: z.strictObject(page),
   output: listOf(Token),
-  run: async ({ env, visit }, query) =>
-    answerOf(await tokenHandlers.listTokens({ ...operationOf(env, visit, "vault:read"), query, body: {} })),
+  run: async (by, query) =>
+    answerOf(await tokenHandlers.listTokens({ ...operationOf(by, "vault:read"), query, body: {} })),
 });

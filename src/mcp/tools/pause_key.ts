@@ -14,6 +14,6 @@ export const pause_key = tool({
   input: z.strictObject({ key: keyRef }),
   output: Key,
   keyOf: ({ key }) => key,
-  run: async ({ env, visit }, { key }) =>
-    answerOf(await keyHandlers.pauseKey({ ...operationOf(env, visit, "vault:write", { key }), query: {}, body: {} })),
+  run: async (asked, { key }) =>
+    answerOf(await keyHandlers.pauseKey({ ...operationOf(asked, "vault:write", { key }), query: {}, body: {} })),
 });

@@ -13,8 +13,8 @@ export const pause_token = tool({
   effect: "changes",
   input: z.strictObject({ id: idOf("an app token") }),
   output: Token,
-  run: async ({ env, visit }, { id }) =>
+  run: async (asked, { id }) =>
     answerOf(
-      await tokenHandlers.pauseToken({ ...operationOf(env, visit, "vault:write", { id }), query: {}, body: {} }),
+      await tokenHandlers.pauseToken({ ...operationOf(asked, "vault:write", { id }), query: {}, body: {} }),
     ),
 });

@@ -14,8 +14,8 @@ export const rename_key = tool({
   input: z.strictObject({ key: keyRef, name: KeyName.describe("The new name") }),
   output: Key,
   keyOf: ({ key }) => key,
-  run: async ({ env, visit }, { key, name }) =>
+  run: async (asked, { key, name }) =>
     answerOf(
-      await keyHandlers.changeKey({ ...operationOf(env, visit, "vault:write", { key }), query: {}, body: { name } }),
+      await keyHandlers.changeKey({ ...operationOf(asked, "vault:write", { key }), query: {}, body: { name } }),
     ),
 });

@@ -14,6 +14,6 @@ export const resume_key = tool({
   input: z.strictObject({ key: keyRef }),
   output: Key,
   keyOf: ({ key }) => key,
-  run: async ({ env, visit }, { key }) =>
-    answerOf(await keyHandlers.resumeKey({ ...operationOf(env, visit, "vault:write", { key }), query: {}, body: {} })),
+  run: async (asked, { key }) =>
+    answerOf(await keyHandlers.resumeKey({ ...operationOf(asked, "vault:write", { key }), query: {}, body: {} })),
 });

@@ -13,8 +13,8 @@ export const resume_token = tool({
   effect: "changes",
   input: z.strictObject({ id: idOf("an app token") }),
   output: Token,
-  run: async ({ env, visit }, { id }) =>
+  run: async (asked, { id }) =>
     answerOf(
-      await tokenHandlers.resumeToken({ ...operationOf(env, visit, "vault:write", { id }), query: {}, body: {} }),
+      await tokenHandlers.resumeToken({ ...operationOf(asked, "vault:write", { id }), query: {}, body: {} }),
     ),
 });

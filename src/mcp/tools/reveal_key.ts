@@ -15,7 +15,7 @@ export const reveal_key = tool({
   output: HandedOver,
   keyOf: ({ key }) => key,
   run: async (asked, { key }) => {
-    const operation = operationOf(asked.env, asked.visit, "vault:reveal", { key });
+    const operation = operationOf(asked, "vault:reveal", { key });
     const { name } = answerOf(await keyHandlers.getKey({ ...operation, query: {}, body: {} }));
     const next = "The owner sees the secret on the page; you do not need it: use proxy_request.";
     return handOver(asked, `See the secret of the key "${name}".`, { kind: "reveal", key }, next);

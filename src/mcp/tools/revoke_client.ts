@@ -14,8 +14,8 @@ export const revoke_client = tool({
   effect: "destroys",
   input: z.strictObject({ id: idOf("a connected client"), confirm: confirmedName("the client's name") }),
   output: Receipt,
-  run: async ({ env, visit, person }, { id, confirm }) => {
-    const asked = operationOf(env, visit, "vault:write", { id });
+  run: async ({ person, ...by }, { id, confirm }) => {
+    const asked = operationOf(by, "vault:write", { id });
     const { client_name } = answerOf(await grantHandlers.getGrant({ ...asked, query: {}, body: {} }));
     const question = `Disconnect the client "${client_name}"?`;
     await person.confirm({ act: "revoke_client", subject: id, name: client_name, question }, confirm);

@@ -13,8 +13,8 @@ export const revoke_device = tool({
   effect: "destroys",
   input: z.strictObject({ id: idOf("a device"), confirm: confirmedName("the device's name") }),
   output: Receipt,
-  run: async ({ env, visit, person }, { id, confirm }) => {
-    const asked = operationOf(env, visit, "vault:write", { id });
+  run: async ({ person, ...by }, { id, confirm }) => {
+    const asked = operationOf(by, "vault:write", { id });
     const { name } = answerOf(await deviceHandlers.getDevice({ ...asked, query: {}, body: {} }));
     const question = `Sign the device "${name}" out?`;
     await person.confirm({ act: "revoke_device", subject: id, name, question }, confirm);

@@ -13,8 +13,8 @@ export const revoke_token = tool({
   effect: "destroys",
   input: z.strictObject({ id: idOf("an app token"), confirm: confirmedName("the token's name") }),
   output: Receipt,
-  run: async ({ env, visit, person }, { id, confirm }) => {
-    const asked = operationOf(env, visit, "vault:write", { id });
+  run: async ({ person, ...by }, { id, confirm }) => {
+    const asked = operationOf(by, "vault:write", { id });
     const { name } = answerOf(await tokenHandlers.getToken({ ...asked, query: {}, body: {} }));
     const question = `Revoke the app token "${name}"? Apps that use it stop at once.`;
     await person.confirm({ act: "revoke_token", subject: id, name, question }, confirm);

@@ -16,7 +16,7 @@ export const rotate_key = tool({
   output: HandedOver,
   keyOf: ({ key }) => key,
   run: async (asked, { key }) => {
-    const operation = operationOf(asked.env, asked.visit, "vault:write", { key });
+    const operation = operationOf(asked, "vault:write", { key });
     const { name, base_url } = answerOf(await keyHandlers.getKey({ ...operation, query: {}, body: {} }));
     const message = `Type the next secret for the key "${name}" (${new URL(base_url).host}).`;
     const next = "Once the owner has typed it, get_key_metadata shows the new version.";

@@ -11,8 +11,9 @@ export const run_doctor = tool({
     "Looks for what the owner should attend to: stale, unused or expiring keys and tokens, too wide policies. Changes nothing.",
   scope: "vault:read",
   effect: "reads",
+  reading: "doctor",
   input: z.strictObject({}),
   output: z.object({ items: z.array(Finding) }),
-  run: async ({ env, visit }) =>
-    answerOf(await accountHandlers.doctor({ ...operationOf(env, visit, "vault:read"), query: {}, body: {} })),
+  run: async (by) =>
+    answerOf(await accountHandlers.doctor({ ...operationOf(by, "vault:read"), query: {}, body: {} })),
 });

@@ -1,5 +1,6 @@
 import { ulid } from "ulid";
 import { sha256 } from "../../crypto/digest.ts";
+import { RecentUses } from "./uses.ts";
 import { filterSql, tallySql, type ActivityFilter, type Tally } from "./activity_filter.ts";
 
 /** Who did it. */
@@ -98,6 +99,9 @@ export type OnRow = (
   told: { event: Event } | { outcome: Outcome },
 ) => void;
 
+/** Uses are counted over so many rows that are still here: more lie here only where D1 is away. */
+const COUNTED_ROWS = 10_000;
+
 /** How long a router may still say how a call ended that was given up. */
 const LATE_MS = 60 * 60_000;
 
@@ -109,6 +113,8 @@ export class Audit {
   readonly #sql: SqlStorage;
   readonly #onRow: OnRow;
   #heads: ChainHeads = GENESIS;
+  /** Of what is still here. */
+  readonly uses = new RecentUses(() => this.latest(Number.MAX_SAFE_INTEGER, COUNTED_ROWS));
   /** Hashes of pending rows that were written since this object woke: ending one need not look it up. */
   readonly #pending = new Map<number, string>();
 
@@ -179,11 +185,7 @@ export class Audit {
 
   /** Appends a row. Without an outcome it stays pending until it is settled. */
   append(event: Event, now: number, reserved?: Reserved): { seq: number; id: string } {
-    const seq = this.#heads.head_seq + 1;
-    const id = newRowId(now);
-    const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
-    const decision = JSON.stringify(entry);
-    const hash = chainHash(decision);
+    const { seq, id, decision, hash } = this.#decide(event, now);
     const pending = event.outcome === undefined;
     this.#sql.exec(
       "INSERT INTO audit (seq, decision, hash, pending, lease, unclaimed_at, path) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -197,31 +199,43 @@ export class Audit {
     );
     this.#heads = { ...this.#heads, head_seq: seq, head_hash: hash };
     if (pending) this.#pending.set(seq, hash);
+    this.uses.add(event, now);
     this.#onRow(pending ? "pending" : "whole", seq, now, { event });
     return { seq, id };
+  }
+
+  /** Appends something that has begun and ended by the time it is recorded: one write, an entry of either chain. */
+  appendEnded(event: Event, outcome: Outcome, now: number): void {
+    const { seq, decision, hash } = this.#decide(event, now);
+    const end = this.#end(hash, outcome, now);
+    this.#sql.exec(
+      "INSERT INTO audit (seq, decision, hash, pending, outcome, outcome_hash) VALUES (?, ?, ?, 0, ?, ?)",
+      seq,
+      decision,
+      hash,
+      end.text,
+      end.hash,
+    );
+    this.#heads = { head_seq: seq, head_hash: hash, outcome_seq: end.seq, outcome_hash: end.hash };
+    this.uses.add(event, now);
+    this.#onRow("whole", seq, now, { event });
+    this.#onRow("whole", seq, now, { outcome });
   }
 
   /** Ends a pending row. The first outcome stands, but what is said after we gave a call up is recorded too. */
   settle(seq: number, outcome: Outcome, now: number): void {
     const of = this.#pendingHash(seq);
     if (of === undefined) return this.#settleLate(seq, outcome, now);
-    const entry: Settled = {
-      seq: this.#heads.outcome_seq + 1,
-      prev: this.#heads.outcome_hash,
-      of,
-      at: new Date(now).toISOString(),
-      ...outcome,
-    };
-    const text = JSON.stringify(entry);
-    const hash = chainHash(text);
+    const end = this.#end(of, outcome, now);
     this.#sql.exec(
       `UPDATE audit SET pending = 0, lease = NULL, unclaimed_at = NULL, path = NULL, outcome = ?, outcome_hash = ? WHERE seq = ?`,
-      text,
-      hash,
+      end.text,
+      end.hash,
       seq,
     );
     this.#pending.delete(seq);
-    this.#heads = { ...this.#heads, outcome_seq: entry.seq, outcome_hash: hash };
+    this.#heads = { ...this.#heads, outcome_seq: end.seq, outcome_hash: end.hash };
+    if (outcome.outcome === "refused") this.uses.forget();
     this.#onRow("whole", seq, now, { outcome });
   }
 
@@ -264,6 +278,7 @@ export class Audit {
     const { head_seq, head_hash, outcome_seq, outcome_hash } = this.#heads;
     this.#sql.exec("DELETE FROM audit WHERE seq IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
     for (const seq of seqs) this.#pending.delete(seq);
+    this.uses.forget();
     this.#sql.exec(
       "UPDATE vault SET head_seq = ?, head_hash = ?, outcome_seq = ?, outcome_hash = ?",
       head_seq,
@@ -271,6 +286,24 @@ export class Audit {
       outcome_seq,
       outcome_hash,
     );
+  }
+
+  /** The next entry of the chain of decisions. */
+  #decide(event: Event, now: number): { seq: number; id: string; decision: string; hash: string } {
+    const seq = this.#heads.head_seq + 1;
+    const id = newRowId(now);
+    const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
+    const decision = JSON.stringify(entry);
+    return { seq, id, decision, hash: chainHash(decision) };
+  }
+
+  /** The next entry of the chain of outcomes, for the decision with that hash. */
+  #end(of: string, outcome: Outcome, now: number): { seq: number; text: string; hash: string } {
+    const seq = this.#heads.outcome_seq + 1;
+    const at = new Date(now).toISOString();
+    const entry: Settled = { seq, prev: this.#heads.outcome_hash, of, at, ...outcome };
+    const text = JSON.stringify(entry);
+    return { seq, text, hash: chainHash(text) };
   }
 
   #pendingHash(seq: number): string | undefined {

@@ -1,4 +1,5 @@
-import type { Audit, AuditRow, Decision, Settled } from "./audit.ts";
+import type { Audit, AuditRow } from "./audit.ts";
+import { readRow, usesOf, type Read } from "./uses.ts";
 import type { Grants } from "../tokens/grants.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Tokens } from "../tokens/tokens.ts";
@@ -24,13 +25,6 @@ const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHER
 /** Whose uses are counted. */
 type Counted = { tokens: Tokens; grants: Grants; keys: Keys; versions: Versions };
 
-/** How often something was used or refused; of a key also which of its versions was. */
-export type Use = { uses: number; refused: number; last_used_at: number | null; versions: Map<number, VersionUse> };
-
-export type VersionUse = { uses: number; last_used_at: number };
-
-const OUTBOX_SCAN = 10_000;
-
 /** D1 has rows under our numbers that are not ours. */
 export class OtherRows extends Error {}
 
@@ -39,9 +33,6 @@ export type Shipped = { rows: number; managed: boolean };
 
 /** Rows that change nothing about keys, tokens and grants. */
 const USES: ReadonlySet<string> = new Set(["proxy.call", "proxy.late", "tool.call"]);
-
-/** A row, and its decision as it was parsed: once. */
-type Read = { row: AuditRow; decision: Decision };
 
 /** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. */
 export async function ship(
@@ -71,44 +62,7 @@ async function assertArrived(db: D1Database, vault_id: string, rows: readonly Au
   throw new OtherRows(`D1 holds other audit rows under seq ${results.map(({ seq }) => seq).join(", ")}`);
 }
 
-/** What is not counted yet, since it is still in the outbox. */
-export function recentUses(audit: Audit): Map<string, Use> {
-  return usesOf(audit.latest(Number.MAX_SAFE_INTEGER, OUTBOX_SCAN).map(readRow));
-}
-
-/** What rows say about the use of tokens and keys, one write per token, key and version. */
-function usesOf(rows: readonly Read[]): Map<string, Use> {
-  const uses = new Map<string, Use>();
-  const add = (id: string, used: number, refused: number, at: number | null): Use => {
-    const sum = uses.get(id) ?? { uses: 0, refused: 0, last_used_at: null, versions: new Map() };
-    sum.uses += used;
-    sum.refused += refused;
-    if (at !== null) sum.last_used_at = Math.max(sum.last_used_at ?? 0, at);
-    uses.set(id, sum);
-    return sum;
-  };
-  for (const { row, decision } of rows) {
-    if (decision.action !== "proxy.call") continue;
-    const refused =
-      decision.outcome === "refused" ||
-      (row.outcome !== null && (JSON.parse(row.outcome) as Settled).outcome === "refused");
-    if (refused) add(decision.actor.id, 0, decision.count ?? 1, null);
-    else {
-      const at = Date.parse(decision.at);
-      add(decision.actor.id, 1, 0, at);
-      if (decision.key === undefined) continue;
-      const { versions } = add(decision.key, 1, 0, at);
-      if (decision.key_version === undefined) continue;
-      const before = versions.get(decision.key_version) ?? { uses: 0, last_used_at: 0 };
-      versions.set(decision.key_version, {
-        uses: before.uses + 1,
-        last_used_at: Math.max(before.last_used_at, at),
-      });
-    }
-  }
-  return uses;
-}
-
+/** One write per token, key and version. */
 function countUses(rows: readonly Read[], { tokens, grants, keys, versions: counted }: Counted): void {
   for (const [id, { uses, refused, last_used_at, versions }] of usesOf(rows)) {
     if (id.startsWith("key_")) {
@@ -117,8 +71,4 @@ function countUses(rows: readonly Read[], { tokens, grants, keys, versions: coun
     } else if (id.startsWith("grt_")) grants.addUse(id, uses, refused, last_used_at);
     else tokens.addUse(id, uses, refused, last_used_at);
   }
-}
-
-function readRow(row: AuditRow): Read {
-  return { row, decision: JSON.parse(row.decision) as Decision };
 }

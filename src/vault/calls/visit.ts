@@ -1,8 +1,9 @@
 import { Problem } from "../../problem.ts";
+import type { Answer } from "../answer.ts";
 import { actorOf } from "../tokens/actor.ts";
 import { recognise, type Authority, type Caller } from "../tokens/caller.ts";
 import type { Parts } from "../parts.ts";
-import type { Scope } from "../policy/scopes.ts";
+import { grantsScope, type Scope } from "../policy/scopes.ts";
 
 /** Somebody at `/v1/mcp`: the grant or device that acts, and what it may do at this moment. */
 export type Guest = { id: string; name: string; scopes: readonly Scope[] };
@@ -16,6 +17,22 @@ export type ToolCall = {
   status?: number | undefined;
   latency_ms: number;
 };
+
+/** Questions that all a tool tells may come from. Each of them only reads. */
+export const READINGS = [
+  "listKeys",
+  "getKey",
+  "listTokens",
+  "listDevices",
+  "listGrants",
+  "explain",
+  "doctor",
+] as const;
+export type ReadingName = (typeof READINGS)[number];
+export type Reading = { name: ReadingName; args: readonly unknown[] };
+
+/** A tool that is called to read: what it needs, and what its row says of it. */
+export type ReadingTool = Pick<ToolCall, "tool" | "key"> & { scope: Scope };
 
 /** Whoever holds a token for `/v1/mcp`, whatever its scopes. */
 export const GUESTS: readonly Authority[] = [
@@ -38,6 +55,30 @@ export function greet(parts: Parts, caller: Caller, session_id: string | null): 
   if (session_id !== null && !parts.mcp_sessions.holds(session_id, id, Date.now()))
     throw new Problem("not_found", "Session not found", { rule: "session" });
   return { id, name, scopes: by.kind === "dev" ? DEVICE_SCOPES : (by.policy.scopes ?? []) };
+}
+
+/**
+ * A tool that only reads, whole: who is there, what they see, and the row of it. Whoever may not see it at all is told so, and leaves
+ * no row: the router asks them for the scope.
+ */
+export function readForTool<T>(
+  parts: Parts,
+  caller: Caller,
+  { scope, ...call }: ReadingTool,
+  read: () => Answer<T>,
+): Answer<T> {
+  const { scopes } = greet(parts, { ...caller, may: GUESTS }, null);
+  if (!grantsScope(scopes, scope))
+    throw new Problem("insufficient_scope", `This needs ${scope}.`, { rule: "scopes" });
+  const seen = read();
+  recordTool(parts, caller, { ...call, ...outcomeOf(seen), latency_ms: 0 });
+  return seen;
+}
+
+function outcomeOf<T>(seen: Answer<T>): Pick<ToolCall, "outcome" | "rule"> {
+  if (seen.ok) return { outcome: "ok" };
+  const { status, code, extras } = Problem.from(seen.refusal);
+  return { outcome: status < 500 ? "refused" : "failed", rule: extras.rule ?? code };
 }
 
 export function openSession(parts: Parts, caller: Caller): string {
@@ -76,7 +117,8 @@ export function recordTool(parts: Parts, caller: Caller, call: ToolCall): void {
   if (by === undefined) throw new Problem("invalid_token", "This token is not known here.");
   const key = call.key === undefined ? undefined : keys.find(call.key);
   const reached = key !== undefined && (by.policy.keys?.includes(key.id) ?? true) ? key : undefined;
-  const { seq } = audit.append(
+  const { outcome, rule, status, latency_ms } = call;
+  audit.appendEnded(
     {
       actor: actorOf(by),
       action: "tool.call",
@@ -86,8 +128,7 @@ export function recordTool(parts: Parts, caller: Caller, call: ToolCall): void {
       provider: reached?.destination.provider,
       ...caller.origin,
     },
+    { outcome, rule, status, latency_ms },
     now,
   );
-  const { outcome, rule, status, latency_ms } = call;
-  audit.settle(seq, { outcome, rule, status, latency_ms }, now);
 }

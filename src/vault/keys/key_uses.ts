@@ -1,4 +1,4 @@
-import { recentUses, type Use } from "../audit/outbox.ts";
+import type { Use } from "../audit/uses.ts";
 import type { Parts } from "../parts.ts";
 import type { ApiKey, Destination } from "./keys.ts";
 
@@ -12,7 +12,7 @@ export type UsedVersion = {
 
 /** Counts of uses as stored, plus those still in the outbox. */
 export function withUses<Counted extends ApiKey>({ audit }: Parts, keys: readonly Counted[]): Counted[] {
-  const recent = recentUses(audit);
+  const recent = audit.uses.byId();
   return keys.map((key) => {
     const more = recent.get(key.id);
     if (more === undefined) return key;
@@ -23,7 +23,7 @@ export function withUses<Counted extends ApiKey>({ audit }: Parts, keys: readonl
 /** Every version that was ever used or is kept, newest first. */
 export function versionUses({ audit, keys, versions }: Parts, ref: string): { key: ApiKey; versions: UsedVersion[] } {
   const key = keys.must(ref);
-  const recent: Use["versions"] = recentUses(audit).get(key.id)?.versions ?? new Map();
+  const recent: Use["versions"] = audit.uses.byId().get(key.id)?.versions ?? new Map();
   const found = new Map<number, UsedVersion>(
     versions.list(key.id).map(({ version, ...kept }) => [version, { version, uses: 0, last_used_at: null, kept }]),
   );

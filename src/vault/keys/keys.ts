@@ -118,17 +118,18 @@ export class Keys {
   }
 
   /** Keys, newest first, below the id `before`. */
-  list(before: string | undefined, limit: number, filter: KeyFilter): ApiKey[] {
-    return this.#select(
-      `k.id < ?1 AND (?2 IS NULL OR k.provider = ?2) AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(k.tags) WHERE value = ?3))
-       AND (?4 IS NULL OR instr(lower(k.name), lower(?4)) > 0) AND (?6 IS NULL OR k.id IN (SELECT value FROM json_each(?6))) ORDER BY k.id DESC LIMIT ?5`,
-      before ?? "~",
-      filter.provider ?? null,
-      filter.tag ?? null,
-      filter.q ?? null,
-      limit,
-      reachValue(this.#reach),
-    );
+  list(before: string | undefined, limit: number, { provider, tag, q }: KeyFilter): ApiKey[] {
+    const conditions: [sql: string, value: string | null | undefined][] = [
+      ["k.id < ?", before],
+      ["k.provider = ?", provider],
+      ["EXISTS (SELECT 1 FROM json_each(k.tags) WHERE value = ?)", tag],
+      ["instr(lower(k.name), lower(?)) > 0", q],
+      ["k.id IN (SELECT value FROM json_each(?))", reachValue(this.#reach)],
+    ];
+    // Only what is asked: a list without a filter walks one index and nothing else.
+    const asked = conditions.filter((each): each is [string, string] => each[1] != null);
+    const where = ["TRUE", ...asked.map(([sql]) => sql)].join(" AND ");
+    return this.#select(`${where} ORDER BY k.id DESC LIMIT ?`, ...asked.map(([, value]) => value), limit);
   }
 
   /** Ids of all keys that carry the tag. */

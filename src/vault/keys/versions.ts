@@ -1,7 +1,7 @@
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import type { ApiKey, Destination } from "./keys.ts";
-import type { VersionUse } from "../audit/outbox.ts";
+import type { VersionUse } from "../audit/uses.ts";
 
 /** A version of a key: immutable, with the destination that its secret was sealed for. */
 export type Version = { version: number; destination: Destination; created_at: number };

@@ -1,6 +1,5 @@
 import { tagOf, type Cut } from "../calls/leashes.ts";
 import { cut, type Parts } from "../parts.ts";
-import { recentUses } from "../audit/outbox.ts";
 import type { Receipt } from "../receipt.ts";
 
 /** What a receipt says of what was open when something ended. */
@@ -8,7 +7,7 @@ export type Ended = Pick<Receipt, "streams_cut" | "sessions_closed" | "in_flight
 
 /** When something was last used: as it is counted, or later by rows that are not counted yet. Without an id: anything at all. */
 export function lastUse({ audit }: Parts, counted: number | null, id?: string): number | null {
-  const recent = recentUses(audit);
+  const recent = audit.uses.byId();
   const times = id === undefined ? [...recent.values()] : [recent.get(id)];
   const latest = Math.max(counted ?? 0, ...times.map((one) => one?.last_used_at ?? 0));
   return latest === 0 ? null : latest;

@@ -4,7 +4,6 @@ import { giveBack } from "./give_back.ts";
 import { cutTokens, judgeAgain } from "./ending.ts";
 import { assertNarrower, type Grant, type Narrowing } from "./grants.ts";
 import { tagOf } from "../calls/leashes.ts";
-import { recentUses } from "../audit/outbox.ts";
 import { record, type Parts } from "../parts.ts";
 import { isWithin } from "../policy/reach.ts";
 import type { Receipt } from "../receipt.ts";
@@ -101,7 +100,7 @@ export async function endGrant(parts: Parts, id: string, by_model = false): Prom
 
 /** Counts of uses as stored, plus those still in the outbox. */
 function detailed({ audit, families, mcp_sessions }: Parts, grants: readonly Grant[]): GrantDetails[] {
-  const recent = recentUses(audit);
+  const recent = audit.uses.byId();
   const rotations = families.rotations("oat");
   const sessions = mcp_sessions.counts();
   return grants.map((grant) => {

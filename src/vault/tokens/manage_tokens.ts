@@ -8,7 +8,6 @@ import { cutTokens } from "./ending.ts";
 import type { Family } from "./families.ts";
 import type { Generation } from "./generations.ts";
 import type { Effect } from "../account/frozen.ts";
-import { recentUses } from "../audit/outbox.ts";
 import { record, type Parts } from "../parts.ts";
 import { isWithin } from "../policy/reach.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -167,7 +166,7 @@ export async function endSessions(parts: Parts, caller: Caller): Promise<Receipt
 
 /** Counts of uses as stored, plus those still in the outbox. */
 export function withUses({ audit }: Parts, tokens: Token[]): Token[] {
-  const recent = recentUses(audit);
+  const recent = audit.uses.byId();
   return tokens.map((token) => {
     const more = recent.get(token.id);
     if (more === undefined) return token;

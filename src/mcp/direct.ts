@@ -1,0 +1,129 @@
+import { classifyInboundRequest } from "@modelcontextprotocol/server";
+import { configOf } from "../config.ts";
+import { asProblem } from "../problem.ts";
+import { ask } from "../vault/answer.ts";
+import { refused, resultOf, shown } from "./call_tool.ts";
+import { recording } from "./reading.ts";
+import type { Arrived } from "./serve.ts";
+import { CURRENT_VERSION, IDENTITY, PRIVATE } from "./server.ts";
+import { toolNamed, toolsWithin } from "./tools.ts";
+import { vaultOf } from "./visit.ts";
+
+/** What every result of 2026-07-28 says beside what was asked. */
+const COMPLETE = { resultType: "complete" } as const;
+const META = { _meta: { "io.modelcontextprotocol/serverInfo": IDENTITY } };
+
+const ENVELOPE = ["protocolVersion", "clientInfo", "clientCapabilities"].map(
+  (name) => `io.modelcontextprotocol/${name}`,
+);
+
+/** A request as it is answered here. */
+type Plain = { id: string | number; method: unknown; params: Record<string, unknown> };
+
+/** Does its head say that this may be one of the questions that are answered here? The body decides. */
+export function mayBeDirect({ method, headers }: Request): boolean {
+  const asked = headers.get("mcp-method");
+  return (
+    method === "POST" && (asked === "tools/list" || asked === "tools/call") && headers.get("mcp-session-id") === null
+  );
+}
+
+/**
+ * What agents ask all day (which tools are there, and one that only reads), answered with one question to the vault and without
+ * making a server for it, which is most of what such a call costs. Only what is spelled to the letter and wants nothing special is
+ * answered here, just as the SDK's server would; undefined for all else, which is its to serve or to refuse.
+ */
+export async function answerDirectly(arrived: Arrived, body: unknown): Promise<Response | undefined> {
+  const message = configOf(arrived.env).conformance_fixtures ? undefined : plainRequest(arrived.request, body);
+  switch (message?.method) {
+    case "tools/list":
+      return holdsOnly(message.params, ["_meta"]) ? listTools(arrived, message) : undefined;
+    case "tools/call":
+      return holdsOnly(message.params, ["_meta", "name", "arguments"]) ? callTool(arrived, message) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The message, where its headers say the same as its body and nothing about it is to be refused. */
+function plainRequest({ headers }: Request, body: unknown): Plain | undefined {
+  if (!isObject(body) || !holdsOnly(body, ["jsonrpc", "id", "method", "params"])) return undefined;
+  const { jsonrpc, id, method, params } = body;
+  if (jsonrpc !== "2.0" || (typeof id !== "string" && !Number.isSafeInteger(id)) || !isObject(params)) return undefined;
+  const { name = null, _meta: meta } = params;
+  if (headers.get("mcp-method") !== method || headers.get("mcp-name") !== name) return undefined;
+  if (headers.get("mcp-protocol-version") !== CURRENT_VERSION || !isSoundEnvelope(meta)) return undefined;
+  return { id: id as string | number, method, params };
+}
+
+/** Envelopes that were found to be right: a client sends the same each time, and judging it costs more than answering. */
+const sound = new Set<string>();
+const REMEMBERED = 1_000;
+const ENVELOPE_LENGTH = 4_096;
+
+/** By the SDK's own reading, and with nothing in it that asks for more than an answer. */
+function isSoundEnvelope(meta: unknown): boolean {
+  if (!isObject(meta) || !holdsOnly(meta, ENVELOPE)) return false;
+  const text = JSON.stringify(meta);
+  if (sound.has(text)) return true;
+  const message = { jsonrpc: "2.0", id: 0, method: "tools/list", params: { _meta: meta } };
+  const route = classifyInboundRequest({ httpMethod: "POST", protocolVersionHeader: CURRENT_VERSION, body: message });
+  if (route.kind !== "modern" || text.length > ENVELOPE_LENGTH) return false;
+  if (sound.size >= REMEMBERED) sound.clear();
+  sound.add(text);
+  return true;
+}
+
+async function listTools({ env, visit }: Arrived, { id }: Plain): Promise<Response> {
+  const { scopes } = await ask(vaultOf(env, visit).greet(visit.caller, null));
+  return answered(id, listed(scopes));
+}
+
+const lists = new Map<string, string>();
+
+/** The result of `tools/list` for whoever has these scopes: the same text each time. */
+function listed(scopes: Parameters<typeof toolsWithin>[0]): string {
+  const key = scopes.toSorted().join(" ");
+  let text = lists.get(key);
+  if (text === undefined) {
+    text = JSON.stringify({ tools: toolsWithin(scopes), ...COMPLETE, ...PRIVATE, ...META });
+    lists.set(key, text);
+  }
+  return text;
+}
+
+async function callTool({ env, visit }: Arrived, { id, params }: Plain): Promise<Response | undefined> {
+  const { name, arguments: given = {} } = params;
+  const tool = typeof name === "string" ? toolNamed(name) : undefined;
+  if (tool?.reading === undefined) return undefined;
+  const input = tool.input.safeParse(given);
+  if (!input.success) return undefined;
+  const reading = recording(vaultOf(env, visit), tool.reading, {
+    tool: tool.name,
+    key: tool.keyOf?.(input.data),
+    scope: tool.scope,
+  });
+  try {
+    const result = resultOf(tool, shown(await tool.run({ env, visit, vault: reading.vault }, input.data)));
+    return answered(id, JSON.stringify({ ...result, ...COMPLETE, ...META }));
+  } catch (thrown) {
+    const problem = asProblem(thrown);
+    if (reading.recorded) return answered(id, JSON.stringify({ ...refused(problem), ...COMPLETE, ...META }));
+    // Not let in, which the router words; or only not to this: then it is told what it would need.
+    if (problem.code !== "insufficient_scope") throw problem;
+    return undefined;
+  }
+}
+
+function answered(id: Plain["id"], result: string): Response {
+  const text = `{"result":${result},"jsonrpc":"2.0","id":${JSON.stringify(id)}}`;
+  return new Response(text, { headers: { "content-type": "application/json" } });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function holdsOnly(value: object, names: readonly string[]): boolean {
+  return Object.keys(value).every((name) => names.includes(name));
+}
