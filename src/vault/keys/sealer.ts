@@ -92,6 +92,14 @@ export class Sealer {
     return blob;
   }
 
+  /**
+   * Begins to fetch what a vault that has slept needs before it can open anything. Said before a call is judged: what is asked for after
+   * its row was written waits until the row is durable.
+   */
+  wake(): void {
+    if (!this.#data_keys.has(this.current)) void this.#dataKey().catch(() => {});
+  }
+
   /** The newest data key is at hand: what is sealed next needs no store to be reached. */
   async ready(): Promise<void> {
     await this.#dataKey();
@@ -114,6 +122,7 @@ export class Sealer {
   /** Opens the key's current secret from the blob at hand, else from KV. */
   async open(key: SealedKey, at_hand: Uint8Array | undefined): Promise<Secret> {
     const name = this.blobName(key.id, key.version);
+    this.wake();
     const blob = at_hand ?? new Uint8Array((await reachable(this.#blobs.get(name, "arrayBuffer"))) ?? missing());
     const plain = await this.#openBlob(blob, this.#context(key.id, key.version, key.sealed_destination));
     const secret = JSON.parse(new TextDecoder().decode(plain)) as Secret;

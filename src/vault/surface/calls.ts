@@ -13,7 +13,8 @@ export abstract class CallSurface extends VisitSurface {
   /** The one question of a proxied call; earlier calls' outcomes ride along. */
   authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
     return answerAsync(async () => {
-      const { turnstile, restore_watch } = this[live]();
+      const { turnstile, restore_watch, sealer } = this[live]();
+      sealer.wake();
       const looking = restore_watch.look(Date.now());
       if (looking !== undefined) await looking;
       await turnstile.enter();
