@@ -1,72 +1,41 @@
-import { configOf, type Config } from "../config.ts";
-import { verifyToken, type TokenKind } from "../crypto/token.ts";
-import { originOf } from "../auth/origin.ts";
 import { limitWeak } from "../auth/weak.ts";
+import type { Config } from "../config.ts";
 import { asProblem, Problem, problemResponse } from "../problem.ts";
-import { ask } from "../vault/answer.ts";
-import type { Origin } from "../vault/audit/audit.ts";
 import { isOurs } from "../vault/alerts/public_host.ts";
 import type { Ask, Dispatch } from "../vault/calls/dispatch.ts";
+import { authorizeOrAsk } from "./authorize.ts";
 import { ProxyCall } from "./call.ts";
-import { takeToken } from "./find_token.ts";
-import { guard, overridesMethod, refuseBrowsers, upstreamHeaders, valueOf, type HeaderLines } from "./headers.ts";
+import { errandFor, errandOf, hasUnusualBody, isUpgrade, keepBody, type Errand, type Waiting } from "./errand.ts";
+import { guard, upstreamHeaders, valueOf } from "./headers.ts";
 import { handBack } from "./hand_back.ts";
-import { askFirst, contentDigest, PATIENCE, type Patience } from "./hold.ts";
 import { inject } from "./inject.ts";
-import { RefusedTokens } from "./refused_tokens.ts";
 import { Scrubber } from "./scrub.ts";
 import { sign } from "./sign.ts";
-import { returnSettlements, takeSettlements } from "./settlements.ts";
-import { readProxyPath, targetOf, type ProxyPath } from "./target.ts";
-import { ESTIMATED_BYTES, estimateOf } from "./usage.ts";
+import { targetOf } from "./target.ts";
 
-const HEADER_BYTES = 64 * 1024;
-const REPLAYED_BYTES = ESTIMATED_BYTES;
-const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
-const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
-
-/** Where something that outlives the answer is waited for. */
-type Waiting = Pick<ExecutionContext, "waitUntil"> & Partial<Pick<ExecutionContext, "abort">>;
-
-/** A request on its way. `body` becomes bytes where it may have to be sent twice. */
-type Errand = {
-  config: Config;
-  env: Env;
-  ctx: Waiting;
-  request: Request;
-  asked: ProxyPath;
-  headers: HeaderLines;
-  query: string;
-  vault_id: string;
-  mac: string;
-  question: Ask;
-  body: ReadableStream<Uint8Array> | ArrayBuffer | null;
-  /** Every body is searched for the credential, whatever the key says. */
-  scrubbed?: boolean;
-  /** For a person whose yes it needs. */
-  patience: Patience;
-};
 
 /** A call that has been sent, and what the upstream answered. */
 type Attempt = { call: ProxyCall; upstream: Upstream; answer: Response; timing: string };
-
-/** What this isolate remembers of refused tokens; never of one that was accepted. */
-const refused = new RefusedTokens();
 
 /** What the rest of a call works with once the vault has said yes. */
 type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: boolean };
 
 /** The proxy's whole origin: every request is a call to carry, every refusal a problem with the same guarding headers. */
 export async function proxy(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const carried = carryOut(request, env, ctx);
-  // A client that leaves ends the invocation there and then unless something is still waited for, and its row must be ended.
-  ctx.waitUntil(carried.catch(() => {}));
   try {
+    const carried = carry(errandOf(request, env, ctx));
+    // A client that leaves ends the invocation there and then unless something is still waited for, and its row must be ended.
+    ctx.waitUntil(carried.catch(() => {}));
     return await carried;
   } catch (thrown) {
     return refusalOf(asProblem(thrown));
   }
+}
+
+/** A call of somebody whose token was verified before ({@link errandFor}): the proxy's own door, as for everybody else. */
+export async function callFor(...said: Parameters<typeof errandFor>): Promise<Response> {
+  return carry(await errandFor(...said));
 }
 
 /**
@@ -81,54 +50,10 @@ function refusalOf(problem: Problem): Response {
   return refusal;
 }
 
-/** A call, step by step: refuse what needs no asking, ask the vault once, send, carry the answer, settle. */
-async function carryOut(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const config = configOf(env);
-  const lines = [...request.headers];
-  assertServable(request, lines);
-  const asked = readProxyPath(request.url);
-  const { token, headers, query } = takeToken(lines, asked.query);
-  const { kind, vault_id, hash, mac, weak } = verifyToken(config.token_keys, token);
-  if (!TAKEN.has(kind))
-    throw new Problem("invalid_token", "The proxy takes app tokens, devices and OAuth access tokens.");
-  refused.check(mac, Date.now());
-  const origin = originOf(request);
-  await limitWeak(env, { weak }, origin.ip);
-
-  const overridden = overridesMethod(headers, query);
-  const upgrade = isUpgrade(lines);
-  const question = { hash, key: asked.key, method: request.method, path: asked.path, overridden, upgrade, ...origin };
-  const { body } = request;
-  const way = { config, env, ctx, request, asked, headers, query };
-  return carry({ ...way, vault_id, mac, question, body, patience: PATIENCE });
-}
-
-/**
- * A call of somebody whose token was verified before, and of whom no token is at hand: a tool's. `hash` is what the vault knows it
- * by. Its body is at hand whole, so that the same call is the same question when it comes again.
- */
-export async function callFor(
-  { vault_id, hash, origin }: { vault_id: string; hash: string; origin: Origin },
-  request: Request,
-  asked: ProxyPath,
-  env: Env,
-  ctx: Waiting,
-  patience: Patience,
-): Promise<Response> {
-  const config = configOf(env);
-  const headers = [...request.headers];
-  assertServable(request, headers);
-  const { method } = request;
-  const body = request.body && (await request.arrayBuffer());
-  const { query, key, path } = asked;
-  const question = { hash, key, method, path, overridden: overridesMethod(headers, query), ...origin };
-  // What is read to a model is searched whole: it would go on to wherever the model's words go.
-  const way = { config, env, ctx, request, asked, headers, query, scrubbed: true };
-  return carry({ ...way, vault_id, mac: hash, question, body, patience });
-}
-
+/** A call, step by step: ask the vault once, send, carry the answer, settle. */
 async function carry(errand: Errand): Promise<Response> {
   const { ctx } = errand;
+  await limitWeak(errand.env, errand, errand.question.ip);
   const first = await attempt(errand);
   if (!mayFallBack(first, errand)) return settleHandBack(errand, first);
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
@@ -182,14 +107,6 @@ function failed(call: ProxyCall, ctx: Waiting, request: Request, thrown: unknown
   return new Problem(problem.code, problem.message, { ...problem.extras, request_id: call.dispatch.request_id });
 }
 
-/** A small body is read before it is sent where the call may have to be made again. One that comes with a GET cannot be. */
-async function keepBody(errand: Errand): Promise<void> {
-  if (hasUnusualBody(errand.request)) return;
-  const length = Number(errand.request.headers.get("content-length") ?? Infinity);
-  if (errand.body instanceof ReadableStream && length <= REPLAYED_BYTES)
-    errand.body = await errand.request.arrayBuffer();
-}
-
 function mayFallBack({ call, answer }: Attempt, { body }: Errand): boolean {
   return answer.status === 401 && mayNeedAgain(call.dispatch) && !(body instanceof ReadableStream);
 }
@@ -201,76 +118,6 @@ function mayNeedAgain({ overlaps, renews }: Dispatch): boolean {
 /** What the vault is asked the second time. */
 function again({ call: { dispatch } }: Attempt): Pick<Ask, "overlap" | "stale"> {
   return dispatch.overlaps ? { overlap: true } : { stale: dispatch.renews };
-}
-
-function assertServable(request: Request, headers: HeaderLines): void {
-  if (REFUSED_METHODS.has(request.method))
-    throw new Problem("method_not_allowed", `${request.method} is never sent on.`);
-  refuseBrowsers(headers);
-  let size = 0;
-  for (const [name, value] of headers) size += name.length + value.length + 4;
-  if (size > HEADER_BYTES) throw new Problem("too_large", "The request's headers are larger than 64 KiB.");
-  if (hasUnusualBody(request) && !request.headers.has("content-length")) {
-    throw new Problem("invalid_request", `A body of unknown length cannot be sent with ${request.method}.`);
-  }
-}
-
-/** Some search APIs want a body with a GET (RFC 9110 §9.3.1 gives it no meaning, and forbids none). */
-function hasUnusualBody({ method, body }: Request): boolean {
-  return body !== null && (method === "GET" || method === "HEAD");
-}
-
-/** The vault's yes. Where a budget pays, it wants to know first what the call may come to. */
-async function authorized(errand: Errand): Promise<Dispatch> {
-  try {
-    return await authorize(errand);
-  } catch (thrown) {
-    if (!(thrown instanceof Problem) || thrown.code !== "estimate_needed") throw thrown;
-    await keepBody(errand);
-    const { request, body, question } = errand;
-    const length = Number(request.headers.get("content-length") ?? ESTIMATED_BYTES);
-    const text = body instanceof ArrayBuffer ? new TextDecoder().decode(body) : "";
-    errand.question = { ...question, estimate: estimateOf(text, length) };
-    return authorize(errand);
-  }
-}
-
-/** Asks the vault. Where a person must be asked first, the call is held meanwhile, its body with it. */
-async function authorizeOrAsk(errand: Errand): Promise<Dispatch> {
-  try {
-    return await authorized(errand);
-  } catch (thrown) {
-    if (!(thrown instanceof Problem) || thrown.code !== "approval_required" || errand.question.content !== undefined)
-      throw thrown;
-  }
-  const { env, vault_id, request, query } = errand;
-  await keepBody(errand);
-  const content = contentDigest(query, errand.body instanceof ReadableStream ? "unknown" : errand.body);
-  errand.question = { ...errand.question, content };
-  return askFirst(
-    () => authorized(errand),
-    () => env.USER_VAULT.getByName(vault_id),
-    request.signal,
-    errand.patience,
-  );
-}
-
-async function authorize({ env, vault_id, mac, question }: Errand): Promise<Dispatch> {
-  const settled = takeSettlements(vault_id);
-  try {
-    return await ask(env.USER_VAULT.getByName(vault_id).authorize(question, settled));
-  } catch (thrown) {
-    if (thrown instanceof Problem) {
-      // A refusal means that the vault was reached and has them; only a fault may have lost them, and settling twice is harmless.
-      if (thrown.code === "unavailable") returnSettlements(vault_id, settled);
-      else refused.note(mac, thrown, Date.now());
-    }
-    throw thrown;
-  }
-}
-
-function isUpgrade(headers: HeaderLines): boolean {
-  return valueOf(headers, "upgrade")?.toLowerCase() === "websocket";
 }
 
 function prepare(config: Config, dispatch: Dispatch, { asked, headers: given, query }: Errand): Upstream {

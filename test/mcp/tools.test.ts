@@ -52,6 +52,39 @@ it("both eras answer the same, structured and as text", async () => {
   expect(old.structuredContent).toEqual(structured);
 });
 
+it("what is answered in one step is what the SDK's server answers", async () => {
+  const ada = await newPerson(locker);
+  await storeKey(ada, "openai", "http://127.0.0.1:9");
+  const client = await letIn(locker, ada);
+  // Who wants to hear of progress is served by the SDK's own server.
+  const listening = { _meta: { progressToken: "p" } };
+  for (const params of [
+    { name: "list_keys", arguments: {} },
+    { name: "get_key_metadata", arguments: { key: "openai" } },
+    { name: "get_key_metadata", arguments: { key: "nothing" } },
+    { name: "list_keys", arguments: { limit: 0 } },
+  ]) {
+    const [direct, served] = [
+      await current(client, "tools/call", params),
+      await current(client, "tools/call", { ...params, ...listening }),
+    ];
+    expect(direct.status).toBe(served.status);
+    expect(direct.headers.get("content-type")).toBe(served.headers.get("content-type"));
+    expect(direct.messages, JSON.stringify(params)).toEqual(served.messages);
+  }
+  const [direct, served] = [await current(client, "tools/list"), await current(client, "tools/list", listening)];
+  expect(direct.messages).toEqual(served.messages);
+  const rows = (await activity(ada)).filter(({ action }) => action === "tool.call");
+  expect(rows.map(({ tool, outcome, rule, key_name }) => [tool, outcome, rule, key_name])).toEqual(
+    [
+      ["list_keys", "refused", "invalid_request", undefined],
+      ["get_key_metadata", "refused", "not_found", undefined],
+      ["get_key_metadata", "ok", undefined, "openai"],
+      ["list_keys", "ok", undefined, undefined],
+    ].flatMap((row) => [row, row]),
+  );
+});
+
 it("lists turn pages by cursors", async () => {
   const ada = await newPerson(locker);
   for (const name of ["a", "b", "c"]) await storeKey(ada, name, "http://127.0.0.1:9");

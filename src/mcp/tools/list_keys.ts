@@ -20,6 +20,5 @@ export const list_keys = tool({
     q: z.string().max(100).optional().describe("Only keys whose name contains this"),
   }),
   output: listOf(Key),
-  run: async (by, query) =>
-    answerOf(await keyHandlers.listKeys({ ...operationOf(by, "vault:read"), query, body: {} })),
+  run: async (by, query) => answerOf(await keyHandlers.listKeys({ ...operationOf(by, "vault:read"), query, body: {} })),
 });

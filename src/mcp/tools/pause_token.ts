@@ -14,7 +14,5 @@ export const pause_token = tool({
   input: z.strictObject({ id: idOf("an app token") }),
   output: Token,
   run: async (asked, { id }) =>
-    answerOf(
-      await tokenHandlers.pauseToken({ ...operationOf(asked, "vault:write", { id }), query: {}, body: {} }),
-    ),
+    answerOf(await tokenHandlers.pauseToken({ ...operationOf(asked, "vault:write", { id }), query: {}, body: {} })),
 });

@@ -15,7 +15,5 @@ export const rename_key = tool({
   output: Key,
   keyOf: ({ key }) => key,
   run: async (asked, { key, name }) =>
-    answerOf(
-      await keyHandlers.changeKey({ ...operationOf(asked, "vault:write", { key }), query: {}, body: { name } }),
-    ),
+    answerOf(await keyHandlers.changeKey({ ...operationOf(asked, "vault:write", { key }), query: {}, body: { name } })),
 });

@@ -14,6 +14,5 @@ export const run_doctor = tool({
   reading: "doctor",
   input: z.strictObject({}),
   output: z.object({ items: z.array(Finding) }),
-  run: async (by) =>
-    answerOf(await accountHandlers.doctor({ ...operationOf(by, "vault:read"), query: {}, body: {} })),
+  run: async (by) => answerOf(await accountHandlers.doctor({ ...operationOf(by, "vault:read"), query: {}, body: {} })),
 });

@@ -20,9 +20,7 @@ export function usesOf(rows: readonly Read[]): Map<string, Use> {
 }
 
 function isRefused({ outcome }: Decision, row: AuditRow): boolean {
-  return (
-    outcome === "refused" || (row.outcome !== null && (JSON.parse(row.outcome) as Settled).outcome === "refused")
-  );
+  return outcome === "refused" || (row.outcome !== null && (JSON.parse(row.outcome) as Settled).outcome === "refused");
 }
 
 function addUse(uses: Map<string, Use>, event: Event, refused: boolean, at: number): void {

@@ -19,15 +19,7 @@ export type ToolCall = {
 };
 
 /** Questions that all a tool tells may come from. Each of them only reads. */
-export const READINGS = [
-  "listKeys",
-  "getKey",
-  "listTokens",
-  "listDevices",
-  "listGrants",
-  "explain",
-  "doctor",
-] as const;
+export const READINGS = ["listKeys", "getKey", "listTokens", "listDevices", "listGrants", "explain", "doctor"] as const;
 export type ReadingName = (typeof READINGS)[number];
 export type Reading = { name: ReadingName; args: readonly unknown[] };
 
@@ -68,8 +60,7 @@ export function readForTool<T>(
   read: () => Answer<T>,
 ): Answer<T> {
   const { scopes } = greet(parts, { ...caller, may: GUESTS }, null);
-  if (!grantsScope(scopes, scope))
-    throw new Problem("insufficient_scope", `This needs ${scope}.`, { rule: "scopes" });
+  if (!grantsScope(scopes, scope)) throw new Problem("insufficient_scope", `This needs ${scope}.`, { rule: "scopes" });
   const seen = read();
   recordTool(parts, caller, { ...call, ...outcomeOf(seen), latency_ms: 0 });
   return seen;
