@@ -5,7 +5,18 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { send } from "../support/holder.ts";
-import { anotherToken, current, letIn, openSession, post, resultOf, type McpAnswer } from "../support/mcp.ts";
+import {
+  anotherToken,
+  current,
+  inVault,
+  letIn,
+  META,
+  openSession,
+  post,
+  resultOf,
+  type McpAnswer,
+} from "../support/mcp.ts";
+import { spoiled } from "../support/spoiled.ts";
 
 let locker: LocalLocker;
 /** How many bodies are thrown at it; `FUZZ_RUNS` asks for more. */
@@ -57,6 +68,37 @@ describe("whoever has no good token", () => {
     const inUrl = await fetch(`${url}?access_token=${token}&token=${token}`, { method: "POST", body: "{}" });
     expect(inUrl.status).toBe(401);
     expect((await fetch(url, { method: "POST", body: "{}", headers: { cookie: ada.cookie } })).status).toBe(401);
+  });
+
+  it("learns nothing by what is answered in one step, and leaves no row of a call", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "secret-name", "http://127.0.0.1:9");
+    const reading = { name: "list_keys", arguments: {} };
+    const mine = await letIn(locker, ada);
+    const forged = { ...mine, token: spoiled(mine.token) };
+    for (const answer of [await current(forged, "tools/call", reading), await current(forged, "tools/list")])
+      expect([answer.status, answer.text.includes("secret-name")]).toEqual([401, false]);
+
+    const gone = await letIn(locker, ada);
+    await ada.api("DELETE", `/v1/grants/${gone.grant_id}`);
+    for (const answer of [await current(gone, "tools/call", reading), await current(gone, "tools/list")])
+      expect([answer.status, answer.text.includes("secret-name")]).toEqual([401, false]);
+
+    // Its head says one thing, its body another: the SDK refuses that, and the vault is not asked for it.
+    const params = { ...reading, _meta: META };
+    const heads = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "list_tokens" };
+    const crossed = await post(mine, { jsonrpc: "2.0", id: 1, method: "tools/call", params }, heads);
+    expect([crossed.status, crossed.text.includes("secret-name")]).toEqual([400, false]);
+
+    await ada.api("POST", "/v1/vault/freeze");
+    for (const answer of [await current(mine, "tools/call", reading), await current(mine, "tools/list")])
+      expect([answer.status, answer.text.includes("secret-name")]).toEqual([423, false]);
+    const rows = await inVault<{ n: number }>(
+      locker,
+      ada,
+      "SELECT count(*) AS n FROM audit WHERE decision ->> 'action' = 'tool.call'",
+    );
+    expect(rows).toEqual([{ n: 0 }]);
   });
 
   it("is refused once the grant is gone, in words that a client understands", async () => {

@@ -93,10 +93,12 @@ type RpcMessage = {
 };
 
 const ACCEPT = "application/json, text/event-stream";
-const META = {
+const IDENTITY = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
   "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
 };
+/** What a client of 2026-07-28 that can do nothing special says of itself with each request. */
+export const META = { ...IDENTITY, "io.modelcontextprotocol/clientCapabilities": {} };
 
 /** One POST with a JSON-RPC message, as it is. */
 export async function post(
@@ -126,7 +128,7 @@ export function current(
   capabilities: object = {},
 ): Promise<McpAnswer> {
   const name = params.name ?? params.uri;
-  const meta = { ...META, "io.modelcontextprotocol/clientCapabilities": capabilities, ...(params._meta as object) };
+  const meta = { ...IDENTITY, "io.modelcontextprotocol/clientCapabilities": capabilities, ...(params._meta as object) };
   const headers = {
     "mcp-protocol-version": "2026-07-28",
     "mcp-method": method,
