@@ -3,9 +3,10 @@ import { configOf, type Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { mayBeTold } from "../vault/alerts/public_host.ts";
+import type { DeliveryRecord } from "../vault/alerts/deliveries.ts";
 import type { Webhook as Stored } from "../vault/alerts/webhooks.ts";
-import type { Handlers } from "./operation.ts";
-import type { Webhook, WEBHOOK_OPERATIONS } from "./schema.ts";
+import { paged, type Handlers } from "./operation.ts";
+import type { Webhook, WEBHOOK_OPERATIONS, WebhookDelivery } from "./schema.ts";
 import { wireTime } from "./wire.ts";
 
 export const webhookHandlers: Handlers<typeof WEBHOOK_OPERATIONS> = {
@@ -16,6 +17,11 @@ export const webhookHandlers: Handlers<typeof WEBHOOK_OPERATIONS> = {
   },
   listWebhooks: async ({ vault, who }) => ({ items: (await ask(vault.listWebhooks(who.caller))).map(wireWebhook) }),
   testWebhook: ({ vault, who, param }) => ask(vault.testWebhook(who.caller, param("id"))),
+  listDeliveries: async ({ vault, who, param, query: { limit, cursor } }) => {
+    const deliveries = await ask(vault.listDeliveries(who.caller, param("id"), cursor, limit + 1));
+    return paged(deliveries.map(wireDelivery), limit, ({ id }) => id);
+  },
+  redeliver: ({ vault, who, param }) => ask(vault.redeliver(who.caller, param("id"), param("delivery"))),
   deleteWebhook: async ({ vault, who, param }) => {
     const { id, deleted_at } = await ask(vault.deleteWebhook(who.caller, param("id")));
     return { id, deleted_at: wireTime(deleted_at) };
@@ -46,5 +52,21 @@ export function wireWebhook(webhook: Stored): z.output<typeof Webhook> {
     created_at: wireTime(created_at),
     last_at: last_at === null ? undefined : wireTime(last_at),
     last_status: last_status ?? undefined,
+  };
+}
+
+function wireDelivery(delivery: DeliveryRecord): z.output<typeof WebhookDelivery> {
+  const { id, event, state, created_at, attempts, due_at, last_at, last_status, latency_ms, detail } = delivery;
+  return {
+    id,
+    event,
+    state,
+    created_at: wireTime(created_at),
+    attempts,
+    next_at: due_at === null ? undefined : wireTime(due_at),
+    last_at: last_at === null ? undefined : wireTime(last_at),
+    last_status: last_status ?? undefined,
+    latency_ms: latency_ms ?? undefined,
+    detail: detail ?? undefined,
   };
 }

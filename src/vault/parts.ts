@@ -39,6 +39,7 @@ import { Tokens } from "./tokens/tokens.ts";
 import { Trusts } from "./tokens/trusts.ts";
 import { Turnstile } from "./calls/turnstile.ts";
 import { UNCLAIMED_MS, UnderWay } from "./calls/under_way.ts";
+import { Deliveries } from "./alerts/deliveries.ts";
 import { Webhooks } from "./alerts/webhooks.ts";
 import { Versions } from "./keys/versions.ts";
 
@@ -79,6 +80,7 @@ export type Parts = {
   live: Live;
   anomalies: Anomalies;
   webhooks: Webhooks;
+  deliveries: Deliveries;
   /** What is sent to addresses that people gave: one at a time. */
   outbound: OneAtATime;
   mcp_sessions: McpSessions;
@@ -107,6 +109,7 @@ export function assemble(
   const { sql } = storage;
   migrate(storage);
   const jobs = new Jobs(storage);
+  const deliveries = new Deliveries(sql, jobs);
   const audit = new Audit(sql, (state, seq, now, told) => {
     if (state === "pending") {
       under_way.began(seq);
@@ -216,7 +219,8 @@ export function assemble(
     leashes,
     live,
     anomalies,
-    webhooks: new Webhooks(sql, jobs),
+    webhooks: new Webhooks(sql, deliveries),
+    deliveries,
     outbound: new OneAtATime(),
     mcp_sessions,
     housekeeping,

@@ -107,6 +107,8 @@ describe("who may set webhooks", () => {
     const { id } = await create(ada, "https://hooks.example.com/");
     expect((await eve.fetch(`/v1/webhooks/${id}`, { method: "DELETE" })).status).toBe(404);
     expect((await post(eve, `/v1/webhooks/${id}/test`)).status).toBe(404);
+    expect((await eve.fetch(`/v1/webhooks/${id}/deliveries`)).status).toBe(404);
+    expect((await post(eve, `/v1/webhooks/${id}/deliveries/msg_1/redeliver`)).status).toBe(404);
     expect((await eve.api<{ items: unknown[] }>("GET", "/v1/webhooks")).items).toEqual([]);
   });
 
@@ -166,7 +168,7 @@ describe("a message", () => {
   it("comes by itself, signed, when a token is revoked", async () => {
     const ada = await newPerson(locker);
     const hooks = await receiver();
-    const { secret } = await create(ada, `${hooks.origin}/in`);
+    const { id: hook_id, secret } = await create(ada, `${hooks.origin}/in`);
     const { id } = await mintToken(ada);
     await ada.api("DELETE", `/v1/tokens/${id}`);
     const seen = await eventually(async () => hooks.seen[0]);
@@ -178,5 +180,13 @@ describe("a message", () => {
       const { items } = await ada.api<{ items: { waiting: number; last_status: number }[] }>("GET", "/v1/webhooks");
       return items[0]?.waiting === 0 && items[0].last_status === 200;
     });
+    // What became of it is told to its owner, without what it said; it goes out again under the same id.
+    const text = await (await ada.fetch(`/v1/webhooks/${hook_id}/deliveries`)).text();
+    expect(text).not.toContain(id);
+    const { items } = JSON.parse(text) as { items: { id: string }[] };
+    expect(items).toMatchObject([{ event: "revocation", state: "taken", attempts: 1, last_status: 200 }]);
+    const again = await post(ada, `/v1/webhooks/${hook_id}/deliveries/${items[0]?.id}/redeliver`);
+    expect(await again.json()).toMatchObject({ taken: true, status: 200 });
+    expect(hooks.seen.map(({ headers }) => headers["webhook-id"])).toEqual([items[0]?.id, items[0]?.id]);
   });
 });

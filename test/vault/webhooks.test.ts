@@ -12,6 +12,7 @@ import {
   inside,
   mintApp,
   newVault,
+  outbox,
   refusalOf,
   runAlarm,
   runAlarmAfter,
@@ -206,11 +207,8 @@ describe("what waits", () => {
     await evict(vault);
     await runAlarm(vault);
     // As if the object had died before it noted that the message was taken.
-    await sql(
-      vault,
-      "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?)",
-      ...(Object.values(before ?? {}) as SqlStorageValue[]),
-    );
+    const values = Object.values(before ?? {}) as SqlStorageValue[];
+    await sql(vault, `INSERT INTO delivery VALUES (${values.map(() => "?").join()})`, ...values);
     await evict(vault);
     await raise(vault, "tok_2");
     await runAlarm(vault);
@@ -238,6 +236,125 @@ describe("what waits", () => {
     await runAlarm(vault);
     expect(sent).toEqual([]);
     expect(await sql(vault, "SELECT 1 FROM delivery")).toEqual([]);
+  });
+});
+
+describe("what was sent", () => {
+  const deliveries = async (vault: Vault, id: string, before?: string, limit = 200) =>
+    ask(vault.stub.listDeliveries(vault.ada, id, before, limit));
+
+  it("is on record with how it went, newest first, without what it said", async () => {
+    const vault = await newVault();
+    receivers((_sent, nth) => new Response(null, { status: nth === 1 ? 500 : 204 }));
+    const { webhook } = await hook(vault);
+    await raise(vault);
+    await runAlarm(vault);
+    expect(await deliveries(vault, webhook.id)).toMatchObject([
+      { event: "alert.raised", state: "waiting", attempts: 1, last_status: 500, due_at: expect.any(Number) },
+    ]);
+    await runAlarmAfter(vault, 5_000);
+    await ask(vault.stub.testWebhook(vault.ada, webhook.id));
+    const all = await deliveries(vault, webhook.id);
+    expect(all).toMatchObject([
+      { event: "test", state: "taken", attempts: 1, last_status: 204, detail: "It was taken.", due_at: null },
+      { event: "alert.raised", state: "taken", attempts: 2, last_status: 204, due_at: null },
+    ]);
+    expect(Object.keys(all[0] ?? {})).not.toContain("body");
+    expect(await deliveries(vault, webhook.id, all[0]?.id)).toEqual(all.slice(1));
+    expect(await deliveries(vault, webhook.id, undefined, 1)).toEqual(all.slice(0, 1));
+  });
+
+  it("is remembered for the last hundred of each webhook", async () => {
+    const vault = await newVault();
+    receivers();
+    const { webhook } = await hook(vault);
+    const { webhook: other } = await hook(vault, ["vault.frozen"]);
+    await ask(vault.stub.testWebhook(vault.ada, other.id));
+    for (let i = 0; i < 105; i++) await raise(vault, `tok_${i}`);
+    for (let i = 0; i < 105; i++) await runAlarm(vault);
+    expect(await waiting(vault)).toEqual([0, 0]);
+    const bodies = await sql<{ body: string }>(
+      vault,
+      "SELECT body FROM past_delivery WHERE webhook_id = ? ORDER BY id",
+      webhook.id,
+    );
+    expect(bodies).toHaveLength(100);
+    expect([bodies[0]?.body, bodies.at(-1)?.body]).toEqual([
+      expect.stringContaining('"tok_5"'),
+      expect.stringContaining('"tok_104"'),
+    ]);
+    expect(await deliveries(vault, other.id)).toHaveLength(1);
+  });
+
+  it("is sent again with the same id and body, and brings a receiver back that was given up", async () => {
+    const vault = await newVault();
+    let status = 410;
+    const sent = receivers(() => new Response(null, { status }));
+    const { webhook } = await hook(vault);
+    await raise(vault);
+    await raise(vault, "tok_2");
+    await runAlarm(vault);
+    expect(await list(vault)).toMatchObject([{ dead_at: expect.any(Number), waiting: 0 }]);
+    const [unsent, gone] = await deliveries(vault, webhook.id);
+    expect([unsent, gone]).toMatchObject([
+      { state: "given_up", attempts: 0, last_status: null },
+      { state: "given_up", attempts: 1, last_status: 410 },
+    ]);
+    const again = () => ask(vault.stub.redeliver(vault.ada, webhook.id, gone?.id ?? ""));
+    expect(await again()).toMatchObject({ taken: false, status: 410 });
+    expect(await list(vault)).toMatchObject([{ dead_at: expect.any(Number) }]);
+    status = 200;
+    expect(await again()).toMatchObject({ taken: true, status: 200 });
+    expect(new Set(sent.map(({ id, body }) => id + body)).size).toBe(1);
+    expect((await deliveries(vault, webhook.id))[1]).toMatchObject({ state: "taken", attempts: 3 });
+    expect(await list(vault)).toMatchObject([{ dead_at: null, failing_since: null }]);
+    status = 500;
+    await again();
+    expect((await deliveries(vault, webhook.id))[1], "taken once is taken").toMatchObject({
+      state: "taken",
+      last_status: 500,
+    });
+    expect((await outbox(vault)).map(({ decision }) => decision.action)).toContain("webhook.redeliver");
+  });
+
+  it("and waits is sent at once when its owner says so, and then waits no more", async () => {
+    const vault = await newVault();
+    let status = 500;
+    const sent = receivers(() => new Response(null, { status }));
+    const { webhook } = await hook(vault);
+    await raise(vault);
+    await runAlarm(vault);
+    const [message] = await deliveries(vault, webhook.id);
+    status = 200;
+    await ask(vault.stub.redeliver(vault.ada, webhook.id, message?.id ?? ""));
+    expect(await waiting(vault)).toEqual([0]);
+    await runAlarmAfter(vault, HOUR_MS);
+    expect(sent).toHaveLength(2);
+    expect(await deliveries(vault, webhook.id)).toMatchObject([{ state: "taken", attempts: 2 }]);
+  });
+
+  it("is nobody else's to see or to send: another webhook's, another vault's", async () => {
+    const vault = await newVault();
+    const eve = await newVault();
+    const sent = receivers();
+    const { webhook } = await hook(vault);
+    const { webhook: second } = await hook(vault);
+    await ask(vault.stub.testWebhook(vault.ada, webhook.id));
+    const [message] = await deliveries(vault, webhook.id);
+    expect(await deliveries(vault, second.id)).toEqual([]);
+    expect(await refusalOf(ask(vault.stub.redeliver(vault.ada, second.id, message?.id ?? "")))).toBe("not_found");
+    expect(await refusalOf(ask(eve.stub.listDeliveries(eve.ada, webhook.id, undefined, 10)))).toBe("not_found");
+    expect(await refusalOf(ask(eve.stub.redeliver(eve.ada, webhook.id, message?.id ?? "")))).toBe("not_found");
+    expect(sent).toHaveLength(1);
+  });
+
+  it("is gone with its webhook", async () => {
+    const vault = await newVault();
+    receivers();
+    const { webhook } = await hook(vault);
+    await ask(vault.stub.testWebhook(vault.ada, webhook.id));
+    await ask(vault.stub.deleteWebhook(vault.ada, webhook.id));
+    expect(await sql(vault, "SELECT 1 FROM past_delivery")).toEqual([]);
   });
 });
 

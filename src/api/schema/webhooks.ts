@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { WEBHOOK_EVENTS } from "../../vault/alerts/kinds.ts";
-import { listOf, time, type Operation } from "./common.ts";
+import { listOf, Page, time, type Operation } from "./common.ts";
 
 const WebhookEvent = z.enum(WEBHOOK_EVENTS);
 
@@ -29,6 +29,18 @@ export const WebhookAttempt = z.object({
   latency_ms: z.int(),
   detail: z.string(),
 });
+export const WebhookDelivery = z.object({
+  id: z.string().meta({ description: "The message's own, as the receiver sees it" }),
+  event: z.string().meta({ description: "Its type: one of the webhook's events, or `test`" }),
+  state: z.enum(["waiting", "taken", "given_up"]),
+  created_at: time,
+  attempts: z.int(),
+  next_at: time.optional().meta({ description: "When it is tried again, at the earliest" }),
+  last_at: time.optional(),
+  last_status: z.int().optional().meta({ description: "What the receiver answered last; absent: nothing" }),
+  latency_ms: z.int().optional(),
+  detail: z.string().optional().meta({ description: "How the last attempt ended" }),
+});
 export const DeletedWebhook = z.object({ id: z.string(), deleted_at: time });
 
 /** Where its owner is told without looking. Turning that off is as good as turning alerts off (SECURITY S3). */
@@ -54,6 +66,23 @@ export const WEBHOOK_OPERATIONS = {
     method: "post",
     path: "/webhooks/{id}/test",
     summary: "Send a test message now and tell how it went",
+    may: ["session"],
+    answer: WebhookAttempt,
+    status: 200,
+  },
+  listDeliveries: {
+    method: "get",
+    path: "/webhooks/{id}/deliveries",
+    summary: "List what was sent to a webhook and how that went: all that waits and the last hundred that do not",
+    may: ["session"],
+    query: Page,
+    answer: listOf(WebhookDelivery),
+    status: 200,
+  },
+  redeliver: {
+    method: "post",
+    path: "/webhooks/{id}/deliveries/{delivery}/redeliver",
+    summary: "Send a message again now and tell how it went",
     may: ["session"],
     answer: WebhookAttempt,
     status: 200,

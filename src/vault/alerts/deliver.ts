@@ -4,32 +4,34 @@ import { logFault } from "../../problem.ts";
 import type { Parts } from "../parts.ts";
 import { mayBeTold } from "./public_host.ts";
 import { raiseAlert } from "./raise.ts";
-import type { Delivery, Webhook } from "./webhooks.ts";
-
-/** How an attempt ended, in our words: of the receiver's answer only the status is told. */
-export type Attempt = { taken: boolean; status?: number | undefined; latency_ms: number; detail: string };
+import type { Attempt, Delivery } from "./deliveries.ts";
+import type { Webhook } from "./webhooks.ts";
 
 const PATIENCE_MS = 10_000;
 
 /** Makes the one attempt that is due. One at a time: a vault shares six outbound connections with all that it does. */
 export async function deliverNext(parts: Parts, now: number): Promise<void> {
-  const { webhooks } = parts;
-  const due = webhooks.due(now);
+  const { webhooks, deliveries } = parts;
+  const due = deliveries.due(now);
   if (due !== undefined) {
-    const attempt = await deliver(parts, due.webhook, due.delivery);
-    const ended_at = Date.now();
-    if (attempt.taken) webhooks.taken(due.delivery, attempt.status ?? 0, ended_at);
-    else if (webhooks.refused(due.delivery, attempt.status, ended_at)) giveUp(parts, due.webhook);
+    const webhook = webhooks.must(due.webhook_id);
+    const attempt = await deliverNow(parts, webhook, due);
+    if (!attempt.taken && webhooks.refused(webhook.id, attempt.status, Date.now())) giveUp(parts, webhook);
   }
-  webhooks.plan(Date.now());
+  deliveries.plan(Date.now());
+}
+
+/** Sends a message, due or not, and notes how that went. One that is not taken is held against nobody: it may have been asked for. */
+export async function deliverNow(parts: Parts, webhook: Webhook, delivery: Delivery): Promise<Attempt> {
+  const attempt = await deliver(parts, webhook, delivery);
+  const ended_at = Date.now();
+  parts.deliveries.tried(delivery, attempt, ended_at);
+  if (attempt.taken) parts.webhooks.took(webhook.id, attempt.status ?? 0, ended_at);
+  return attempt;
 }
 
 /** Signs a message and sends it. Never throws: whatever goes wrong is an attempt that failed. */
-export async function deliver(
-  parts: Parts,
-  webhook: Webhook,
-  delivery: Pick<Delivery, "id" | "body">,
-): Promise<Attempt> {
+async function deliver(parts: Parts, webhook: Webhook, delivery: Delivery): Promise<Attempt> {
   const started_at = Date.now();
   const ended = (taken: boolean, detail: string, status?: number): Attempt => ({
     taken,
@@ -86,5 +88,6 @@ async function secretOf({ sealer, webhooks }: Parts, id: string): Promise<string
 }
 
 function giveUp(parts: Parts, { id, url }: Webhook): void {
+  parts.deliveries.giveUp(id);
   raiseAlert(parts, { kind: "webhook_dead", subject: id, name: new URL(url).host });
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { ulid } from "ulid";
 import { utf8 } from "../../crypto/encoding.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
-import { deliver, sealedName, type Attempt } from "./deliver.ts";
+import { deliverNow, sealedName } from "./deliver.ts";
+import type { Attempt, Delivery } from "./deliveries.ts";
 import { record, type Parts } from "../parts.ts";
 import { bodyOf, type Webhook } from "./webhooks.ts";
 import type { WebhookEvent } from "./kinds.ts";
@@ -38,12 +38,27 @@ export function deleteWebhook(parts: Parts, caller: Caller, id: string): { id: s
 }
 
 /** Sends a message of type `test` now, whatever waits, and tells how it went. It is not tried again. */
-export async function testWebhook(parts: Parts, caller: Caller, id: string): Promise<Attempt> {
+export function testWebhook(parts: Parts, caller: Caller, id: string): Promise<Attempt> {
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
   const webhook = parts.webhooks.must(id);
   record(parts, by, caller, "webhook.test", { subject: id, host: new URL(webhook.url).host });
-  return parts.outbound.run(() =>
-    deliver(parts, webhook, { id: `msg_${ulid(now)}`, body: bodyOf("test", { webhook: id }, now) }),
-  );
+  const delivery = parts.deliveries.byHand(id, bodyOf("test", { webhook: id }, now), now);
+  return sendByHand(parts, webhook, delivery);
+}
+
+/** Sends a message again, now, whatever became of it, and tells how it went. Its id is the same, so a receiver knows it again. */
+export function redeliver(parts: Parts, caller: Caller, id: string, message: string): Promise<Attempt> {
+  const by = recognise(parts.tokens, caller, Date.now());
+  const webhook = parts.webhooks.must(id);
+  const delivery = parts.deliveries.must(id, message);
+  record(parts, by, caller, "webhook.redeliver", { subject: id, host: new URL(webhook.url).host });
+  return sendByHand(parts, webhook, delivery);
+}
+
+async function sendByHand(parts: Parts, webhook: Webhook, delivery: Delivery): Promise<Attempt> {
+  const attempt = await parts.outbound.run(() => deliverNow(parts, webhook, delivery));
+  // A receiver that is well again is not left alone any longer.
+  parts.deliveries.plan(Date.now());
+  return attempt;
 }

@@ -3,8 +3,8 @@ import type { AlertKind } from "../alerts/kinds.ts";
 import { answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { acknowledgeAlert, changeAlertSettings, listAlerts, type SettingChanges } from "../alerts/manage_alerts.ts";
-import type { Attempt } from "../alerts/deliver.ts";
-import { createWebhook, deleteWebhook, testWebhook } from "../alerts/manage_webhooks.ts";
+import type { Attempt, DeliveryRecord } from "../alerts/deliveries.ts";
+import { createWebhook, deleteWebhook, redeliver, testWebhook } from "../alerts/manage_webhooks.ts";
 import { change, forCaller, read } from "../surface.ts";
 import type { Webhook } from "../alerts/webhooks.ts";
 import type { WebhookEvent } from "../alerts/kinds.ts";
@@ -47,5 +47,13 @@ export abstract class SignalSurface extends LiveSurface {
   /** Asked again it is sent again: a test is of this moment. */
   testWebhook(caller: Caller, id: string): Promise<Answer<Attempt>> {
     return answerAsync(() => testWebhook(this[forCaller](caller), caller, id));
+  }
+
+  listDeliveries(caller: Caller, id: string, before: string | undefined, limit: number): Answer<DeliveryRecord[]> {
+    return this[read](caller, ({ webhooks, deliveries }) => deliveries.list(webhooks.must(id).id, before, limit));
+  }
+
+  redeliver(caller: Caller, id: string, message: string): Promise<Answer<Attempt>> {
+    return answerAsync(() => redeliver(this[forCaller](caller), caller, id, message));
   }
 }

@@ -71,6 +71,7 @@ const ACTIONS: Record<string, string> = {
   "webhook.create": "Added a webhook",
   "webhook.delete": "Deleted a webhook",
   "webhook.test": "Tested a webhook",
+  "webhook.redeliver": "Sent a webhook's message again",
 };
 
 /** An action in words; one that is younger than these words by its own name. */

@@ -1,30 +1,21 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { Input } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
-import type { Answer } from "../../data/api.ts";
 import { signedInRecently, useMe } from "../../data/me.ts";
 import { useAct, useList } from "../../data/queries.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Confirm, Modal } from "../../ui/dialog.tsx";
 import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { RowMenu } from "../../ui/menu.tsx";
 import { Card } from "../../ui/page.tsx";
 import { RecentSignIn } from "../../ui/recent_sign_in.tsx";
 import { Empty } from "../../ui/states.tsx";
-import { Chip, Status, type Tone } from "../../ui/status.tsx";
+import { Status, type Tone } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
+import { Deliveries } from "./deliveries.tsx";
+import { EVENTS, type Event, type Webhook } from "./events.ts";
 
-type Webhook = Answer<"GET /webhooks">["items"][number];
-type Event = NonNullable<Webhook["events"]>[number];
-
-const EVENTS: Record<Event, string> = {
-  "alert.raised": "An alert is raised",
-  revocation: "Something is revoked",
-  "approval.requested": "A call waits for your yes",
-  "approval.answered": "Somebody answered it",
-  "vault.frozen": "Everything is frozen",
-  "vault.unfrozen": "It is in use again",
-};
 const STATES: Record<Webhook["state"], readonly [Tone, string]> = {
   live: ["good", "Live"],
   failing: ["warn", "Failing"],
@@ -35,19 +26,17 @@ const STATES: Record<Webhook["state"], readonly [Tone, string]> = {
 export function Webhooks(): ReactNode {
   const webhooks = useList("GET /webhooks", {});
   const recent = signedInRecently(useMe());
-  const [asked, setAsked] = useState<{ to: "add" } | { to: "test" | "delete"; of: Webhook }>();
+  const [asked, setAsked] = useState<{ to: "add" } | { to: "deliveries" | "test" | "delete"; of: Webhook }>();
   const close = () => setAsked(undefined);
   const columns: readonly Column<Webhook>[] = [
     {
       head: "Address",
-      cell: ({ url, events }) => (
+      cell: (of) => (
         <div className="main-cell">
-          <span className="name">{url}</span>
-          <span className="chips">
-            {(events ?? ["every event"]).map((event) => (
-              <Chip key={event}>{event}</Chip>
-            ))}
-          </span>
+          <button type="button" className="name" onClick={() => setAsked({ to: "deliveries", of })}>
+            {of.url}
+          </button>
+          <small>{of.events?.join(", ") ?? "every event"}</small>
         </div>
       ),
     },
@@ -61,11 +50,12 @@ export function Webhooks(): ReactNode {
       ),
     },
     {
-      head: "Last",
+      head: "Last answer",
       wide: true,
       cell: ({ last_at, last_status }) => (
         <>
-          <When at={last_at} /> {last_status}
+          {last_at === undefined ? "" : `${last_status ?? "none"}, `}
+          <When at={last_at} />
         </>
       ),
     },
@@ -73,19 +63,14 @@ export function Webhooks(): ReactNode {
       head: "Actions",
       kind: "actions",
       cell: (of) => (
-        <span className="row nowrap">
-          <Button size="sm" onClick={() => setAsked({ to: "test", of })}>
-            Test
-          </Button>
-          <Button
-            size="sm"
-            variant="secondary-destructive"
-            disabled={!recent}
-            onClick={() => setAsked({ to: "delete", of })}
-          >
-            Delete
-          </Button>
-        </span>
+        <RowMenu
+          name={of.url}
+          actions={[
+            { label: "Deliveries", act: () => setAsked({ to: "deliveries", of }) },
+            { label: "Send a test…", act: () => setAsked({ to: "test", of }) },
+            ...(recent ? [{ label: "Delete…", act: () => setAsked({ to: "delete", of }), grave: true }] : []),
+          ]}
+        />
       ),
     },
   ];
@@ -93,7 +78,7 @@ export function Webhooks(): ReactNode {
     <Card
       flush
       title="Webhooks"
-      lead="Signed by Standard Webhooks, tried again for days, never to a private address."
+      lead="Signed by Standard Webhooks, tried again for a day, never to a private address."
       actions={
         <Button size="sm" disabled={!recent} onClick={() => setAsked({ to: "add" })}>
           Add a webhook
@@ -118,6 +103,7 @@ export function Webhooks(): ReactNode {
         }
       />
       {asked?.to === "add" ? <Add onClose={close} /> : null}
+      {asked?.to === "deliveries" ? <Deliveries of={asked.of} onClose={close} /> : null}
       {asked?.to === "test" ? <Test of={asked.of} onClose={close} /> : null}
       <Remove of={asked?.to === "delete" ? asked.of : undefined} onClose={close} />
     </Card>
