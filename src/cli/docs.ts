@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from "commander";
+import { printedBy, type Printed } from "./json.ts";
 
 /** docs/cli.md: every command with what it takes, from the commands themselves. */
 export function docsOf(program: Command): string {
@@ -28,14 +29,43 @@ export function placesIn(parent: Command, words: string[] = []): Place[] {
     });
 }
 
+/** The command that words run, as its path; nothing where they run none. */
+export function pathIn(program: Command, words: readonly string[]): string {
+  const path: string[] = [];
+  for (let [at, command]: [number, Command | undefined] = [0, program]; command !== undefined; at++) {
+    if (command !== program) path.push(command.name());
+    const word = words[at];
+    command = command.commands.find(
+      (one) => one.name() === word || (word !== undefined && one.aliases().includes(word)),
+    );
+  }
+  return path.join(" ");
+}
+
 function sectionOf({ words, command }: Place): string {
   const usage = ["apilocker", ...words, ...command.registeredArguments.map(shown)].join(" ");
   const aliases = command.aliases().map((alias) => `\`${alias}\``);
   const also = aliases.length === 0 ? "" : ` Also ${aliases.join(", ")}.`;
   const options = command.options.filter(({ hidden, long }) => !hidden && !COMMON.has(long ?? "")).map(optionLine);
-  return [`### ${words.join(" ")}`, `\`${usage}\``, `${sentence(command.description())}${also}`, options.join("\n")]
+  const json = jsonLine(printedBy(words.join(" ")));
+  return [
+    `### ${words.join(" ")}`,
+    `\`${usage}\``,
+    `${sentence(command.description())}${also}`,
+    options.join("\n"),
+    json,
+  ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function jsonLine(printed: Printed | undefined): string {
+  if (printed === undefined) return "";
+  if (typeof printed === "string") return `JSON: as \`${printed.replace(" ", " /v1")}\` answers.`;
+  const { fields, items = [], when } = printed;
+  if (when !== undefined) return `JSON: ${when}.`;
+  const shown = fields.map((field) => (field === "items" ? `items: [{${items.join(", ")}}]` : field));
+  return `JSON: \`{${shown.join(", ")}}\`.`;
 }
 
 /** What all have is said once, above. */
@@ -73,8 +103,9 @@ apilocker run --proxy --keys openai -- npm start
 (\`OPENAI_BASE_URL\`, \`OPENAI_API_KEY\`, …), and the token is dead when the command has ended, however it ended. Whatever needs a secret itself
 (\`get\`, \`env\`, \`sync\`, \`run\` without \`--proxy\`) needs a key that is marked as revealable and a device that you have unlocked: \`apilocker unlock\`.
 
-**Everywhere** \`--json\` prints JSON on stdout: what the API answers, lists as \`{"items": […]}\`; a refusal is \`{"error": {"code", "message", "hint"}}\` on
-stderr. \`--profile NAME\` (or \`APILOCKER_PROFILE\`) chooses between several sign-ins. Questions and notes go to stderr, colours to terminals
+**Everywhere** \`--json\` prints JSON on stdout, and each command below says which: what the API answers (\`/docs\` of your locker describes it), whole lists as
+\`{"items": […]}\`, or an object of its own, where \`?\` marks what may be absent. Fields are added, never renamed or dropped. With \`--follow\` each line is one item. A refusal is
+\`{"error": {"code", "message", "hint"}}\` on stderr. \`--profile NAME\` (or \`APILOCKER_PROFILE\`) chooses between several sign-ins. Questions and notes go to stderr, colours to terminals
 only (\`NO_COLOR\` turns them off). Tokens, devices and clients are found by name, by id, or by the beginning or end of an id.
 
 **Exit codes** 0 well, 1 refused or failed, 2 not said right, 3 sign in first, 4 the locker cannot be reached; \`run\` ends as its command does

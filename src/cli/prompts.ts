@@ -77,6 +77,7 @@ export async function waiting<T>(message: string, work: Promise<T>): Promise<T> 
     return work;
   }
   const spinner = (await clack()).spinner({ ...SHOWN });
+  process.once("exit", interrupted);
   spinner.start(message);
   try {
     const done = await work;
@@ -85,5 +86,12 @@ export async function waiting<T>(message: string, work: Promise<T>): Promise<T> 
   } catch (fault) {
     spinner.error(message);
     throw fault;
+  } finally {
+    process.off("exit", interrupted);
   }
+}
+
+/** At Ctrl-C clack ends the process by itself, as if all were well. */
+function interrupted(): void {
+  process.exitCode = INTERRUPTED;
 }

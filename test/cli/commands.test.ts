@@ -299,8 +299,23 @@ describe("shells", () => {
     expect(stdout).toContain("entry-link");
   });
 
-  it("colours are for terminals", async () => {
-    const { stdout } = await new Computer().here(["--help"], { env: { FORCE_COLOR: "" } });
-    expect(stdout).not.toContain("\u001b[");
+  it("colours are for terminals that want them, and a table is as wide as the terminal at most", async () => {
+    const { ada, computer } = await signedIn();
+    const long = `${"k".repeat(60)}@${"e".repeat(3)}`;
+    await storeKey(ada, long, "https://api.example.com", { tags: ["t".repeat(40), "u".repeat(40)] });
+    const piped = await computer.here(["list"]);
+    expect(piped.stdout).not.toContain("\u001b[");
+    expect(piped.stdout).toContain(long);
+    const shown = await computer.typing(["list"], "nothing is asked", "");
+    expect(shown.stdout).toContain("\u001b[1mNAME");
+    const plainly = await computer.typing(["list"], "nothing is asked", "", { NO_COLOR: "1" });
+    expect(plainly.stdout).toContain("NAME");
+    expect(plainly.stdout).not.toContain("\u001b[");
+    // The test's terminal has a hundred columns.
+    for (const line of plainly.stdout.split(/\r?\n/)) expect(line.length).toBeLessThanOrEqual(100);
+    expect(plainly.stdout).toContain("…");
+    // What takes long turns while it does, until one has had enough.
+    const waited = await computer.typing(["unlock", "--no-browser"], "Waiting for your answer", "\u0003");
+    expect(waited).toMatchObject({ code: 130, stdout: expect.stringMatching(/[◐◓◑◒]/u) });
   });
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { expect, it } from "vitest";
 import { docsOf, placesIn } from "../../src/cli/docs.ts";
+import { PRINTED } from "../../src/cli/json.ts";
 import { programOf } from "../../src/cli/program.ts";
 
 const PATH = join(import.meta.dirname, "..", "..", "docs", "cli.md");
@@ -24,6 +25,12 @@ it("every command that answers can answer in JSON, for a sign-in of one's choice
         command.options.map(({ long }) => long),
         words.join(" "),
       ).toEqual(expect.arrayContaining([...COMMON]));
+});
+
+it("every command that answers says what its JSON is", () => {
+  const paths = placesIn(programOf()).map(({ words }) => words.join(" "));
+  const short = new Set(paths.map((path) => path.replace(/^keys add$/, "store").replace(/^keys /, "")));
+  expect([...short].toSorted()).toEqual(Object.keys(PRINTED).toSorted());
 });
 
 it("every command, and every option of each, is run by a test beside this one", () => {

@@ -4,6 +4,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished, vi } from "vitest";
+import { OPERATIONS, type Operation } from "../../src/api/schema.ts";
+import { pathIn } from "../../src/cli/docs.ts";
+import { printedBy } from "../../src/cli/json.ts";
+import { programOf } from "../../src/cli/program.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { choose, formsIn, signInDevice, submit, typeCode, type Choices, type SignedIn } from "./device.ts";
@@ -12,6 +16,32 @@ import { choose, formsIn, signInDevice, submit, typeCode, type Choices, type Sig
 export type Ran = { code: number; stdout: string; stderr: string };
 
 type Wishes = { input?: string | undefined; env?: Record<string, string>; cwd?: string };
+
+/** Fails where JSON is not what docs/cli.md says that this command prints. */
+function assertAsDocumented(args: readonly string[], said: unknown): void {
+  const path = pathIn(programOf(), args);
+  const printed = printedBy(path) ?? printedBy(`${path} list`);
+  if (printed === undefined) throw new Error(`${path} says nothing of its JSON`);
+  if (typeof printed === "string") {
+    const operations = Object.values(OPERATIONS as Record<string, Operation>);
+    const operation = operations.find(({ method, path }) => `${method.toUpperCase()} ${path}` === printed);
+    const { error } = operation?.answer.safeParse(said) ?? { error: new Error(`there is no ${printed}`) };
+    if (error !== undefined) throw new Error(`${path} does not answer as ${printed}: ${error.message}`);
+  } else if (printed.when === undefined) {
+    assertFields(path, printed.fields, said);
+    for (const item of printed.items === undefined ? [] : (said as { items: unknown[] }).items)
+      assertFields(path, printed.items ?? [], item);
+  }
+}
+
+function assertFields(path: string, fields: readonly string[], said: unknown): void {
+  const there = Object.keys(said as object);
+  const known = new Set(fields.map((field) => field.replace("?", "")));
+  const missing = fields.filter((field) => !field.endsWith("?") && !there.includes(field));
+  const unknown = there.filter((field) => !known.has(field));
+  if (missing.length + unknown.length > 0)
+    throw new Error(`${path} lacks ${missing.join()} and has, undocumented, ${unknown.join()}`);
+}
 
 let bundled: Promise<string> | undefined;
 
@@ -116,12 +146,19 @@ export class Computer {
       ? this.here(all, wishes)
       : this.run(all, wishes));
     if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
-    return JSON.parse(stdout) as T;
+    const said = JSON.parse(stdout) as T;
+    assertAsDocumented(args, said);
+    return said;
   }
 
   /** Runs it on a terminal, and types an answer once it has asked. */
-  async typing(args: readonly string[], question: string, answer: string): Promise<Ran> {
-    const env = { PATH: process.env.PATH ?? "", HOME: this.home, TERM: "xterm" } as Record<
+  async typing(
+    args: readonly string[],
+    question: string,
+    answer: string,
+    more: Record<string, string> = {},
+  ): Promise<Ran> {
+    const env = { PATH: process.env.PATH ?? "", HOME: this.home, TERM: "xterm", ...more } as Record<
       string,
       string
     > as NodeJS.ProcessEnv;
