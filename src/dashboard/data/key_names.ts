@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { call, type Answer } from "./api.ts";
+import { useLaidOver } from "./queries.ts";
 
 export type Key = Answer<"GET /keys">["items"][number];
 
@@ -9,6 +10,7 @@ const MOST = 1_000;
 export function useKeys() {
   return useQuery({
     queryKey: ["GET /keys", "all"],
+    select: useLaidOver<Key[]>(),
     queryFn: async ({ signal }) => {
       const all: Key[] = [];
       let cursor: string | undefined;

@@ -13,6 +13,12 @@ export function useNames(): ReadonlyMap<string, string> {
   return new Map([
     ...keys,
     ...[tokens, devices, trusts].flatMap(({ data }) => data?.items.map(({ id, name }) => [id, name] as const) ?? []),
-    ...(grants.data?.items ?? []).map(({ id, client_name }) => [id, client_name] as const),
+    ...(grants.data?.items ?? []).flatMap(
+      ({ id, client_id, client_name }) =>
+        [
+          [id, client_name],
+          [client_id, client_name],
+        ] as const,
+    ),
   ]);
 }

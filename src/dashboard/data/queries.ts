@@ -4,10 +4,13 @@ import {
   useMutation,
   useQuery,
   useQueryClient,
+  type InfiniteData,
   type UseMutationResult,
   type UseQueryResult,
 } from "@tanstack/react-query";
+import { useCallback } from "react";
 import { call, Refused, type Answer, type Given, type Route } from "./api.ts";
+import { laidOver, meanwhile, useMeanwhile, type Change } from "./meanwhile.ts";
 
 /** What was read stays on screen while it is read again; a refusal is not asked for twice. */
 export const queries = new QueryClient({
@@ -18,6 +21,12 @@ export const queries = new QueryClient({
     },
   },
 });
+
+/** Shows what was read as it will be once all that was asked for is done. */
+export function useLaidOver<Read>(): (read: Read) => Read {
+  const over = useMeanwhile();
+  return useCallback((read: Read) => laidOver(read, over), [over]);
+}
 
 type Options = { every_ms?: number | undefined; when?: boolean };
 
@@ -30,6 +39,7 @@ export function useAnswer<R extends Route>(
   return useQuery({
     queryKey: [route, given],
     queryFn: ({ signal }) => call(route, given, signal),
+    select: useLaidOver<Answer<R>>(),
     placeholderData: (before) => before,
     refetchInterval: every_ms ?? false,
     enabled: when,
@@ -48,6 +58,7 @@ export function useList<R extends Route>(route: R, given: Given<R>, options: Opt
       return (await call(route, { ...given, query }, signal)) as { items: Listed<R>[]; next_cursor?: string };
     },
     getNextPageParam: (last) => last.next_cursor,
+    select: useLaidOver<InfiniteData<{ items: Listed<R>[]; next_cursor?: string }>>(),
     placeholderData: (before) => before,
     refetchInterval: options.every_ms ?? false,
     enabled: options.when ?? true,
@@ -55,16 +66,47 @@ export function useList<R extends Route>(route: R, given: Given<R>, options: Opt
   return { ...pages, items: pages.data?.pages.flatMap(({ items }) => items) };
 }
 
+type Doing<Asked> = {
+  /** Nothing is read again afterwards. */
+  keep?: boolean;
+  /** What can be shown before it is answered, since it is harmless and the answer hardly ever no. A no takes it back. */
+  shows?: (asked: Asked) => Change;
+  /** What shares it waits for its turn: of a yes and a no that follow each other the later one has to win. */
+  turn?: string;
+};
+
 /** Does an operation; afterwards everything on screen is read again. */
 export function useAct<R extends Route>(
   route: R,
-  { keep = false }: { keep?: boolean } = {},
+  options: Doing<Given<R>> = {},
 ): UseMutationResult<Answer<R>, Error, Given<R>> {
+  return useDoing((given: Given<R>) => call(route, given), options);
+}
+
+/** The same for what is not always the same operation. */
+export function useDoing<Asked, Done>(
+  act: (asked: Asked) => Promise<Done>,
+  { keep = false, shows, turn }: Doing<Asked>,
+): UseMutationResult<Done, Error, Asked> {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (given: Given<R>) => call(route, given),
+    mutationFn: act,
+    ...(turn === undefined ? {} : { scope: { id: turn } }),
     // What an answer holds may be secret: nothing remembers it once its reader is gone.
     gcTime: 0,
-    onSuccess: () => (keep ? undefined : client.invalidateQueries()),
+    onMutate: (asked) => {
+      if (shows === undefined) return undefined;
+      const change = shows(asked);
+      return { change, drop: meanwhile(change) };
+    },
+    onError: (_error, _asked, shown) => shown?.drop(),
+    onSuccess: (_done, _asked, shown) => {
+      if (shown !== undefined) {
+        // It is so now, also where the next reading fails.
+        client.setQueriesData({}, (read: unknown) => laidOver(read, [shown.change]));
+        shown.drop();
+      }
+      return keep ? undefined : client.invalidateQueries();
+    },
   });
 }

@@ -1,4 +1,4 @@
-import { lazy, Suspense, type ReactNode } from "react";
+import { lazy, Suspense, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useKeys } from "../data/key_names.ts";
 import { useTail } from "../data/live.ts";
@@ -30,6 +30,9 @@ export function Overview(): ReactNode {
   // What may stand above the rest is known before the rest is shown: nothing moves when it arrives.
   const above = [keys, tokens, useAnswer("GET /approvals", {}), useAnswer("GET /alerts", OPEN_ALERTS)];
   const known = above.every(({ data, error }) => data !== undefined || error !== null);
+  // Once and for all: what is shown then asks again for what was refused, which is not known meanwhile.
+  const [ready, setReady] = useState(known);
+  if (known && !ready) setReady(true);
   const first = keys.data !== undefined && tokens.data !== undefined && (keys.data.length === 0 || unused);
   return (
     <Page
@@ -46,7 +49,7 @@ export function Overview(): ReactNode {
         </>
       }
     >
-      {known ? (
+      {ready ? (
         <>
           {first ? <FirstRun keys={keys.data?.length ?? 0} tokens={tokens.data?.items.length ?? 0} /> : null}
           <Attention />

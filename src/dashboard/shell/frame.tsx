@@ -1,6 +1,7 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
+import { isOpen } from "../data/alerts.ts";
 import { useTail } from "../data/live.ts";
 import { useAnswer } from "../data/queries.ts";
 import { Account } from "./account.tsx";
@@ -117,7 +118,7 @@ function OpenAlerts(): ReactNode {
     { query: { state: "open", limit: MOST_COUNTED } },
     { every_ms: useTail(60_000) },
   );
-  return <Count of={data?.items.length ?? 0} what="open" />;
+  return <Count of={data?.items.filter(isOpen).length ?? 0} what="open" />;
 }
 
 function Count({ of, what }: { of: number; what: string }): ReactNode {

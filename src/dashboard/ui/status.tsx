@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { useUnanswered } from "../data/meanwhile.ts";
 
 /** How something stands: a word with a dot of its colour before it. */
 export type Tone = "good" | "warn" | "bad" | "ice" | "quiet";
@@ -12,12 +13,15 @@ export function Chip({ children, mono = false }: { children: ReactNode; mono?: b
   return <span className={mono ? "chip mono" : "chip"}>{children}</span>;
 }
 
-type Lives = { paused?: boolean; expires_at?: string | undefined; revoked_at?: string | undefined };
+type Lives = { id?: string; paused?: boolean; expires_at?: string | undefined; revoked_at?: string | undefined };
 
 /** Whether a key or a token may be used. */
-export function Life({ paused = false, expires_at, revoked_at }: Lives): ReactNode {
+export function Life({ id, paused = false, expires_at, revoked_at }: Lives): ReactNode {
+  const unanswered = useUnanswered(id);
   if (revoked_at !== undefined) return <Status tone="quiet">Revoked</Status>;
   if (expires_at !== undefined && Date.parse(expires_at) <= Date.now()) return <Status tone="bad">Expired</Status>;
+  // Shown at once, but never as done before it is.
+  if (unanswered) return <Status tone="quiet">{paused ? "Pausing…" : "Resuming…"}</Status>;
   if (paused) return <Status tone="warn">Paused</Status>;
   return <Status tone="good">Active</Status>;
 }

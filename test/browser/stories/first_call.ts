@@ -56,6 +56,14 @@ export function firstCall(stage: Stage): void {
     expect(upstream.seen.at(-1)?.headers.authorization).toBe(`Bearer ${SECRET}`);
     await page.getByText("The first call came through.").waitFor();
 
+    // Whether or not this machine can run them: each asks the right address in the right way.
+    for (const language of ["Go", "Swift"]) {
+      await page.getByRole("tab", { name: language }).click();
+      const code = await page.getByLabel(`Code for ${language.toLowerCase()}`).innerText();
+      const answer = await fetch(...callIn(code));
+      expect(await answer.json(), language).toEqual({ hello: "from the upstream" });
+    }
+
     const folder = await mkdtemp(join(tmpdir(), "snippets-"));
     for (const [language, file, program, ...args] of SNIPPETS.filter(([, , of]) => isInstalled(of))) {
       await page.getByRole("tab", { name: language }).click();
@@ -72,6 +80,16 @@ export function firstCall(stage: Stage): void {
     expectQuiet(window);
     await window.close();
   }, 60_000);
+}
+
+/** The call that a program makes, read from its text. */
+function callIn(code: string): [url: string, RequestInit] {
+  const url = /(?:NewRequest\("GET", |URL\(string: )"([^"]+)"/.exec(code)?.[1];
+  const go = /Header\.Set\("([^"]+)", "([^"]+)"\)/.exec(code);
+  const swift = /setValue\("([^"]+)", forHTTPHeaderField: "([^"]+)"\)/.exec(code);
+  const [name, value] = go === null ? [swift?.[2], swift?.[1]] : [go[1], go[2]];
+  if (url === undefined || name === undefined || value === undefined) throw new Error(`no call in: ${code}`);
+  return [url, { headers: { [name]: value } }];
 }
 
 function isInstalled(program: string): boolean {

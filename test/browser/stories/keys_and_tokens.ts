@@ -7,6 +7,9 @@ import { startUpstream, type Upstream } from "../../support/upstream.ts";
 const OLD = "sk-old-0123456789abcdef";
 const NEW = "sk-new-fedcba9876543210";
 
+/** How many a list shows at once. */
+const PAGE = 50;
+
 export function keysAndTokens(stage: Stage): void {
   let upstream: Upstream;
   beforeAll(async () => {
@@ -34,6 +37,7 @@ export function keysAndTokens(stage: Stage): void {
     await dialog.getByText("Version 2 is current").waitFor();
     await dialog.getByRole("button", { name: "Close" }).last().click();
     expect(await call()).toEqual({ status: 200, shown: `Bearer ${NEW}` });
+    await page.getByText("The secret before this one is still tried until").waitFor();
 
     await page.getByRole("button", { name: "Reveal" }).click();
     expect(await page.content()).not.toContain(NEW);
@@ -115,6 +119,48 @@ export function keysAndTokens(stage: Stage): void {
       headers: { authorization: `Bearer ${token}` },
     });
     expect(allowed.status).toBe(200);
+    expectQuiet(window);
+    await window.close();
+  }, 90_000);
+
+  it("a long list comes page after page, a key is tried before an app has it, and a token is copied and then replaced", async () => {
+    const ada = await newPerson(stage.locker);
+    await storeKey(ada, "chat", upstream.origin, { provider: "openai" });
+    await Promise.all(Array.from({ length: PAGE }, (_, index) => storeKey(ada, `more-${index}`, upstream.origin)));
+    const { id, token } = await mintToken(ada, { keys: ["chat"], methods: ["GET"] }, "shop");
+    const window = await openWindow(stage.browser, ada, { permissions: ["clipboard-read", "clipboard-write"] });
+    const { page } = window;
+    await page.goto(`${stage.locker.publicOrigin}/keys`);
+    const rows = page.getByRole("table", { name: "Keys" }).locator("tbody tr");
+    await rows.first().waitFor();
+    expect(await rows.count()).toBe(PAGE);
+    await page.getByRole("button", { name: "Show more" }).click();
+    await expect.poll(() => rows.count()).toBe(PAGE + 1);
+    await page.getByRole("link", { name: "chat", exact: true }).click();
+    await page.getByRole("button", { name: "Test call" }).click();
+    await page.getByRole("button", { name: "Test again" }).waitFor();
+    expect(upstream.seen.at(-1)).toMatchObject({ method: "GET", url: "/v1/models" });
+
+    await page.goto(`${stage.locker.publicOrigin}/tokens/${id}`);
+    await page
+      .locator("section", { has: page.getByRole("heading", { name: "What it can reach" }) })
+      .getByRole("link", { name: "chat" })
+      .waitFor();
+    await page.getByRole("link", { name: "Replace" }).click();
+    await page.getByText("Whoever holds it may call chat with GET").waitFor();
+    expect(await page.getByLabel("Name").inputValue()).toBe("shop");
+    await page.getByRole("button", { name: "Create the token" }).click();
+    const fresh = await page.getByTestId("token").innerText();
+    await page.getByRole("button", { name: "Copy", exact: true }).first().click();
+    await page.getByText("Copied").first().waitFor();
+    expect(await page.evaluate("navigator.clipboard.readText()")).toBe(fresh);
+    await page.getByRole("button", { name: "Revoke the old token" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await page.getByText("Revoked at").waitFor();
+    const status = async (bearer: string) =>
+      (await fetch(`${stage.locker.proxyOrigin}/v1/proxy/chat/x`, { headers: { authorization: `Bearer ${bearer}` } }))
+        .status;
+    expect([await status(token), await status(fresh)]).toEqual([401, 200]);
     expectQuiet(window);
     await window.close();
   }, 90_000);

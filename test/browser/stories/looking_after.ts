@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import type { Page } from "playwright-core";
+import { join, resolve } from "node:path";
+import type { Page, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Person } from "../../../src/local/person.ts";
 import { seriousFaults } from "../../support/accessibility.ts";
@@ -8,6 +9,8 @@ import { moveIn, type LivedIn } from "../../support/lived_in.ts";
 import { activity, eventually, newPerson } from "../../support/locker.ts";
 import type { Stage } from "../../support/stage.ts";
 import { startUpstream, type Upstream } from "../../support/upstream.ts";
+
+const SCREENSHOTS = resolve(import.meta.dirname, "../../../.build/screenshots");
 
 export function lookingAfter(stage: Stage): void {
   let upstream: Upstream;
@@ -171,6 +174,74 @@ export function lookingAfter(stage: Stage): void {
     await window.close();
   }, 60_000);
 
+  it("sees what they asked for at once, though the answer is slow, and what was refused as it was", async () => {
+    const window = await open("/keys");
+    const { page } = window;
+    for (const { path, row, asks } of [
+      { path: "/keys", row: "stripe@live", asks: /\/v1\/keys\/[^/]+\/(pause|resume)$/ },
+      { path: "/tokens", row: "checkout", asks: /\/v1\/tokens\/[^/]+\/(pause|resume)$/ },
+    ]) {
+      await page.goto(stage.locker.publicOrigin + path);
+      const line = page.getByRole("row", { name: new RegExp(`^.*${row}`) }).first();
+      const choose = async (action: string) => {
+        await line.getByRole("button", { name: `Actions for ${row}` }).click();
+        await page.getByRole("menuitem", { name: action }).click();
+      };
+      await line.getByText("Active").waitFor();
+      const slow = await heldBack(page, asks);
+      await choose("Pause");
+      await line.getByText("Pausing…").waitFor();
+      // Everything is read again meanwhile, and says what the vault knows: what was asked for stays on screen.
+      const again = page.waitForResponse((response) => new URL(response.url()).pathname === `/v1${path}`);
+      await ada.api("PATCH", `/v1/tokens/${ids.tokens.ci}`, { name: `ci of ${path}` });
+      await again;
+      if (path === "/tokens") await page.getByRole("link", { name: "ci of /tokens" }).waitFor();
+      expect(await line.innerText()).toContain("Pausing…");
+      await slow.letGo();
+      await line.getByText("Paused", { exact: true }).waitFor();
+
+      const down = await heldBack(page, asks);
+      await choose("Resume");
+      await line.getByText("Resuming…").waitFor();
+      await down.refuse("The vault is resting.");
+      await line.getByText("Paused", { exact: true }).waitFor();
+      await page.getByText("The vault is resting.").first().waitFor();
+      await choose("Resume");
+      await line.getByText("Active").waitFor();
+    }
+
+    await page.goto(`${stage.locker.publicOrigin}/clients/${ids.client}`);
+    const client = await heldBack(page, /\/v1\/grants\/[^/]+\/pause$/);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+    await page.getByText("Pausing…").waitFor();
+    await client.refuse("The vault is resting.");
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    await page.getByText("Active", { exact: true }).first().waitFor();
+
+    await page.goto(`${stage.locker.publicOrigin}/alerts`);
+    const seen = page.getByRole("button", { name: "I have seen it" });
+    await seen.first().waitFor();
+    const open_alerts = await seen.count();
+    const alert = await heldBack(page, /\/v1\/alerts\/[^/]+\/acknowledge$/);
+    await seen.first().click();
+    await expect.poll(() => seen.count()).toBe(open_alerts - 1);
+    await alert.refuse("The vault is resting.");
+    await expect.poll(() => seen.count()).toBe(open_alerts);
+
+    await page.goto(`${stage.locker.publicOrigin}/devices`);
+    const device = await heldBack(page, /\/v1\/devices\/[^/]+$/);
+    await page.getByRole("button", { name: "Actions for Ada's laptop" }).click();
+    await page.getByRole("menuitem", { name: "Rename" }).click();
+    await page.getByRole("dialog").getByLabel("Name").fill("Ada's desk");
+    await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+    await page.getByRole("row", { name: /Ada's desk/ }).waitFor();
+    await device.refuse("The vault is resting.");
+    await page.getByRole("row", { name: /Ada's laptop/ }).waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 90_000);
+
   it("has seen an alert, says what stops by itself, and is told elsewhere by a webhook", async () => {
     const window = await open("/alerts");
     const { page } = window;
@@ -190,14 +261,37 @@ export function lookingAfter(stage: Stage): void {
     expect(secret).toMatch(/^whsec_/);
     await dialog.getByRole("button", { name: "Done" }).click();
     const row = page.getByRole("row", { name: /\/pager/ });
-    await row.getByRole("button", { name: "Test" }).click();
+    const choose = async (action: string) => {
+      await row.getByRole("button", { name: /^Actions for/ }).click();
+      await page.getByRole("menuitem", { name: action }).click();
+    };
+    await choose("Send a test");
     await dialog.getByRole("button", { name: "Send" }).click();
     await dialog.getByText("It was taken.").waitFor();
     expect(upstream.seen.some(({ url }) => url === "/pager")).toBe(true);
     // Shown once: gone with its dialog.
     expect(await page.content()).not.toContain(secret);
     await page.keyboard.press("Escape");
-    await row.getByRole("button", { name: "Delete" }).click();
+
+    // What was sent is there to see and to send again; how that goes is told.
+    await row
+      .getByRole("button", { name: /\/pager/ })
+      .first()
+      .click();
+    const sent = dialog.getByRole("listitem");
+    await sent.filter({ hasText: "A test" }).getByText("Taken 200").waitFor();
+    await page.screenshot({ path: join(SCREENSHOTS, "deliveries-light.png") });
+    expect(await seriousFaults(page)).toEqual([]);
+    upstream.answerWith((_request, response) => void response.writeHead(500).end());
+    await sent.getByRole("button", { name: "Send again" }).click();
+    await page.getByText("The receiver refused it. (500)").first().waitFor();
+    await sent.getByText("2 attempts").waitFor();
+    const [first, second] = upstream.seen
+      .filter(({ url }) => url === "/pager")
+      .map(({ headers }) => headers["webhook-id"]);
+    expect(second).toBe(first);
+    await page.keyboard.press("Escape");
+    await choose("Delete");
     await dialog.getByRole("button", { name: "Delete" }).click();
     await row.waitFor({ state: "detached" });
     expectQuiet(window);
@@ -258,6 +352,21 @@ export function lookingAfter(stage: Stage): void {
     expectQuiet(window);
     await window.close();
   }, 60_000);
+}
+
+/** Keeps back the answer to what is asked for next, until it is let go or refused. */
+async function heldBack(page: Page, asks: RegExp) {
+  const asked = Promise.withResolvers<Route>();
+  await page.route(asks, asked.resolve, { times: 1 });
+  return {
+    letGo: async () => (await asked.promise).continue(),
+    refuse: async (detail: string) =>
+      (await asked.promise).fulfill({
+        status: 503,
+        contentType: "application/problem+json",
+        body: JSON.stringify({ code: "unavailable", detail }),
+      }),
+  };
 }
 
 const MOST_TABS = 80;

@@ -78,7 +78,7 @@ export function Activity(): ReactNode {
     >
       <Card flush>
         <div className="filters">
-          <Search label="Search paths, names, subjects" value={value("q")} onChange={(text) => choose("q", text)} />
+          <Search label="Search activity" value={value("q")} onChange={(text) => choose("q", text)} />
           <Choice
             label="Key"
             hideLabel

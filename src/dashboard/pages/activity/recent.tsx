@@ -20,7 +20,7 @@ export function RecentActivity({ filter, empty }: RecentProps): ReactNode {
       title="Recent activity"
       actions={
         <LinkButton href={`/activity?${new URLSearchParams(filter).toString()}`} size="sm" variant="ghost">
-          All
+          All activity
         </LinkButton>
       }
     >

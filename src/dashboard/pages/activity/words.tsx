@@ -52,7 +52,9 @@ export function What({ of, names }: WhatProps): ReactNode {
 }
 
 /** What it was about, by the name that a person gave it. An id that stands for nothing known is not worth a line. */
-function aboutOf({ key_name, subject, tool }: Row, names: ReadonlyMap<string, string>): string | undefined {
+function aboutOf(of: Row, names: ReadonlyMap<string, string>): string | undefined {
+  const { key_name, subject, tool } = of;
   const named = key_name ?? tool ?? (subject === undefined ? undefined : (names.get(subject) ?? subject));
-  return named === undefined || ID.test(named) ? undefined : named;
+  // Who did something about themselves is named beside it already.
+  return named === undefined || ID.test(named) || named === actorOf(of) ? undefined : named;
 }

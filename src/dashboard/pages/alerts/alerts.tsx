@@ -1,7 +1,7 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
 import { Link, useSearchParams } from "wouter";
-import type { Answer } from "../../data/api.ts";
+import { isOpen, type Alert } from "../../data/alerts.ts";
 import { useAct, useList } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Choice } from "../../ui/choice.tsx";
@@ -13,14 +13,14 @@ import { useTold } from "../../ui/told.ts";
 import { AlertRules } from "./rules.tsx";
 import { Webhooks } from "./webhooks.tsx";
 
-export type Alert = Answer<"GET /alerts">["items"][number];
 type State = "open" | "acknowledged";
 
 /** What its owner should know, and what is done about it unasked. */
 export function Alerts(): ReactNode {
   const [search, setSearch] = useSearchParams();
   const state: State = search.get("state") === "acknowledged" ? "acknowledged" : "open";
-  const alerts = useList("GET /alerts", { query: { state } });
+  const listed = useList("GET /alerts", { query: { state } });
+  const alerts = { ...listed, items: state === "open" ? listed.items?.filter(isOpen) : listed.items };
   return (
     <Page
       title="Alerts"
@@ -73,7 +73,9 @@ export function Alerts(): ReactNode {
 
 function AlertLine({ of }: { of: Alert }): ReactNode {
   const [open, setOpen] = useState(false);
-  const acknowledge = useAct("POST /alerts/{id}/acknowledge");
+  const acknowledge = useAct("POST /alerts/{id}/acknowledge", {
+    shows: ({ params: { id } }) => ({ id, shown: { acknowledged_at: new Date().toISOString() } }),
+  });
   const tell = useTold();
   const place = placeOf(of.subject);
   return (
@@ -103,11 +105,7 @@ function AlertLine({ of }: { of: Alert }): ReactNode {
         ) : null}
         <div className="row">
           {of.acknowledged_at === undefined ? (
-            <Button
-              size="sm"
-              loading={acknowledge.isPending}
-              onClick={() => void tell(acknowledge.mutateAsync({ params: { id: of.id } }), "Seen")}
-            >
+            <Button size="sm" onClick={() => void tell(acknowledge.mutateAsync({ params: { id: of.id } }), "Seen")}>
               I have seen it
             </Button>
           ) : null}

@@ -21,7 +21,7 @@ const KINDS: Record<Kind, readonly [name: string, note: string]> = {
   identity_linked: ["A way to sign in was linked", "To this account."],
   expiring: ["A key or token ends soon", "In time to renew it."],
   reconnect_required: ["An OAuth key has to be connected again", "Its provider takes the refresh token no more."],
-  webhook_dead: ["A webhook is not answered", "It was tried for days."],
+  webhook_dead: ["A webhook is not answered", "It took nothing for a day, and is sent no more."],
 };
 
 /** Which kinds are told, and what each stops by itself. */

@@ -5,6 +5,7 @@ import { queries, useAct, useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Card, Facts, Page } from "../../ui/page.tsx";
+import { usePause } from "../../ui/pause.ts";
 import { ReceiptView } from "../../ui/receipt.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
@@ -13,7 +14,6 @@ import { askInWords, reachInWords } from "../../ui/words.ts";
 import { RecentActivity } from "../activity/recent.tsx";
 import type { Client } from "./list.tsx";
 import { Narrow } from "./narrow.tsx";
-import { usePauseClient } from "./pause.ts";
 import { MEANING } from "./scopes.ts";
 
 const REGISTRATIONS: Record<Client["registration"], string> = {
@@ -35,7 +35,7 @@ export function ClientPage({ id }: { id: string }): ReactNode {
 function Opened({ of }: { of: Client }): ReactNode {
   const [open, setOpen] = useState<"narrow" | "revoke">();
   const names = useKeyNames();
-  const pause = usePauseClient(of);
+  const pause = usePause("client", { ...of, name: of.client_name });
   const close = () => setOpen(undefined);
   return (
     <Page

@@ -34,7 +34,7 @@ export function Clients(): ReactNode {
     { head: "Status", cell: (grant) => <Life {...grant} /> },
     { head: "Scopes", wide: true, cell: ({ scopes }) => <Scopes of={scopes} /> },
     { head: "Uses", kind: "number", wide: true, cell: ({ uses }) => uses.toLocaleString() },
-    { head: "Last used", cell: ({ last_used_at }) => <When at={last_used_at} /> },
+    { head: "Last used", wide: true, cell: ({ last_used_at }) => <When at={last_used_at} /> },
     { head: "Let in", wide: true, cell: ({ authorized_at }) => <When at={authorized_at} /> },
   ];
   return (
@@ -75,7 +75,7 @@ export function Clients(): ReactNode {
 
 export function Scopes({ of }: { of: readonly string[] }): ReactNode {
   return (
-    <span className="chips">
+    <span className="chips nowrap">
       {of.map((scope) => (
         <Chip key={scope}>{scope.replace("vault:", "")}</Chip>
       ))}

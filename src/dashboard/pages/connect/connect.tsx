@@ -71,7 +71,7 @@ function Arrival(): ReactNode {
     <p className={arrived === undefined ? "waiting" : "waiting done"} role="status">
       {arrived === undefined ? (
         <>
-          <span className="pulse" aria-hidden="true" /> Waiting for it to connect …
+          <span className="pulse" aria-hidden="true" /> Waiting for it to connect…
         </>
       ) : (
         <>

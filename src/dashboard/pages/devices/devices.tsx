@@ -6,7 +6,7 @@ import { useKeyNames } from "../../data/key_names.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
 import { Snippet } from "../../ui/copy.tsx";
 import { Confirm, Modal } from "../../ui/dialog.tsx";
-import { faultOf, FormFault, useForm } from "../../ui/form.tsx";
+import { useForm } from "../../ui/form.tsx";
 import { List, type Column } from "../../ui/list.tsx";
 import { RowMenu } from "../../ui/menu.tsx";
 import { Card, Page } from "../../ui/page.tsx";
@@ -133,25 +133,22 @@ function Menu({ of, ask }: { of: Device; ask: (to: "rename" | "revoke") => void 
 }
 
 function Rename({ of, onClose }: { of: Device; onClose: () => void }): ReactNode {
-  const change = useAct("PATCH /devices/{id}");
-  const { busy, error, submit } = useForm(async (typed) => {
-    await change.mutateAsync({ params: { id: of.id }, body: { name: typed.text("name") } });
+  const tell = useTold();
+  const change = useAct("PATCH /devices/{id}", {
+    shows: ({ params: { id }, body: { name } }) => ({ id, shown: { name } }),
+    turn: of.id,
+  });
+  const { submit } = useForm(async (typed) => {
+    const name = typed.text("name");
+    void tell(change.mutateAsync({ params: { id: of.id }, body: { name } }), `It is called ${name} now`);
     onClose();
   });
   return (
     <Modal title="Rename the device" open onClose={onClose} size="sm">
       <form className="stack" onSubmit={submit}>
-        <Input
-          name="name"
-          label="Name"
-          defaultValue={of.name}
-          required
-          maxLength={100}
-          error={faultOf(error, "name")}
-        />
-        <FormFault error={error} fields={["name"]} />
+        <Input name="name" label="Name" defaultValue={of.name} required maxLength={100} pattern=".*\S.*" />
         <div className="modal-foot">
-          <Button type="submit" variant="primary" loading={busy}>
+          <Button type="submit" variant="primary">
             Save
           </Button>
         </div>

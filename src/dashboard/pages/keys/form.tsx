@@ -43,7 +43,7 @@ export function KeyForm({ provider, onStored, onCancel }: KeyFormProps): ReactNo
                 The secret will be sent only to <strong>{provider.base_url}</strong>, as{" "}
               </>
             )}
-            {custom ? "you choose" : <code>{placementInWords(provider.placement)}</code>}.
+            {custom ? "you choose." : <code>{placementInWords(provider.placement)}</code>}
             {provider.docs_url === "" ? null : (
               <>
                 {" "}

@@ -6,6 +6,7 @@ import { placementInWords, useProviders } from "../../data/providers.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
+import { usePause } from "../../ui/pause.ts";
 import { Card, Facts, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
@@ -15,7 +16,6 @@ import { Connection } from "./connection.tsx";
 import { DeleteKey } from "./delete.tsx";
 import { EditKey } from "./edit.tsx";
 import { Spend } from "../tokens/spend.tsx";
-import { usePauseKey } from "./pause.ts";
 import { Reveal } from "./reveal.tsx";
 import { RotateKey } from "./rotate.tsx";
 import { TestCall } from "./test.tsx";
@@ -38,7 +38,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
   const [, go] = useLocation();
   const [open, setOpen] = useState<"edit" | "rotate" | "reveal" | "delete">();
   const close = () => setOpen(undefined);
-  const toggle = usePauseKey(of);
+  const toggle = usePause("key", of);
   return (
     <Page
       title={name}

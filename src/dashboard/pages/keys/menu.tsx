@@ -2,15 +2,15 @@ import { useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import type { Key } from "../../data/key_names.ts";
 import { RowMenu } from "../../ui/menu.tsx";
+import { usePause } from "../../ui/pause.ts";
 import { DeleteKey } from "./delete.tsx";
-import { usePauseKey } from "./pause.ts";
 
 /** What can be done with a key without opening it. */
 export function KeyMenu({ of }: { of: Key }): ReactNode {
   const { id, name, paused } = of;
   const [, go] = useLocation();
   const [deleting, setDeleting] = useState(false);
-  const toggle = usePauseKey(of);
+  const toggle = usePause("key", of);
   return (
     <>
       <RowMenu

@@ -1,10 +1,12 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
+import { isOpen } from "../../data/alerts.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Monogram } from "../../ui/monogram.tsx";
 import { Card } from "../../ui/page.tsx";
+import { Failed } from "../../ui/states.tsx";
 import { When } from "../../ui/time.tsx";
 
 const SHOWN = 3;
@@ -24,7 +26,9 @@ export function Attention(): ReactNode {
 
 /** Calls that wait for a yes. */
 function Questions(): ReactNode {
-  const { data } = useAnswer("GET /approvals", {});
+  const { data, error, refetch } = useAnswer("GET /approvals", {});
+  if (data === undefined && error !== null)
+    return <Unknown title="Waiting for your yes" error={error} retry={refetch} />;
   const open = data?.items.filter(({ decision }) => decision === undefined) ?? [];
   if (open.length === 0) return null;
   return (
@@ -58,10 +62,21 @@ function Questions(): ReactNode {
   );
 }
 
+/** Not to know of any is not to have none. */
+function Unknown({ title, error, retry }: { title: string; error: Error; retry: () => unknown }): ReactNode {
+  return (
+    <Card title={title}>
+      <Failed error={error} retry={() => void retry()} />
+    </Card>
+  );
+}
+
 /** Open alerts, if there are any. */
 function OpenAlerts(): ReactNode {
-  const { data } = useAnswer("GET /alerts", OPEN_ALERTS);
-  if (data === undefined || data.items.length === 0) return null;
+  const { data, error, refetch } = useAnswer("GET /alerts", OPEN_ALERTS);
+  if (data === undefined && error !== null) return <Unknown title="Open alerts" error={error} retry={refetch} />;
+  const open = data?.items.filter(isOpen) ?? [];
+  if (open.length === 0) return null;
   return (
     <Card
       title="Open alerts"
@@ -72,7 +87,7 @@ function OpenAlerts(): ReactNode {
       }
     >
       <ul className="lines">
-        {data.items.map(({ id, title, name, last_at, count }) => (
+        {open.map(({ id, title, name, last_at, count }) => (
           <li key={id} className="finding">
             <span className="bad">
               <Icon name="alert" />
@@ -104,7 +119,7 @@ export function ConnectedClients(): ReactNode {
       title="Connected clients"
       actions={
         <LinkButton href="/clients" size="sm" variant="ghost">
-          All
+          All clients
         </LinkButton>
       }
     >

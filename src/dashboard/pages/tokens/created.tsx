@@ -101,7 +101,7 @@ function FirstCall({ id }: { id: string }): ReactNode {
           </>
         ) : (
           <>
-            <span className="pulse" aria-hidden="true" /> Waiting for the first call …
+            <span className="pulse" aria-hidden="true" /> Waiting for the first call…
           </>
         )}
       </p>

@@ -41,7 +41,7 @@ export function NewToken(): ReactNode {
           : "A new token that may do the same. Put it in the old one's place, then revoke the old one."
       }
     >
-      <Answered of={replaced === null || like.data !== undefined ? keys : { ...keys, data: undefined }} lines={8}>
+      <Answered of={replaced === null || like.data !== undefined ? keys : { ...like, data: undefined }} lines={8}>
         {(all) =>
           all.length === 0 ? (
             <Card>

@@ -18,7 +18,7 @@ export function Spend({ of, quiet = false }: { of: { token: string } | { key: st
       title="Spent in 31 days"
       actions={
         <LinkButton href="/spend" size="sm" variant="ghost">
-          All
+          All spend
         </LinkButton>
       }
     >

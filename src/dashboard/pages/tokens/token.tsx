@@ -7,6 +7,7 @@ import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Monogram } from "../../ui/monogram.tsx";
+import { usePause } from "../../ui/pause.ts";
 import { Card, Facts, Page } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Life, Status } from "../../ui/status.tsx";
@@ -14,7 +15,6 @@ import { exact, When } from "../../ui/time.tsx";
 import { RecentActivity } from "../activity/recent.tsx";
 import { Family } from "./family.tsx";
 import { Maker } from "./maker.tsx";
-import { usePauseToken } from "./pause.ts";
 import { Spend } from "./spend.tsx";
 import { RevokeToken } from "./revoke.tsx";
 import { policyInWords } from "../../ui/words.ts";
@@ -34,7 +34,7 @@ export function TokenPage({ id }: { id: string }): ReactNode {
 function Opened({ of }: { of: TokenDetails }): ReactNode {
   const { id, name, paused, revoked_at, policy } = of;
   const [revoking, setRevoking] = useState(false);
-  const toggle = usePauseToken(of);
+  const toggle = usePause("token", of);
   const names = useKeyNames();
   return (
     <Page

@@ -53,7 +53,11 @@ export function Trusts(): ReactNode {
       id="trusts"
       title="CI jobs and pods"
       lead="They prove who they are by their platform's own token and get one of fifteen minutes: no secret is stored there."
-      actions={<LinkButton href="/devices/trusts/new">Let a machine in</LinkButton>}
+      actions={
+        <LinkButton href="/devices/trusts/new" size="sm">
+          Let a machine in
+        </LinkButton>
+      }
     >
       <List
         label="Machine identities"
