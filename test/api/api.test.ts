@@ -196,6 +196,8 @@ describe("whatever is revoked", () => {
       await answer.arrayBuffer();
     };
     for (const token of [app.token, laptop.token, client.token]) await use(token);
+    // Calls that have not told of their end yet would be in flight.
+    await eventually(async () => (await activity(ada)).filter(({ status }) => status === 200).length === 3);
     const began = Date.now();
     const everything: [method: string, path: string, id: string | RegExp][] = [
       ["DELETE", `/v1/tokens/${app.id}`, app.id],

@@ -143,6 +143,9 @@ describe("a budget", () => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write(event("message_start", { message: { model: "claude-haiku-4-5", usage } }));
       response.write(event("content_block_delta", { index: 0, delta: { type: "text_delta", text: "All of it." } }));
+      // That somebody has left is seen when something is written to them.
+      const tick = setInterval(() => response.write(event("ping", {})), 20);
+      response.on("close", () => clearInterval(tick));
     });
     const leave = new AbortController();
     const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/claude/v1/messages`, {

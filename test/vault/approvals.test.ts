@@ -242,6 +242,12 @@ describe("a device that asks", () => {
     const less = ask(vault.stub.askBeforeDevice(vault.ada, laptop.id, { methods: ["POST"] }));
     expect(await refusalOf(less)).toBe("invalid_request");
     expect((await outbox(vault)).map(({ decision }) => decision.action)).toContain("device.ask_first");
+    // Of all else the token's own policy speaks: a person may give it more time.
+    for (const hours of [1, 2]) {
+      const policy = { expires_at: Date.now() + hours * 3_600_000 };
+      await ask(vault.stub.changeToken(vault.ada, made.id, { policy }));
+    }
+    expect(await refusalOf(held(vault, made))).toBe("approval_required ask");
   });
 });
 

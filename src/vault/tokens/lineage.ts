@@ -34,8 +34,8 @@ export class Lineage {
       holders.push(this.#holder(eldest));
     }
     const asking = this.#asking(eldest);
-    // It only asks: whether it may be used at all is its own tokens' matter.
-    if (asking !== undefined) holders.push(this.#holder({ ...eldest, ...asking }));
+    // It only asks: whether and how long a token may be used is said by that token.
+    if (asking !== undefined) holders.push(this.#holder({ ...eldest, ...asking, expires_at: null }));
     return holders;
   }
 
