@@ -175,6 +175,8 @@ it("after a life with every kind of secret, none is in any file, write-ahead log
   expect(foundIn(told, all)).toEqual([]);
   expect(foundIn(new Map([["the log", Buffer.from(logged.join("\n"))]]), all)).toEqual([]);
   expect(logged.length).toBeGreaterThan(0);
+  // What is logged is made for machines: one object a line, which says what happened.
+  for (const line of logged) expect(JSON.parse(line), line).toMatchObject({ event: expect.any(String) as string });
   // The search itself finds what is there.
   expect(foundIn(files, { "an address": "@example.com" })).not.toEqual([]);
   // The keys of the deployment are in no store of the product.

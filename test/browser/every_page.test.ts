@@ -4,6 +4,7 @@ import type { Page, ViewportSize } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import { seriousFaults } from "../support/accessibility.ts";
+import { foundIn } from "../support/canary.ts";
 import { CHROMIUM } from "../support/chromium.ts";
 import { expectQuiet, openWindow, type Window } from "../support/dashboard.ts";
 import { askOwner, HOSTILE, HOSTILE_PATH, moveIn } from "../support/lived_in.ts";
@@ -35,12 +36,14 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
   let ada: Person;
   let question: { leave(): void };
   let pages: Record<string, string>;
+  let secrets: Record<string, string>;
 
   beforeAll(async () => {
     mkdirSync(SCREENSHOTS, { recursive: true });
     upstream = await startUpstream();
     ada = await newPerson(stage.locker);
-    const { keys, tokens, client } = await moveIn(stage.locker, ada, upstream);
+    const { keys, tokens, client, ...home } = await moveIn(stage.locker, ada, upstream);
+    secrets = { ...home.secrets, "her session": ada.cookie.slice(ada.cookie.indexOf("=") + 1).slice(34, 77) };
     question = await askOwner(stage.locker, ada);
     pages = {
       overview: "/",
@@ -83,7 +86,7 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
   }
 
   it.each(Object.entries(MODES))(
-    "has no serious fault of accessibility, runs into no policy and fits its window: %s",
+    "has no serious fault of accessibility, runs into no policy, fits its window and holds no secret: %s",
     async (mode, { rules, ...look }) => {
       const window = await openWindow(stage.browser, ada, look);
       const { page } = window;
@@ -93,6 +96,8 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
         expect(await sidewaysOverflow(page), name).toBe(0);
         await page.screenshot({ path: join(SCREENSHOTS, `${name}-${mode}.png`), fullPage: mode === "light" });
         expect(await page.title(), name).not.toBe("owned");
+        // What is nowhere in the document is in no picture of it.
+        expect(foundIn(new Map([[name, Buffer.from(await everythingIn(page))]]), secrets)).toEqual([]);
       }
       expectQuiet(window);
       await window.close();
@@ -219,6 +224,14 @@ async function settled(page: Page): Promise<void> {
 
 function focused(page: Page): Promise<string> {
   return page.evaluate("document.activeElement.textContent.trim()");
+}
+
+/** All that a page holds: its document, what stands in its fields, and what it keeps in the browser. */
+function everythingIn(page: Page): Promise<string> {
+  return page.evaluate(
+    `[document.documentElement.outerHTML, ...[...document.querySelectorAll("input, textarea, select")].map(({ value }) => value),
+      JSON.stringify([localStorage, sessionStorage]), document.cookie, location.href].join("\\n")`,
+  );
 }
 
 function sidewaysOverflow(page: Page): Promise<number> {

@@ -26,7 +26,9 @@ export async function openWindow(browser: Browser, person?: Person, wishes: Wish
 
 async function signedInAs(context: BrowserContext, { cookie, origin }: Person): Promise<void> {
   const equals = cookie.indexOf("=");
-  await context.addCookies([{ name: cookie.slice(0, equals), value: cookie.slice(equals + 1), url: origin }]);
+  // As the product sets it: no script of a page reads it.
+  const session = { name: cookie.slice(0, equals), value: cookie.slice(equals + 1), httpOnly: true } as const;
+  await context.addCookies([{ ...session, sameSite: "Lax", url: origin }]);
 }
 
 /** Fails if the browser had to stop something, or a script fell over. */

@@ -10,8 +10,13 @@ import type { Upstream } from "./upstream.ts";
 export const HOSTILE = `<img src=x onerror="document.title='owned'">`;
 export const HOSTILE_PATH = "/%3Cscript%3Edocument.title='owned'%3C/script%3E";
 
-/** Ids of what somebody has who has used the locker for a while. */
-export type LivedIn = { keys: Record<string, string>; tokens: Record<string, string>; client: string };
+/** Ids of what somebody has who has used the locker for a while; `secrets` is what nobody may see of it, by what it is. */
+export type LivedIn = {
+  keys: Record<string, string>;
+  tokens: Record<string, string>;
+  client: string;
+  secrets: Record<string, string>;
+};
 
 const MODEL_CALLS = 3;
 
@@ -92,7 +97,7 @@ export async function moveIn(locker: LocalLocker, ada: Person, upstream: Upstrea
     use(locker, summaries, "openai@prod", "/v1/chat/completions", "POST", CHAT),
     use(locker, agent, "anthropic", "/v1/messages", "POST", { ...CHAT, model: "claude-sonnet-4-5" }),
   ]);
-  await ada.api("POST", "/v1/keys/openai@prod/rotate", { secret: "sk-fedcba9876543210", overlap_seconds: 86_400 });
+  await ada.api("POST", "/v1/keys/openai@prod/rotate", { secret: ROTATED, overlap_seconds: 86_400 });
   await use(locker, titles, "openai@prod", "/v1/models");
 
   const [client] = await Promise.all([
@@ -121,13 +126,20 @@ export async function moveIn(locker: LocalLocker, ada: Person, upstream: Upstrea
   }, 20_000);
   const { items: grants } = await ada.api<{ items: { id: string; client_id: string }[] }>("GET", "/v1/grants");
   const tokens = Object.fromEntries(Object.entries(minted).map(([name, { id }]) => [name, id]));
+  const secrets = {
+    "a key": secret,
+    "a rotated key": ROTATED,
+    ...Object.fromEntries(Object.entries(minted).map(([name, { token }]) => [name, token.slice(34, 77)])),
+  };
   return {
     keys,
     tokens,
+    secrets,
     client: grants.find(({ client_id }) => client_id === client.client.client_id)?.id ?? "",
   };
 }
 
+const ROTATED = "sk-fedcba9876543210";
 const NAMES = ["openai", "anthropic", "stripe", "github", "inventory", "old"];
 const CHAT = { model: "gpt-4o", max_tokens: 100, messages: [{ role: "user", content: "Hi" }] };
 
