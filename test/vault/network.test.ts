@@ -44,6 +44,8 @@ describe("a range of addresses", () => {
     "host",
     "::1/64/64",
     "192.0.2.1 ",
+    "192.0.[2.1",
+    "192.0]2.1",
   ])("%j is none", (written) => {
     expect(readNetwork(written)).toBeUndefined();
   });
@@ -64,6 +66,13 @@ describe("a range of addresses", () => {
   ])("%s and %s: %s", (written, ip, within) => {
     expect(isWithin([range(written)], ip)).toBe(within);
   });
+});
+
+it("an address is in a list of ranges where it is in one of them, whichever", () => {
+  const list = ["198.51.100.0/24", "192.0.2.0/24", "2001:db8::/32"].map(range);
+  expect(["198.51.100.1", "192.0.2.1", "2001:db8::1"].map((ip) => isWithin(list, ip))).toEqual([true, true, true]);
+  expect(isWithin(list, "203.0.113.1")).toBe(false);
+  expect(isWithin([], "192.0.2.1")).toBe(false);
 });
 
 describe("the network that an address belongs to", () => {
