@@ -9,8 +9,8 @@ type Tenant = { person: Person; token: string; refresh_token: string; keys: numb
 
 const CALLERS = 12;
 const WINDOW_MS = 10_000;
-/** More than this for each minute of the last third is a leak. */
-const GROWTH_LIMIT_MB = 2;
+/** More than this held for each minute after the first third is a leak. What is resident says less: garbage is collected when the runtime likes. */
+const GROWTH_LIMIT_MB = 0.2;
 
 /** Calls, streams, refusals, refreshes and changes of many people at once, for as long as it is wished. */
 export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults: number; seed: number }) {
@@ -23,6 +23,8 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
     const beat = setInterval(() => (left-- > 0 ? response.write("data: x\n\n") : response.end()), 50);
     response.on("close", () => clearInterval(beat));
   });
+  // Node closes a connection that stood still for five seconds, and a snapshot of the heap stops the runtime for longer.
+  upstream.server.keepAliveTimeout = 0;
   const machine = await startMachine();
   const random = randomOf(seed);
   const tenants: Tenant[] = [];
@@ -74,9 +76,10 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
   await new Promise((resolve) => setTimeout(resolve, 15_000));
   heaps.push(await machine.heap());
   const after = { do: await machine.stored("do"), d1: await machine.stored("d1") };
-  // The runtime lets its heap grow to some hundred megabytes before it tidies up: what counts is where it stays.
+  const held = heaps.map(({ product, stores }) => product + stores);
+  const growth = ((held.at(-1) ?? Infinity) - (held[0] ?? 0)) / ((minutes * 2) / 3);
   const settled = windows.slice(-Math.ceil(windows.length / 3));
-  const growth = slope(settled.map(({ memory }) => memory)) * (60_000 / WINDOW_MS);
+  const resident = slope(settled.map(({ memory }) => memory)) * (60_000 / WINDOW_MS);
   const db = await machine.locker.miniflare.getD1Database("DB");
   const rows = await db
     .prepare(
@@ -94,7 +97,7 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
       `mixed: held after third ${at + 1}, garbage collected: ${product.toFixed(1)} MB by the product, ${stores.toFixed(1)} MB by what plays KV and D1`,
     );
   console.log(
-    `mixed: ${minutes} min, ${vaults} vaults, ${calls} calls; memory ${settled[0]?.memory.toFixed(0)} → ${settled.at(-1)?.memory.toFixed(0)} MB in the last third (${growth.toFixed(2)} MB/min); ` +
+    `mixed: ${minutes} min, ${vaults} vaults, ${calls} calls; memory ${settled[0]?.memory.toFixed(0)} → ${settled.at(-1)?.memory.toFixed(0)} MB in the last third (${resident.toFixed(2)} MB/min), held ${growth.toFixed(2)} MB/min; ` +
       `p50 ${percentile(
         settled.map(({ p50 }) => p50),
         0.5,
