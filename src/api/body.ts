@@ -2,10 +2,15 @@ import { Problem } from "../problem.ts";
 
 const BODY_BYTES = 1024 * 1024;
 
-/** A request's body as text, at most 1 MiB of it: as it says itself, which the runtime holds it to, else counted as it arrives. */
+/** Does a request say that its body is small enough? The runtime holds it to that, but for a length beside chunks, which is nothing. */
+export function isSaidToFit({ headers }: Request): boolean {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= BODY_BYTES && !headers.has("transfer-encoding");
+}
+
+/** A request's body as text, at most 1 MiB of it: counted as it arrives, where it may be larger. */
 export async function readText(request: Request): Promise<string> {
-  const length = Number(request.headers.get("content-length") ?? Infinity);
-  if (length <= BODY_BYTES) return request.text();
+  if (isSaidToFit(request)) return request.text();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body ?? []) {

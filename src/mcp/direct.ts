@@ -1,4 +1,5 @@
-import { classifyInboundRequest } from "@modelcontextprotocol/server";
+import { classifyInboundRequest, isJsonContentType } from "@modelcontextprotocol/server";
+import { isSaidToFit } from "../api/body.ts";
 import { configOf } from "../config.ts";
 import { asProblem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
@@ -20,12 +21,15 @@ const ENVELOPE = ["protocolVersion", "clientInfo", "clientCapabilities"].map(
 /** A request as it is answered here. */
 type Plain = { id: string | number; method: unknown; params: Record<string, unknown> };
 
-/** Does its head say that this may be one of the questions that are answered here? The body decides. */
-export function mayBeDirect({ method, headers }: Request): boolean {
+/**
+ * Does its head say that this may be one of the questions that are answered here? The body decides, and is read for that before the
+ * vault is asked: nothing about it may be refused before whoever sent it is.
+ */
+export function mayBeDirect(request: Request): boolean {
+  const { method, headers } = request;
   const asked = headers.get("mcp-method");
-  return (
-    method === "POST" && (asked === "tools/list" || asked === "tools/call") && headers.get("mcp-session-id") === null
-  );
+  if (method !== "POST" || (asked !== "tools/list" && asked !== "tools/call")) return false;
+  return !headers.has("mcp-session-id") && isJsonContentType(headers.get("content-type")) && isSaidToFit(request);
 }
 
 /**

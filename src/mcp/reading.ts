@@ -10,9 +10,18 @@ export type Recording = { vault: DurableObjectStub<UserVault>; recorded: boolean
  * The vault as a tool sees it that only reads. The tool asks as it would ask the vault itself, and the question carries along what
  * was called: one request to the object where there would be three.
  */
-export function recording(vault: DurableObjectStub<UserVault>, name: ReadingName, call: ReadingTool): Recording {
+export function recording(
+  vault: DurableObjectStub<UserVault>,
+  name: ReadingName,
+  call: Omit<ReadingTool, "latency_ms">,
+): Recording {
+  const began_at = Date.now();
   const question = async (caller: Caller, ...args: unknown[]): Promise<Answer<unknown>> => {
-    const answered = (await vault.readForTool(caller, { name, args }, call)) as Answer<Answer<unknown>>;
+    const answered = (await vault.readForTool(
+      caller,
+      { name, args },
+      { ...call, latency_ms: Date.now() - began_at },
+    )) as Answer<Answer<unknown>>;
     if (!answered.ok) return answered;
     made.recorded = true;
     return answered.value;

@@ -16,6 +16,7 @@ import {
   resultOf,
   type McpAnswer,
 } from "../support/mcp.ts";
+import { speak, statusesIn } from "../support/raw_socket.ts";
 import { spoiled } from "../support/spoiled.ts";
 
 let locker: LocalLocker;
@@ -55,6 +56,20 @@ describe("whoever has no good token", () => {
     const answer = await post({ url: `${locker.publicOrigin}/v1/mcp`, token: "alk_oat_nonsense" }, LIST);
     expect(answer.status).toBe(401);
     expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
+  });
+
+  it("is told so before anything about the body, where the token was revoked", async () => {
+    const ada = await newPerson(locker);
+    const { token, url, grant_id } = await letIn(locker, ada);
+    await ada.api("DELETE", `/v1/grants/${grant_id}`);
+    const head = { authorization: `Bearer ${token}`, "mcp-method": "tools/list", "mcp-protocol-version": "2026-07-28" };
+    const sent: [string, string][] = [
+      ["text/plain", "hello"],
+      ["application/json", "{"],
+      ["application/json", " ".repeat(2 * 1024 * 1024)],
+    ];
+    for (const [type, body] of sent)
+      expect((await fetch(url, { method: "POST", headers: { ...head, "content-type": type }, body })).status).toBe(401);
   });
 
   it("gets in with no other kind of token, nor with one in the URL", async () => {
@@ -177,6 +192,22 @@ describe("a body", () => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const answer = await fetch(url, { method: "POST", headers, body, duplex: "half" } as RequestInit);
     expect(answer.status).toBe(413);
+  });
+
+  it("whose length is said beside chunks is counted all the same (RFC 9112 §6.1)", async () => {
+    const { token, url } = await letIn(locker, await newPerson(locker));
+    const { host, pathname } = new URL(url);
+    const head = [
+      `POST ${pathname} HTTP/1.1`,
+      `Host: ${host}`,
+      `Authorization: Bearer ${token}`,
+      "Content-Type: application/json",
+      "Content-Length: 4",
+      "Transfer-Encoding: chunked",
+    ];
+    const chunk = `10000\r\n${" ".repeat(0x10000)}\r\n`;
+    const heard = await speak(locker.publicOrigin, `${head.join("\r\n")}\r\n\r\n${chunk.repeat(40)}0\r\n\r\n`);
+    expect(statusesIn(heard)).toEqual([413]);
   });
 
   it("of almost a mebibyte is taken, in both eras", async () => {

@@ -23,8 +23,8 @@ export const READINGS = ["listKeys", "getKey", "listTokens", "listDevices", "lis
 export type ReadingName = (typeof READINGS)[number];
 export type Reading = { name: ReadingName; args: readonly unknown[] };
 
-/** A tool that is called to read: what it needs, and what its row says of it. */
-export type ReadingTool = Pick<ToolCall, "tool" | "key"> & { scope: Scope };
+/** A tool that is called to read: what it needs, and what its row says of it; `latency_ms` so far. */
+export type ReadingTool = Pick<ToolCall, "tool" | "key" | "latency_ms"> & { scope: Scope };
 
 /** Whoever holds a token for `/v1/mcp`, whatever its scopes. */
 export const GUESTS: readonly Authority[] = [
@@ -62,7 +62,7 @@ export function readForTool<T>(
   const { scopes } = greet(parts, { ...caller, may: GUESTS }, null);
   if (!grantsScope(scopes, scope)) throw new Problem("insufficient_scope", `This needs ${scope}.`, { rule: "scopes" });
   const seen = read();
-  recordTool(parts, caller, { ...call, ...outcomeOf(seen), latency_ms: 0 });
+  recordTool(parts, caller, { ...call, ...outcomeOf(seen) });
   return seen;
 }
 

@@ -31,10 +31,12 @@ export abstract class VisitSurface extends AccountSurface {
   readForTool(caller: Caller, { name, args }: Reading, call: ReadingTool): Promise<Answer<Answer<unknown>>> {
     return answerAsync(async () => {
       if (!(READINGS as readonly string[]).includes(name)) throw new Error("this is no reading");
+      const arrived_at = Date.now();
       await this[live]().turnstile.enter();
+      const latency_ms = call.latency_ms + Date.now() - arrived_at;
       const parts = this[forCaller]({ ...caller, may: GUESTS });
       const read = this[name].bind(this) as (caller: Caller, ...args: readonly unknown[]) => Answer<unknown>;
-      return readForTool(parts, caller, call, () => read(caller, ...args));
+      return readForTool(parts, caller, { ...call, latency_ms }, () => read(caller, ...args));
     });
   }
 
