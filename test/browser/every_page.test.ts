@@ -30,6 +30,12 @@ const MODES: Record<string, { colorScheme: "light" | "dark"; viewport: ViewportS
 /** What somebody sees who has nothing yet. */
 const EMPTY = ["/", "/keys", "/tokens", "/tokens/new", "/spend", "/alerts", "/approvals", "/clients", "/devices"];
 
+/** How many questions a page may have while nothing is answered. */
+const MOST_ASKED = 60;
+
+/** Pages that read nothing before they are of use. */
+const STILL = new Set(["connect", "nowhere"]);
+
 describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
   const stage = setStage();
   let upstream: Upstream;
@@ -161,6 +167,36 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
     await page.getByRole("link", { name: "stripe@live" }).waitFor();
     await window.close();
   }, 60_000);
+
+  it("says on every page that it is loading, and what went wrong where nothing can be read", async () => {
+    const window = await openWindow(stage.browser, ada);
+    const { page } = window;
+    let gate = Promise.withResolvers<void>();
+    let asked = 0;
+    const refusal = { code: "policy_denied", detail: "Nothing can be read just now." };
+    await page.route(/\/v1\/(?!live)/, async (route) => {
+      asked++;
+      await gate.promise;
+      await route.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify(refusal) });
+    });
+    const main = page.getByRole("main");
+    for (const [name, path] of Object.entries(pages).filter(([name]) => !STILL.has(name))) {
+      gate = Promise.withResolvers();
+      await page.goto(stage.locker.publicOrigin + path);
+      expect(await main.getByRole("status", { name: "Loading" }).first().waitFor().catch(String), name).toBeUndefined();
+      gate.resolve();
+      expect(
+        await main.getByRole("alert").getByText(refusal.detail).first().waitFor().catch(String),
+        name,
+      ).toBeUndefined();
+      expect(await main.getByRole("button", { name: "Try again" }).count(), name).toBeGreaterThan(0);
+      // A page that asked again and again would never come to rest.
+      expect(asked, name).toBeLessThan(MOST_ASKED);
+      asked = 0;
+    }
+    expectQuiet(window);
+    await window.close();
+  }, 90_000);
 
   it("shows what came from outside as the text that it is", async () => {
     const window = await openWindow(stage.browser, ada);
