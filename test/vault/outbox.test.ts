@@ -36,6 +36,20 @@ async function callAndSettle(vault: Vault, app: App, times: number): Promise<voi
   }
 }
 
+/** Counts the rows that a vault writes from now on; they are what an object's storage is paid by. */
+async function countingRows(vault: Vault): Promise<() => number> {
+  let rows = 0;
+  await inside(vault, (_vault, { storage: { sql } }) => {
+    const exec = sql.exec.bind(sql);
+    sql.exec = (<T extends Record<string, SqlStorageValue>>(query: string, ...values: unknown[]) => {
+      const cursor = exec<T>(query, ...values);
+      rows += cursor.rowsWritten;
+      return cursor;
+    }) as typeof sql.exec;
+  });
+  return () => rows;
+}
+
 async function down<T>(work: () => Promise<T>): Promise<T> {
   await env.DB.prepare("ALTER TABLE audit RENAME TO audit_away").run();
   try {
@@ -53,6 +67,20 @@ async function job(vault: Vault, name: string): Promise<{ due_in: number; failur
   );
   return row && { due_in: row.due_at - Date.now(), failures: row.failures };
 }
+
+it("a call writes three rows in its vault and one in D1, and a batch of calls a handful more", async () => {
+  const { vault, app } = await vaultWithKey();
+  await runAlarmAfter(vault, 11_000);
+  const before = await archive(vault);
+  const written = await countingRows(vault);
+  await callAndSettle(vault, app, 40);
+  await runAlarmAfter(vault, 11_000);
+  expect((await archive(vault)).length - before.length).toBe(40);
+  expect(await outbox(vault)).toEqual([]);
+  // The decision, its outcome, and its leaving for D1.
+  expect(written()).toBeGreaterThanOrEqual(3 * 40);
+  expect(written()).toBeLessThanOrEqual(3 * 40 + 12);
+});
 
 describe("shipping", () => {
   it("takes whole rows to D1 within ten seconds and leaves pending ones", async () => {
