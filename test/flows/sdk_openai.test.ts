@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import OpenAI, { toFile } from "openai";
@@ -121,19 +121,27 @@ test("our own refusal is one that the OpenAI SDK understands too", async () => {
   });
 });
 
-test("the dashboard's code for Node runs as it is pasted", async () => {
-  upstream.answerWith((_request, response) => {
-    response
-      .writeHead(200, { "content-type": "application/json" })
-      .end(
-        JSON.stringify({ object: "list", data: [{ id: "gpt-4o", object: "model", created: 1, owned_by: "openai" }] }),
-      );
-  });
-  const base = `${locker.proxyOrigin}/v1/proxy/openai`;
-  const code = snippetOf("node", { base, sdk_path: "/v1", path: "/v1/models", provider: "openai", token });
-  const args = ["--input-type=module", "-e", code];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: resolve(import.meta.dirname, "..") });
-  expect(stdout.trim()).toBe("gpt-4o");
-  const { method, url } = seen();
-  expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
-});
+/** The dashboard's code, and what runs it; Python where the machine has the SDK, which no step of ours installs. */
+const RUNS = [
+  ["node", process.execPath, ["--input-type=module", "-e"], true],
+  ["python", "python3", ["-c"], spawnSync("python3", ["-c", "import openai"]).status === 0],
+] as const;
+
+test.each(RUNS.filter(([, , , there]) => there))(
+  "the dashboard's code for %s runs as it is pasted",
+  async (language, program, args) => {
+    upstream.answerWith((_request, response) => {
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end(
+          JSON.stringify({ object: "list", data: [{ id: "gpt-4o", object: "model", created: 1, owned_by: "openai" }] }),
+        );
+    });
+    const base = `${locker.proxyOrigin}/v1/proxy/openai`;
+    const code = snippetOf(language, { base, sdk_path: "/v1", path: "/v1/models", provider: "openai", token });
+    const { stdout } = await promisify(execFile)(program, [...args, code], { cwd: resolve(import.meta.dirname, "..") });
+    expect(stdout.trim()).toBe("gpt-4o");
+    const { method, url } = seen();
+    expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
+  },
+);
