@@ -188,7 +188,7 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
     file: "src/vault/policy/reach.ts",
     from: `return policy.keys === undefined || kind === "dev" ? null : new Set(policy.keys);`,
     to: "return null;",
-    test: "test/vault/grants.security.test.ts",
+    test: "test/mcp/reach.security.test.ts",
   },
   {
     rule: "S23",
@@ -196,7 +196,7 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
     file: "src/vault/calls/mcp_sessions.ts",
     from: "SELECT seen_at FROM mcp_session WHERE id = ? AND holder_id = ? AND ended_at IS NULL",
     to: "SELECT seen_at FROM mcp_session WHERE id = ?1 AND ?2 <> '' AND ended_at IS NULL",
-    test: "test/vault/mcp_sessions.test.ts",
+    test: "test/mcp/transport.security.test.ts",
   },
   {
     rule: "S24",
