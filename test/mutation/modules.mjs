@@ -10,7 +10,7 @@ export const MODULES = {
     mutate: ["src/proxy/target.ts"],
     tests: ["test/attacks/target.security.test.ts", "test/proxy/redirected.test.ts"],
   },
-  path: { mutate: ["src/vault/policy/path.ts"], tests: ["test/attacks/target.security.test.ts"] },
+  path: { mutate: ["src/vault/policy/path.ts"], tests: ["test/vault/path.test.ts"] },
   redirect: { mutate: ["src/oauth/redirects.ts"], tests: ["test/oauth/parameters.test.ts"] },
   scope: { mutate: ["src/vault/policy/scopes.ts", "src/oauth/scope.ts"], tests: ["test/oauth/parameters.test.ts"] },
 };

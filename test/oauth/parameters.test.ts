@@ -102,7 +102,11 @@ describe("parameters of the authorization server, whatever comes", () => {
     ["https://user@app.example/", undefined],
     ["https://:pw@app.example/", undefined],
     ["https://@app.example/", undefined],
+    ["https://:@app.example/", undefined],
     ["myapp://@host/cb", undefined],
+    ["https://app.example/cb?next=http://x@y", "https"],
+    ["https://app.example/cb?next=http://localhost/", "https"],
+    ["com.example.data:/cb", "private_use"],
     ["https://app.example/a b", undefined],
     ["https://app.example/é", undefined],
     ["https://app.example/#x", undefined],
@@ -180,7 +184,11 @@ describe("parameters of the authorization server, whatever comes", () => {
       }),
       { numRuns: 2_000 },
     );
+    const https = "https://app.example/cb";
+    expect(isRegistered(https, ["com.example.app:/cb", https])).toBe(true);
+    expect(isRegistered(`${https}/`, [https])).toBe(false);
     expect(isRegistered("http://127.0.0.1:5/cb", ["http://127.0.0.1:6/cb"])).toBe(true);
+    expect(isRegistered("http://127.0.0.1:5/cb", [https, "http://127.0.0.1:6/cb"])).toBe(true);
     expect(isRegistered("http://127.0.0.1:5/cb", ["http://localhost:5/cb"])).toBe(false);
     expect(isRegistered("https://app.example:5/cb", ["https://app.example:6/cb"])).toBe(false);
   });
