@@ -49,6 +49,7 @@ describe("a path", () => {
     ["/a/%2e%2E/b", /dot segment/],
     ["/a/%2e", /dot segment/],
     [`/alk_app_${"0".repeat(24)}${"a".repeat(40)}`, /carries a token/],
+    [`/v1/alk_app_${"0".repeat(24)}${"a".repeat(40)}/x`, /carries a token/],
   ])("%j is refused everywhere", (path, why) => {
     expect(refusal(path, false)).toMatch(why);
     expect(refusal(path, true)).toMatch(why);
@@ -159,6 +160,8 @@ describe("a glob", () => {
     ["/a/b", "/a/b", true],
     ["/a/b", "/a/c", false],
     ["/a*", "/a*b", true],
+    ["/a*", "/abc", true],
+    ["/a*c", "/abb", false],
     ["/a*b", "/a*", false],
     ["/a*c", "/a*b", false],
     ["/*a", "/*a", true],

@@ -71,11 +71,9 @@ export function coversGlob(outer: Glob, inner: Glob): boolean {
     if (given === ANY) return false;
     if (typeof part === "string") return part === given;
     // A star of the inner glob is a letter here that nothing but a star stands for.
-    return wildcard(part, typeof given === "string" ? given.split("") : given.map(starred), "*", (a, b) => a === b);
+    return wildcard(part, typeof given === "string" ? given.split("") : given, "*", (a, b) => a === b);
   });
 }
-
-const starred = (letter: string) => (letter === "*" ? "\0" : letter);
 
 /** Greedy wildcard match: linear in pattern × items, so that no glob can be made slow. */
 function wildcard<Part, Item>(
