@@ -1,9 +1,18 @@
 import { createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, test } from "vitest";
 import { parseKeyRing } from "../../src/config.ts";
 import { lengthPrefixed } from "../../src/crypto/encoding.ts";
-import { dataKeyIdOf, deriveKey, newDataKey, open, seal, unwrapDataKey, type DataKey } from "../../src/crypto/seal.ts";
+import {
+  dataKeyIdOf,
+  deriveKey,
+  newDataKey,
+  open,
+  rewrapDataKey,
+  seal,
+  unwrapDataKey,
+  type DataKey,
+} from "../../src/crypto/seal.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -206,6 +215,40 @@ describe("a wrapped data key", () => {
     expect(await opens(unwrapDataKey(rotated, share, vault_id, fresh_row))).toBe(true);
     expect(await opens(unwrapDataKey(ring, share, vault_id, fresh_row))).toBe(false);
   });
+});
+
+describe("a data key that is wrapped anew", () => {
+  const old = `r1:${Buffer.from(root.bytes).toString("base64")}`;
+  const rotated = parseKeyRing("ROOT_KEYS", `r2:${randomBytes(32).toString("base64")},${old}`);
+
+  it("is the same key, opens with the new root alone, and goes on opening what it sealed", async () => {
+    const blob = await seal(data_key, plain, context);
+    const again = await rewrapDataKey(rotated, share, vault_id, row());
+    expect(again.root_id).toBe("r2");
+    const alone = { current: rotated.current, by_id: new Map([["r2", rotated.current]]), known: rotated.known };
+    const opened = await unwrapDataKey(alone, share, vault_id, { id: 1, ...again });
+    expect(Buffer.from(await open(opened, blob, context))).toEqual(Buffer.from(plain));
+    expect(await opens(unwrapDataKey(ring, share, vault_id, { id: 1, ...again }))).toBe(false);
+  });
+
+  it("needs the root that it is under, its share and its vault", async () => {
+    await expect(rewrapDataKey(rotated, share, vault_id, { ...row(), root_id: "r9" })).rejects.toThrow(
+      "ROOT_KEYS lacks the key r9",
+    );
+    expect(await opens(rewrapDataKey(rotated, bytesOf(randomBytes(32)), vault_id, row()))).toBe(false);
+    expect(await opens(rewrapDataKey(rotated, share, "00other", row()))).toBe(false);
+  });
+});
+
+test("a data key cannot be read out of the runtime", async () => {
+  await expect(crypto.subtle.exportKey("raw", data_key.key)).rejects.toThrow(/extractable/);
+});
+
+test("what is too short to be sealed is told from what another key has sealed", async () => {
+  const blob = await seal(data_key, plain, context);
+  for (const length of [0, 4, 16, 32]) expect(() => dataKeyIdOf(blob.subarray(0, length))).toThrow("not a sealed blob");
+  expect(dataKeyIdOf(blob.subarray(0, 33))).toBe(1);
+  await expect(open({ ...data_key, id: 2 }, blob, context)).rejects.toThrow("sealed under another data key");
 });
 
 describe("values that are bound together", () => {

@@ -54,3 +54,19 @@ it("opens after the root was rotated, until the old root is taken away", async (
   expect(await openTransient(parseKeyRing("ROOT_KEYS", `${second},${first}`), "sign-in", text)).toBe("kept");
   expect(await openTransient(parseKeyRing("ROOT_KEYS", second), "sign-in", text)).toBeUndefined();
 });
+
+it("has one spelling, under a root that is known", async () => {
+  const text = await sealTransient(ring, "sign-in", { state: "s" });
+  for (const other of [
+    "",
+    "r1",
+    "r1.",
+    `r9${text.slice(2)}`,
+    `${text}.`,
+    `${text}.x`,
+    `${text}=`,
+    `${text} `,
+    text.slice(3),
+  ])
+    expect(await openTransient(ring, "sign-in", other), other).toBeUndefined();
+});
