@@ -39,6 +39,8 @@ export async function listenOnLoopback(
   try {
     for (const host of await loopbackHosts()) {
       const server = createServer(listener);
+      // The runtime keeps connections and takes them up again: one that is closed here just then would be a fault of ours there.
+      server.keepAliveTimeout = 0;
       servers.push(server);
       if (upgrade !== undefined) server.on("upgrade", upgrade);
       await new Promise<void>((done, fail) => server.once("error", fail).listen({ host, port }, done));
