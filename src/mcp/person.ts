@@ -11,7 +11,7 @@ import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Deed } from "../vault/keys/agreement.ts";
 import { newState, openState, sealState, type RequestState } from "./request_state.ts";
-import { callerFor, type Visit } from "./visit.ts";
+import { callerFor, vaultOf, type Visit } from "./visit.ts";
 
 /** The human behind a client, as far as it lets them be asked. */
 export type Person = {
@@ -62,7 +62,7 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
     if (response === undefined || typeof sealed !== "string") return undefined;
     return { response, state: openState(config, visit, sealed, tool, given) };
   };
-  const vault = env.USER_VAULT.getByName(visit.vault_id);
+  const vault = vaultOf(env, visit);
   const caller = callerFor(visit, "vault:write");
   /** An answer counts once: played again, it would carry out a second time what was allowed once. */
   const spend = ({ nonce, expires_at }: RequestState) => ask(vault.spend(visit.caller, nonce, expires_at));

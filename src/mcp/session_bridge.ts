@@ -8,6 +8,7 @@ import { SESSION_VERSIONS } from "./server.ts";
 import type { Served } from "./serve.ts";
 import { eventStream } from "./event_stream.ts";
 import { streamRequest } from "./session_wire.ts";
+import { vaultOf } from "./visit.ts";
 
 const INVALID_REQUEST = -32_600;
 const SERVER_ERROR = -32_000;
@@ -66,12 +67,12 @@ async function stream(served: Served, session_id: string): Promise<Response> {
 
 async function close({ env, visit }: Served, session_id: string): Promise<Response> {
   const caller = { ...visit.caller, may: GUESTS };
-  await ask(env.USER_VAULT.getByName(visit.vault_id).endSession(caller, session_id));
+  await ask(vaultOf(env, visit).endSession(caller, session_id));
   return new Response(null, { status: 204 });
 }
 
 function open({ env, visit }: Served): Promise<string> {
-  return ask(env.USER_VAULT.getByName(visit.vault_id).openSession({ ...visit.caller, may: GUESTS }));
+  return ask(vaultOf(env, visit).openSession({ ...visit.caller, may: GUESTS }));
 }
 
 async function connected({ env }: Served, session_id: string, asking: Request): Promise<WebSocket> {

@@ -1,12 +1,9 @@
-import { execFile, spawnSync } from "node:child_process";
-import { resolve } from "node:path";
-import { promisify } from "node:util";
 import Anthropic from "@anthropic-ai/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { snippetOf } from "../../src/dashboard/pages/tokens/code.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { languagesWith, runPasted } from "../support/pasted.ts";
 
 const KEY = "sk-ant-api03-realAnthropicKey-77AA";
 
@@ -106,25 +103,15 @@ test("the token is found as a Bearer too, for a provider that wants its key else
   seen();
 });
 
-/** The dashboard's code, and what runs it; Python where the machine has the SDK, which no step of ours installs. */
-const RUNS = [
-  ["node", process.execPath, ["--input-type=module", "-e"], true],
-  ["python", "python3", ["-c"], spawnSync("python3", ["-c", "import anthropic"]).status === 0],
-] as const;
-
-test.each(RUNS.filter(([, , , there]) => there))(
-  "the dashboard's code for %s runs as it is pasted",
-  async (language, program, args) => {
-    upstream.answerWith((_request, response) => {
-      response
-        .writeHead(200, { "content-type": "application/json" })
-        .end(JSON.stringify({ data: [{ id: "claude-sonnet-4-5", type: "model" }], has_more: false }));
-    });
-    const base = `${locker.proxyOrigin}/v1/proxy/claude`;
-    const code = snippetOf(language, { base, sdk_path: "", path: "/v1/models", provider: "anthropic", token });
-    const { stdout } = await promisify(execFile)(program, [...args, code], { cwd: resolve(import.meta.dirname, "..") });
-    expect(stdout.trim()).toBe("claude-sonnet-4-5");
-    const { method, url } = seen();
-    expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
-  },
-);
+test.each(languagesWith("anthropic"))("the dashboard's code for %s runs as it is pasted", async (language) => {
+  upstream.answerWith((_request, response) => {
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(JSON.stringify({ data: [{ id: "claude-sonnet-4-5", type: "model" }], has_more: false }));
+  });
+  const base = `${locker.proxyOrigin}/v1/proxy/claude`;
+  const printed = await runPasted(language, { base, sdk_path: "", path: "/v1/models", provider: "anthropic", token });
+  expect(printed).toBe("claude-sonnet-4-5");
+  const { method, url } = seen();
+  expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
+});

@@ -1,12 +1,9 @@
-import { execFile, spawnSync } from "node:child_process";
-import { resolve } from "node:path";
-import { promisify } from "node:util";
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { snippetOf } from "../../src/dashboard/pages/tokens/code.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
+import { languagesWith, runPasted } from "../support/pasted.ts";
 import { spoiled } from "../support/spoiled.ts";
 
 const KEY = "sk-proj-8Zt1realOpenAiKey0451";
@@ -121,27 +118,17 @@ test("our own refusal is one that the OpenAI SDK understands too", async () => {
   });
 });
 
-/** The dashboard's code, and what runs it; Python where the machine has the SDK, which no step of ours installs. */
-const RUNS = [
-  ["node", process.execPath, ["--input-type=module", "-e"], true],
-  ["python", "python3", ["-c"], spawnSync("python3", ["-c", "import openai"]).status === 0],
-] as const;
-
-test.each(RUNS.filter(([, , , there]) => there))(
-  "the dashboard's code for %s runs as it is pasted",
-  async (language, program, args) => {
-    upstream.answerWith((_request, response) => {
-      response
-        .writeHead(200, { "content-type": "application/json" })
-        .end(
-          JSON.stringify({ object: "list", data: [{ id: "gpt-4o", object: "model", created: 1, owned_by: "openai" }] }),
-        );
-    });
-    const base = `${locker.proxyOrigin}/v1/proxy/openai`;
-    const code = snippetOf(language, { base, sdk_path: "/v1", path: "/v1/models", provider: "openai", token });
-    const { stdout } = await promisify(execFile)(program, [...args, code], { cwd: resolve(import.meta.dirname, "..") });
-    expect(stdout.trim()).toBe("gpt-4o");
-    const { method, url } = seen();
-    expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
-  },
-);
+test.each(languagesWith("openai"))("the dashboard's code for %s runs as it is pasted", async (language) => {
+  upstream.answerWith((_request, response) => {
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(
+        JSON.stringify({ object: "list", data: [{ id: "gpt-4o", object: "model", created: 1, owned_by: "openai" }] }),
+      );
+  });
+  const base = `${locker.proxyOrigin}/v1/proxy/openai`;
+  const printed = await runPasted(language, { base, sdk_path: "/v1", path: "/v1/models", provider: "openai", token });
+  expect(printed).toBe("gpt-4o");
+  const { method, url } = seen();
+  expect([method, url.split("?")[0]]).toEqual(["GET", "/v1/models"]);
+});
