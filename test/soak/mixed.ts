@@ -23,8 +23,6 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
     const beat = setInterval(() => (left-- > 0 ? response.write("data: x\n\n") : response.end()), 50);
     response.on("close", () => clearInterval(beat));
   });
-  // Node closes a connection that stood still for five seconds, and a snapshot of the heap stops the runtime for longer.
-  upstream.server.keepAliveTimeout = 0;
   const machine = await startMachine();
   const random = randomOf(seed);
   const tenants: Tenant[] = [];

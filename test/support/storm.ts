@@ -62,8 +62,6 @@ export async function storm({
 }: StormOptions): Promise<Storm> {
   const stateDir = await mkdtemp(join(tmpdir(), "apilocker-storm-"));
   const upstream = await startUpstream();
-  // An idle connection that it closes at the moment at which it is used again would be a call lost that nobody here has stopped.
-  upstream.server.keepAliveTimeout = 0;
   let locker = await startLocker({ stateDir });
   const ports = portsOf(locker);
   try {

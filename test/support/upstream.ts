@@ -50,6 +50,8 @@ export async function startUpstream(
       void current(request, response, seen);
     });
   });
+  // The runtime takes an idle connection up again: one that is closed just then would be a fault that nobody here has made.
+  server.keepAliveTimeout = 0;
   // The server forgets a connection that became a WebSocket, and would wait for it for ever.
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
