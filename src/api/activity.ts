@@ -3,7 +3,7 @@ import type { Identified } from "../auth/caller.ts";
 import { archivedRows, archivedTally } from "../directory/audit.ts";
 import { ask } from "../vault/answer.ts";
 import type { ActivityFilter, Tally } from "../vault/audit/activity_filter.ts";
-import type { AuditRow, ChainHeads } from "../vault/audit/audit.ts";
+import type { AuditRow, ChainHeads } from "../vault/audit/row.ts";
 import { checkChain, type ChainCheck } from "../vault/audit/chain.ts";
 import { checkpointOf } from "../vault/audit/retention.ts";
 import { exportStream } from "./export.ts";

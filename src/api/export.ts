@@ -1,4 +1,4 @@
-import type { AuditRow as StoredRow } from "../vault/audit/audit.ts";
+import type { AuditRow as StoredRow } from "../vault/audit/row.ts";
 import { wireRow } from "./wire.ts";
 
 const COLUMNS = [

@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { Config } from "../config.ts";
 import { activityRow } from "../vault/audit/activity_row.ts";
-import type { AuditRow as StoredRow } from "../vault/audit/audit.ts";
+import type { AuditRow as StoredRow } from "../vault/audit/row.ts";
 import type { KeyDetails as StoredDetails } from "../vault/keys/change_keys.ts";
 import type { GrantDetails } from "../vault/tokens/manage_grants.ts";
 import type { Issued } from "../vault/tokens/families.ts";

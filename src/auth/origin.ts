@@ -1,5 +1,5 @@
 import { withoutTokens } from "../crypto/token.ts";
-import type { Origin } from "../vault/audit/audit.ts";
+import type { Origin } from "../vault/audit/row.ts";
 
 /** Where a request came from. On one machine nothing stands in front of the Worker, so there is no such header. */
 export function originOf(request: Request): Origin {

@@ -6,7 +6,7 @@ import {
   type ActivityFilter,
   type Tally,
 } from "../vault/audit/activity_filter.ts";
-import type { AuditRow } from "../vault/audit/audit.ts";
+import type { AuditRow } from "../vault/audit/row.ts";
 import { unpack } from "../vault/audit/segments.ts";
 
 /** Rows of a page; `resume` is where to go on when nothing more was found within what one request may read. */

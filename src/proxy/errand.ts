@@ -2,7 +2,7 @@ import { originOf } from "../auth/origin.ts";
 import { configOf, type Config } from "../config.ts";
 import { verifyToken, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
-import type { Origin } from "../vault/audit/audit.ts";
+import type { Origin } from "../vault/audit/row.ts";
 import type { Ask } from "../vault/calls/dispatch.ts";
 import { takeToken } from "./find_token.ts";
 import { overridesMethod, refuseBrowsers, valueOf, type HeaderLines } from "./headers.ts";

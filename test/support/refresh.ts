@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Origin } from "../../src/vault/audit/audit.ts";
+import type { Origin } from "../../src/vault/audit/row.ts";
 import { refresh } from "../../src/vault/tokens/refresh.ts";
 import type { Cadence } from "../../src/vault/tokens/rotation.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";

@@ -9,7 +9,7 @@ import type { NewGrant } from "../../src/vault/tokens/grants.ts";
 import { held } from "../../src/vault/surface.ts";
 import { newVaultId, verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit/audit.ts";
+import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/vault/audit/row.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Ask, Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Identity } from "../../src/vault/account/identities.ts";

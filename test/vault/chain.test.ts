@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/audit.ts";
+import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import {
   type Vault,

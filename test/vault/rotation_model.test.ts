@@ -5,7 +5,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, inject, it, vi } from "vitest";
-import type { Origin } from "../../src/vault/audit/audit.ts";
+import type { Origin } from "../../src/vault/audit/row.ts";
 import { accessOf, newRotating, refreshWith, type Held } from "../support/refresh.ts";
 import { type Vault, authorize, evict, inside, newVault, refusalOf, sql, storeKey, travel } from "../support/vault.ts";
 

@@ -1,6 +1,6 @@
 import type { Config } from "../../config.ts";
 import type { GrantTokens } from "../../vault/tokens/access_tokens.ts";
-import type { Origin } from "../../vault/audit/audit.ts";
+import type { Origin } from "../../vault/audit/row.ts";
 import type { Client } from "../client.ts";
 import type { Form } from "../form.ts";
 

@@ -1,7 +1,7 @@
 import { Problem } from "../../problem.ts";
 import { accountIdOf } from "./account.ts";
 import { actorOf } from "../tokens/actor.ts";
-import type { Actor, Origin } from "../audit/audit.ts";
+import type { Actor, Origin } from "../audit/row.ts";
 import { dropAuthorizations } from "../tokens/authorizations.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { cutAll, cutTokens, lastUse } from "../tokens/ending.ts";

@@ -1,5 +1,6 @@
 import { Problem } from "../../problem.ts";
-import { chainHash, type Audit, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/audit.ts";
+import type { Audit } from "../audit/audit.ts";
+import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/row.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
 

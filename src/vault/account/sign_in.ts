@@ -3,7 +3,7 @@ import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import { accountIdOf } from "./account.ts";
 import { actorOf } from "../tokens/actor.ts";
-import { GENESIS, type Origin } from "../audit/audit.ts";
+import { GENESIS, type Origin } from "../audit/row.ts";
 import { recognise, slidingExpiry, type Caller } from "../tokens/caller.ts";
 import type { Identity } from "./identities.ts";
 import { tagOf } from "../calls/leashes.ts";

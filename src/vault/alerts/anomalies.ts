@@ -1,4 +1,4 @@
-import type { Event, Outcome } from "../audit/audit.ts";
+import type { Event, Outcome } from "../audit/row.ts";
 import type { NewAlert } from "./alerts.ts";
 import { countCalls, countCountry, countEnds, newNormal, type Normal } from "./normal.ts";
 

@@ -1,5 +1,5 @@
 import type { NewAlert } from "./alerts.ts";
-import type { Event, Outcome } from "../audit/audit.ts";
+import type { Event, Outcome } from "../audit/row.ts";
 import { endedBy } from "./live.ts";
 import { toldQuestion } from "../calls/manage_approvals.ts";
 import type { Parts } from "../parts.ts";

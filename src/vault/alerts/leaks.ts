@@ -1,7 +1,7 @@
 import { readSecret } from "../../crypto/lineage.ts";
 import type { TokenKind } from "../../crypto/token.ts";
 import { actorOf } from "../tokens/actor.ts";
-import type { Actor, Origin } from "../audit/audit.ts";
+import type { Actor, Origin } from "../audit/row.ts";
 import { endCode } from "../tokens/authorizations.ts";
 import { cutTokens } from "../tokens/ending.ts";
 import { endGrant } from "../tokens/manage_grants.ts";

@@ -1,4 +1,4 @@
-import type { Actor, Origin } from "../audit/audit.ts";
+import type { Actor, Origin } from "../audit/row.ts";
 import type { Alert, NewAlert } from "./alerts.ts";
 import { isOffence } from "./kinds.ts";
 import { tellAlert } from "./alert_told.ts";

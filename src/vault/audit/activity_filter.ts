@@ -1,4 +1,4 @@
-import type { AuditRow, Decision, Settled } from "./audit.ts";
+import type { AuditRow, Decision, Settled } from "./row.ts";
 
 /** What activity is narrowed by (CONTRACT §5); all of it must hold. Times are RFC 3339 in UTC. */
 export type ActivityFilter = {

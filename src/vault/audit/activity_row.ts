@@ -1,4 +1,4 @@
-import type { AuditRow, Decision, Outcome, Settled } from "./audit.ts";
+import type { AuditRow, Decision, Outcome, Settled } from "./row.ts";
 
 /** A row as people and programs read it: what was decided and, once it has ended, how. */
 export type ActivityRow = Omit<Decision, "outcome"> & {

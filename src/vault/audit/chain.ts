@@ -1,5 +1,5 @@
 import { BEGINNING, type Checkpoint } from "./segments.ts";
-import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "./audit.ts";
+import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "./row.ts";
 
 /** Where a check of the chains stands; feed it rows from the newest to the oldest. */
 export type ChainCheck = { rows: number; fault: string | undefined };

@@ -1,4 +1,5 @@
-import type { Audit, AuditRow } from "./audit.ts";
+import type { Audit } from "./audit.ts";
+import type { AuditRow } from "./row.ts";
 import { readRow, usesOf, type Read } from "./uses.ts";
 import type { Grants } from "../tokens/grants.ts";
 import type { Keys } from "../keys/keys.ts";

@@ -1,4 +1,4 @@
-import type { AuditRow } from "./audit.ts";
+import type { AuditRow } from "./row.ts";
 import { advance, BEGINNING, pack, unpack, type Checkpoint } from "./segments.ts";
 
 const DAY_MS = 86_400_000;

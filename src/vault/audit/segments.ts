@@ -1,5 +1,5 @@
-import type { AuditRow, Decision, Settled } from "./audit.ts";
-import { GENESIS, type ChainHeads } from "./audit.ts";
+import type { AuditRow, Decision, Settled } from "./row.ts";
+import { GENESIS, type ChainHeads } from "./row.ts";
 
 /** Audit rows packed together, as they are stored once they are older than 30 days. */
 export type Segment = { first_seq: number; last_seq: number; last_at: number; subjects: string[]; packed: Uint8Array };

@@ -1,4 +1,4 @@
-import type { AuditRow, Decision, Event, Settled } from "./audit.ts";
+import type { AuditRow, Decision, Event, Settled } from "./row.ts";
 
 /** How often something was used or refused; of a key also which of its versions was. */
 export type Use = { uses: number; refused: number; last_used_at: number | null; versions: Map<number, VersionUse> };

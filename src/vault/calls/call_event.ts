@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { withoutTokens } from "../../crypto/token.ts";
-import type { Event } from "../audit/audit.ts";
+import type { Event } from "../audit/row.ts";
 import type { ApiKey } from "../keys/keys.ts";
 import { actorOf } from "../tokens/actor.ts";
 import type { Token } from "../tokens/token.ts";

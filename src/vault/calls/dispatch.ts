@@ -1,4 +1,4 @@
-import type { Origin, Outcome } from "../audit/audit.ts";
+import type { Origin, Outcome } from "../audit/row.ts";
 import type { Destination } from "../keys/keys.ts";
 import type { Secret } from "../keys/sealer.ts";
 import type { Term } from "./leashes.ts";

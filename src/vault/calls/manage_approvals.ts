@@ -1,4 +1,4 @@
-import type { Actor } from "../audit/audit.ts";
+import type { Actor } from "../audit/row.ts";
 import type { ApprovalDecision, Question } from "./approvals.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { tagOf } from "./leashes.ts";

@@ -1,4 +1,5 @@
-import type { Audit, Event } from "../audit/audit.ts";
+import type { Audit } from "../audit/audit.ts";
+import type { Event } from "../audit/row.ts";
 import type { Jobs } from "../jobs.ts";
 
 const WINDOW_MS = 60_000;

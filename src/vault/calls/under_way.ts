@@ -1,4 +1,4 @@
-import type { Decision } from "../audit/audit.ts";
+import type { Decision } from "../audit/row.ts";
 
 /** A call that nobody settled and nobody holds a leash for is given this long (SECURITY S6). */
 export const UNCLAIMED_MS = 15_000;

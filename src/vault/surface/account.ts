@@ -2,7 +2,7 @@ import { configOf } from "../../config.ts";
 import { accountIdOf, accountNameOf } from "../account/account.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { ActivityFilter, Tally } from "../audit/activity_filter.ts";
-import type { AuditRow, ChainHeads, Origin } from "../audit/audit.ts";
+import type { AuditRow, ChainHeads, Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { beginDeletion } from "../account/manage_account.ts";
 import type { Device } from "../tokens/devices.ts";

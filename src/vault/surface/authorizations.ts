@@ -1,6 +1,6 @@
 import type { GrantTokens } from "../tokens/access_tokens.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import {
   beginConsent,
   decideConsent,

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionContext } from "partyserver";
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Ask, Dispatch, Settlement } from "../calls/dispatch.ts";
 import { CUT, leaseHash, newLease, tagOf, UNKNOWN_LEASE, type LeashState } from "../calls/leashes.ts";

@@ -1,5 +1,5 @@
 import { answer, type Answer } from "../answer.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import type { ConsentAnswer } from "../tokens/authorizations.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Approval, Device, RevealChoice } from "../tokens/devices.ts";

@@ -1,5 +1,5 @@
 import { answer, type Answer } from "../answer.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { createTrust, deleteTrust, exchange, unknownTrust, type Presented } from "../tokens/manage_trusts.ts";
 import type { Receipt } from "../receipt.ts";

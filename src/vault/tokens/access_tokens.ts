@@ -1,6 +1,6 @@
 import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import type { PreparedFamily } from "./families.ts";
 import type { Grant } from "./grants.ts";
 import type { Parts } from "../parts.ts";

@@ -1,4 +1,4 @@
-import type { Actor } from "../audit/audit.ts";
+import type { Actor } from "../audit/row.ts";
 import type { Token } from "./token.ts";
 
 /** The token as it is named in audit rows. Access tokens come and go by the hour: what acts is their grant. */

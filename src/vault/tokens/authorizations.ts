@@ -3,7 +3,7 @@ import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import { issueTokens, type GrantTokens } from "./access_tokens.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import { recognise, type Caller } from "./caller.ts";
 import type { ClientSnapshot, NewGrant } from "./grants.ts";
 import { endGrant } from "./manage_grants.ts";

@@ -1,6 +1,6 @@
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import type { Effect } from "../account/frozen.ts";
 import type { Repeatable } from "../idempotency.ts";
 import { judgeToken } from "../policy/checks.ts";

@@ -3,7 +3,7 @@ import { readSecret } from "../../crypto/lineage.ts";
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import type { GrantTokens } from "./access_tokens.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import type { Grant } from "./grants.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { endGrant } from "./manage_grants.ts";

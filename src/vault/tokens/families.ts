@@ -22,7 +22,7 @@ import {
   type Descendant,
 } from "../../crypto/lineage.ts";
 import { hashOf, mintToken } from "../../crypto/token.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import { Generations, KEPT_GENERATIONS, repeatsInMinute, type Generation } from "./generations.ts";
 import { isSamePlace, Places } from "./places.ts";
 import { SHARED_RUN, type Cadence, type Presented } from "./rotation.ts";

@@ -1,6 +1,6 @@
 import { spelledSecret, type Descendant } from "../../crypto/lineage.ts";
 import { hashOf } from "../../crypto/token.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import { PARALLEL_MS, SHARED_RUN } from "./rotation.ts";
 
 /** A generation as its owner sees it. Times are epoch milliseconds. */

@@ -2,7 +2,7 @@ import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import { actorOf } from "./actor.ts";
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import { lifeEnd, recognise, slidingExpiry, type Caller } from "./caller.ts";
 import { challengeOf, takeRequest, type ConsentAnswer } from "./authorizations.ts";
 import type { Approval, Device, Proof, RevealChoice } from "./devices.ts";

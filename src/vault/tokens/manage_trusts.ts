@@ -2,7 +2,7 @@ import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import { actorOf } from "./actor.ts";
-import type { Event, Origin } from "../audit/audit.ts";
+import type { Event, Origin } from "../audit/row.ts";
 import { recognise, type Caller } from "./caller.ts";
 import { faultOf, unmet, type Claims } from "./claims.ts";
 import { cutTokens } from "./ending.ts";

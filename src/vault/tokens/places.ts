@@ -1,4 +1,4 @@
-import type { Origin } from "../audit/audit.ts";
+import type { Origin } from "../audit/row.ts";
 import { networkOf } from "../policy/network.ts";
 
 type Place = Pick<Origin, "ip" | "user_agent">;

@@ -2,7 +2,7 @@ import { readSecret, type Descendant } from "../../crypto/lineage.ts";
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import { actorOf } from "./actor.ts";
-import type { Event, Origin } from "../audit/audit.ts";
+import type { Event, Origin } from "../audit/row.ts";
 import { cutTokens } from "./ending.ts";
 import type { Family, Issued } from "./families.ts";
 import { judgeUse } from "../policy/judge.ts";
