@@ -177,9 +177,38 @@ describe("a restore to less than an hour ago", () => {
     expect(actions.slice(0, 2)).toEqual(["token.pause", "vault.restored"]);
     await assertWhole(vault);
   });
+
+  it("however much more was done since than was lost: no row of it comes to D1 before what was lost is caught up with", async () => {
+    const { vault, kept, revoked } = await lived();
+    const then = await remember(vault);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    await shipped(vault);
+    await restore(vault, then);
+    const { seq } = await authorize(vault, kept, "k");
+    for (let i = 0; i < 3; i++) {
+      await ask(vault.stub.pauseToken(vault.ada, kept.id));
+      await ask(vault.stub.resumeToken(vault.ada, kept.id));
+    }
+    await runAlarmAfter(vault, 10_001);
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
+    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
+    await runAlarmAfter(vault, 20_000);
+    expect(await outbox(vault)).toEqual([]);
+    await assertWhole(vault);
+  });
 });
 
 describe("looking for a restore", () => {
+  it("finds none where a call of before is still under way and later rows have left", async () => {
+    const { vault, kept } = await lived();
+    const { seq } = await authorize(vault, kept, "k");
+    const later = await authorize(vault, kept, "k");
+    await ask(vault.stub.settle([{ seq: later.seq, outcome: "ok", status: 200 }]));
+    await runAlarmAfter(vault, 10_001);
+    expect((await outbox(vault)).map((row) => row.seq)).toEqual([seq]);
+    expect(await ask(vault.stub.restored())).toEqual({ outcome: "in_step" });
+  });
+
   it("asks D1 at most once an hour, and stops nobody while D1 is away", async () => {
     const { vault, kept } = await lived();
     const asked = vi.spyOn(env.DB, "prepare");

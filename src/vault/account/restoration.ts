@@ -30,9 +30,10 @@ export async function restored(parts: Parts): Promise<Restored> {
     gate.bump();
     return { outcome: "deleted" };
   }
-  const archived = await laterRows(env.DB, vault_id, audit.oldest);
-  // One synchronous step from here: what was written while D1 was read is seen now.
-  const fork = archived.find(({ seq, hash }) => seq > audit.heads.head_seq || audit.hashOf(seq) !== hash);
+  const lasting = await theseRows(env.DB, vault_id, audit.lasting);
+  const archived = [...lasting, ...(await laterRows(env.DB, vault_id, audit.left))];
+  // One synchronous step from here: what was written while D1 was read is seen now, and what has left meanwhile is ours.
+  const fork = archived.find(({ seq, hash }) => (audit.hashOf(seq) ?? (seq > audit.left ? undefined : hash)) !== hash);
   if (fork === undefined) return { outcome: "in_step" };
   assertFollows(audit, archived, fork);
   const lost = archived.filter(({ seq }) => seq >= fork.seq);
@@ -58,10 +59,22 @@ function assertFollows(audit: Audit, archived: readonly AuditRow[], fork: AuditR
   }
 }
 
-/** What D1 has from the oldest row on that is still in the outbox. */
-async function laterRows(db: D1Database, vault_id: string, from: number): Promise<AuditRow[]> {
+/** Of rows that have not left, those that D1 has all the same. */
+async function theseRows(db: D1Database, vault_id: string, seqs: readonly number[]): Promise<AuditRow[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT seq, decision, hash, outcome, outcome_hash FROM audit
+       WHERE vault_id = ? AND seq IN (SELECT value FROM json_each(?)) ORDER BY seq`,
+    )
+    .bind(vault_id, JSON.stringify(seqs))
+    .all<AuditRow>();
+  return results;
+}
+
+/** What D1 has beyond what has left for it, as far as this vault remembers. */
+async function laterRows(db: D1Database, vault_id: string, left: number): Promise<AuditRow[]> {
   const all: AuditRow[] = [];
-  for (let after = from - 1; ;) {
+  for (let after = left; ;) {
     const { results } = await db
       .prepare(
         "SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND seq > ? ORDER BY seq LIMIT ?",

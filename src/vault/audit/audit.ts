@@ -78,10 +78,23 @@ export class Audit {
     return this.#heads;
   }
 
-  /** The first seq that is, or would be, in the outbox: D1 may have all before it. */
-  get oldest(): number {
-    const { seq } = this.#sql.exec<{ seq: number | null }>("SELECT min(seq) AS seq FROM audit").one();
-    return seq ?? this.#heads.head_seq + 1;
+  /** The newest seq that has left for D1: what D1 has beyond it is here too, or was written in a life that this vault does not remember. */
+  get left(): number {
+    const { head_seq } = this.#heads;
+    const { last, gap } = this.#sql
+      .exec<{ last: number | null; gap: number | null }>(
+        `SELECT max(seq) AS last, max(CASE WHEN NOT EXISTS (SELECT 1 FROM audit b WHERE b.seq = audit.seq - 1) THEN seq - 1 END) AS gap FROM audit`,
+      )
+      .one();
+    return gap === null || last !== head_seq ? head_seq : gap;
+  }
+
+  /** Rows that are still here although later ones have left: calls that last. */
+  get lasting(): number[] {
+    return this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM audit WHERE seq < ? ORDER BY seq", this.left)
+      .toArray()
+      .map(({ seq }) => seq);
   }
 
   /** What the row of that seq follows: as it does here, or as the next one would. */

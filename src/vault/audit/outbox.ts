@@ -45,6 +45,7 @@ export async function ship(
 ): Promise<Shipped> {
   const rows = audit.whole(BATCH_ROWS);
   if (rows.length === 0) return { rows: 0, managed: false };
+  await assertNewestIsOurs(db, vault_id, audit);
   const read = rows.map(readRow);
   const packed = read.map(({ row, decision }) => ({ ...row, at: Date.parse(decision.at) }));
   const { meta } = await db.prepare(INSERT).bind(vault_id, JSON.stringify(packed)).run();
@@ -54,6 +55,19 @@ export async function ship(
     countUses(read, counted);
   });
   return { rows: rows.length, managed: read.some(({ decision }) => !USES.has(decision.action)) };
+}
+
+/**
+ * After a restore D1 knows more of this vault than the vault does, and rows of two lives would stand there as one log. The chain
+ * says which it is: where the newest row is ours, all before it are.
+ */
+async function assertNewestIsOurs(db: D1Database, vault_id: string, audit: Audit): Promise<void> {
+  const newest = await db
+    .prepare("SELECT seq, hash FROM audit WHERE vault_id = ? ORDER BY seq DESC LIMIT 1")
+    .bind(vault_id)
+    .first<{ seq: number; hash: string }>();
+  if (newest === null || newest.seq <= audit.left || audit.hashOf(newest.seq) === newest.hash) return;
+  throw new OtherRows(`D1 holds another audit row under seq ${newest.seq}`);
 }
 
 /** Some seq was there before: shipped earlier by us, or somebody else's row, and then ours must not be forgotten. */
