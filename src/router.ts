@@ -17,7 +17,7 @@ import { guard } from "./proxy/headers.ts";
 import { proxy } from "./proxy/send.ts";
 import { signin } from "./signin/routes.ts";
 
-/** Everything that PUBLIC_ORIGIN serves. What PROXY_ORIGIN serves is one function, `proxy`. */
+/** What PUBLIC_ORIGIN serves, but for `/v1/mcp`. That is one function, as is what PROXY_ORIGIN serves. */
 const app = new Hono<{ Bindings: Env }>()
   .use(async ({ env, req }, next) => {
     await limitWeakCaller(env, configOf(env), req.raw);
@@ -28,7 +28,6 @@ const app = new Hono<{ Bindings: Env }>()
     "/",
     oauth({ signIn: signInPage, consent: consentPage, device: deviceSignInPage, refusal: refusedRequestPage }),
   )
-  .all("/v1/mcp", ({ req, env, executionCtx }) => mcp(req.raw, env, executionCtx as ExecutionContext))
   .route("/", operator)
   .route("/", api)
   .route("/", pages)
@@ -38,6 +37,9 @@ const app = new Hono<{ Bindings: Env }>()
     const problem = asProblem(thrown);
     return forAPerson(req.raw) ? problemPage(problem) : problemResponse(problem);
   });
+
+/** Agents ask there all day: finding a way through all the others costs as much as the answer. */
+const MCP = /^https?:\/\/[^/?]+\/v1\/mcp(?:\?|$)/;
 
 /** A port that says nothing new may be spelled out (RFC 9110 §4.2). */
 const DEFAULT_PORT: Record<string, RegExp> = { https: /:443$/, "http:": /:80$/ };
@@ -55,6 +57,7 @@ export async function route(request: Request, env: Env, ctx: ExecutionContext): 
     .toLowerCase()
     .replace(DEFAULT_PORT[config.public_origin.slice(0, 5)] ?? "", "");
   if (host === hostOf(config.proxy_origin)) return proxy(request, env, ctx);
+  if (host === hostOf(config.public_origin) && MCP.test(request.url)) return mcp(request, env, ctx);
   if (host === hostOf(config.public_origin)) return app.fetch(withoutInternalHeaders(request), env, ctx);
   const misdirected = problemResponse(new Problem("misdirected", "This host is not served here."));
   guard(misdirected.headers);

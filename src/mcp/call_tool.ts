@@ -39,7 +39,8 @@ export async function callTool(
   const input = tool.input.safeParse(given);
   const key = input.success ? tool.keyOf?.(input.data) : undefined;
   const vault = vaultOf(calling.env, calling.visit);
-  const reading = tool.reading && recording(vault, tool.reading, { tool: name, key, scope: tool.scope });
+  const reading =
+    tool.reading && recording(vault, tool.reading, { tool: name, key, scope: tool.scope, session_id: null });
   const record = async (outcome: ToolCall["outcome"], more: Pick<ToolCall, "rule" | "status">) => {
     if (reading?.recorded === true) return;
     const latency_ms = Date.now() - started_at;

@@ -6,7 +6,8 @@ import { ask } from "../vault/answer.ts";
 import { refused, resultOf, shown } from "./call_tool.ts";
 import { recording } from "./reading.ts";
 import type { Arrived } from "./serve.ts";
-import { CURRENT_VERSION, IDENTITY, PRIVATE } from "./server.ts";
+import { CURRENT_VERSION, IDENTITY, PRIVATE, SESSION_VERSIONS } from "./server.ts";
+import { acceptsEither } from "./session_bridge.ts";
 import { toolNamed, toolsWithin } from "./tools.ts";
 import { vaultOf } from "./visit.ts";
 
@@ -18,8 +19,8 @@ const ENVELOPE = ["protocolVersion", "clientInfo", "clientCapabilities"].map(
   (name) => `io.modelcontextprotocol/${name}`,
 );
 
-/** A request as it is answered here. */
-type Plain = { id: string | number; method: unknown; params: Record<string, unknown> };
+/** A request as it is answered here; by whom it says that it was sent, or within which session. */
+type Plain = { id: string | number; method: unknown; params: Record<string, unknown>; session_id: string | null };
 
 /**
  * Does its head say that this may be one of the questions that are answered here? The body decides, and is read for that before the
@@ -27,15 +28,24 @@ type Plain = { id: string | number; method: unknown; params: Record<string, unkn
  */
 export function mayBeDirect(request: Request): boolean {
   const { method, headers } = request;
+  if (method !== "POST") return false;
   const asked = headers.get("mcp-method");
-  if (method !== "POST" || (asked !== "tools/list" && asked !== "tools/call")) return false;
-  return !headers.has("mcp-session-id") && isJsonContentType(headers.get("content-type")) && isSaidToFit(request);
+  const fits = headers.has("mcp-session-id")
+    ? asked === null && isOfSession(headers)
+    : asked === "tools/list" || asked === "tools/call";
+  return fits && isJsonContentType(headers.get("content-type")) && isSaidToFit(request);
+}
+
+function isOfSession(headers: Headers): boolean {
+  const version = headers.get("mcp-protocol-version");
+  return (version === null || SESSION_VERSIONS.includes(version)) && acceptsEither(headers);
 }
 
 /**
  * What agents ask all day (which tools are there, and one that only reads), answered with one question to the vault and without
- * making a server for it, which is most of what such a call costs. Only what is spelled to the letter and wants nothing special is
- * answered here, just as the SDK's server would; undefined for all else, which is its to serve or to refuse.
+ * making a server for it, or waking a session's, which is most of what such a call costs. Only what is spelled to the letter and
+ * wants nothing special is answered here, just as the SDK's server would; undefined for all else, which is its to serve or to
+ * refuse.
  */
 export async function answerDirectly(arrived: Arrived, body: unknown): Promise<Response | undefined> {
   const message = configOf(arrived.env).conformance_fixtures ? undefined : plainRequest(arrived.request, body);
@@ -52,12 +62,20 @@ export async function answerDirectly(arrived: Arrived, body: unknown): Promise<R
 /** The message, where its headers say the same as its body and nothing about it is to be refused. */
 function plainRequest({ headers }: Request, body: unknown): Plain | undefined {
   if (!isObject(body) || !holdsOnly(body, ["jsonrpc", "id", "method", "params"])) return undefined;
-  const { jsonrpc, id, method, params } = body;
+  const { jsonrpc, id, method, params = {} } = body;
   if (jsonrpc !== "2.0" || (typeof id !== "string" && !Number.isSafeInteger(id)) || !isObject(params)) return undefined;
   const { name = null, _meta: meta } = params;
+  const session_id = headers.get("mcp-session-id");
+  const plain = { id: id as string | number, method, params, session_id };
+  if (session_id !== null) return meta === undefined || wantsNothing(meta) ? plain : undefined;
   if (headers.get("mcp-method") !== method || headers.get("mcp-name") !== name) return undefined;
   if (headers.get("mcp-protocol-version") !== CURRENT_VERSION || !isSoundEnvelope(meta)) return undefined;
-  return { id: id as string | number, method, params };
+  return plain;
+}
+
+/** Beside a session's request: at most where to tell of progress, of which a tool that only reads makes none. */
+function wantsNothing(meta: unknown): boolean {
+  return isObject(meta) && holdsOnly(meta, ["progressToken"]) && /^(string|number)$/.test(typeof meta.progressToken);
 }
 
 /** Envelopes that were found to be right: a client sends the same each time, and judging it costs more than answering. */
@@ -78,26 +96,30 @@ function isSoundEnvelope(meta: unknown): boolean {
   return true;
 }
 
-async function listTools({ env, visit }: Arrived, { id }: Plain): Promise<Response> {
-  const { scopes } = await ask(vaultOf(env, visit).greet(visit.caller, null));
-  return answered(id, listed(scopes));
+async function listTools({ env, visit }: Arrived, asked: Plain): Promise<Response> {
+  const { scopes } = await ask(vaultOf(env, visit).greet(visit.caller, asked.session_id));
+  return answered(asked, asked.session_id === null ? listed(scopes).current : listed(scopes).session);
 }
 
-const lists = new Map<string, string>();
+const lists = new Map<string, { current: string; session: string }>();
 
-/** The result of `tools/list` for whoever has these scopes: the same text each time. */
-function listed(scopes: Parameters<typeof toolsWithin>[0]): string {
+/** The result of `tools/list` for whoever has these scopes: the same texts each time. */
+function listed(scopes: Parameters<typeof toolsWithin>[0]): { current: string; session: string } {
   const key = scopes.toSorted().join(" ");
-  let text = lists.get(key);
-  if (text === undefined) {
-    text = JSON.stringify({ tools: toolsWithin(scopes), ...COMPLETE, ...PRIVATE, ...META });
-    lists.set(key, text);
+  let texts = lists.get(key);
+  if (texts === undefined) {
+    const result = { tools: toolsWithin(scopes) };
+    texts = {
+      current: JSON.stringify({ ...result, ...COMPLETE, ...PRIVATE, ...META }),
+      session: JSON.stringify(result),
+    };
+    lists.set(key, texts);
   }
-  return text;
+  return texts;
 }
 
-async function callTool({ env, visit }: Arrived, { id, params }: Plain): Promise<Response | undefined> {
-  const { name, arguments: given = {} } = params;
+async function callTool({ env, visit }: Arrived, asked: Plain): Promise<Response | undefined> {
+  const { name, arguments: given = {} } = asked.params;
   const tool = typeof name === "string" ? toolNamed(name) : undefined;
   if (tool?.reading === undefined) return undefined;
   const input = tool.input.safeParse(given);
@@ -106,22 +128,28 @@ async function callTool({ env, visit }: Arrived, { id, params }: Plain): Promise
     tool: tool.name,
     key: tool.keyOf?.(input.data),
     scope: tool.scope,
+    session_id: asked.session_id,
   });
   try {
-    const result = resultOf(tool, shown(await tool.run({ env, visit, vault: reading.vault }, input.data)));
-    return answered(id, JSON.stringify({ ...result, ...COMPLETE, ...META }));
+    return told(asked, resultOf(tool, shown(await tool.run({ env, visit, vault: reading.vault }, input.data))));
   } catch (thrown) {
     const problem = asProblem(thrown);
-    if (reading.recorded) return answered(id, JSON.stringify({ ...refused(problem), ...COMPLETE, ...META }));
+    if (reading.recorded) return told(asked, refused(problem));
     // Not let in, which the router words; or only not to this: then it is told what it would need.
     if (problem.code !== "insufficient_scope") throw problem;
     return undefined;
   }
 }
 
-function answered(id: Plain["id"], result: string): Response {
+function told(asked: Plain, result: object): Response {
+  return answered(asked, JSON.stringify(asked.session_id === null ? { ...result, ...COMPLETE, ...META } : result));
+}
+
+/** One message of JSON, in either era: clients of sessions take that as well as a stream (2025-03-26, Streamable HTTP). */
+function answered({ id, session_id }: Plain, result: string): Response {
   const text = `{"result":${result},"jsonrpc":"2.0","id":${JSON.stringify(id)}}`;
-  return new Response(text, { headers: { "content-type": "application/json" } });
+  const session = session_id === null ? undefined : { "mcp-session-id": session_id };
+  return new Response(text, { headers: { "content-type": "application/json", ...session } });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -2,6 +2,9 @@ import type { Scope } from "../vault/policy/scopes.ts";
 import type { Behalf } from "./tool.ts";
 import { callerFor, vaultOf } from "./visit.ts";
 
+/** The operations that a tool stands for read nothing of a request, so that one will do for all. */
+const NO_REQUEST = new Request("https://mcp/");
+
 /**
  * What an operation of the API works with, for a caller who has come by MCP: the same handlers, so that what a tool tells is what
  * the API tells. The vault judges the caller for the scope that is named here, not for the API's own row.
@@ -13,8 +16,7 @@ export function operationOf(
 ) {
   return {
     env,
-    // The operations that a tool stands for read nothing of it.
-    request: new Request("https://mcp/"),
+    request: NO_REQUEST,
     who: { vault_id: visit.vault_id, caller: callerFor(visit, scope) },
     vault,
     param: (name: string) => params[name] ?? "",

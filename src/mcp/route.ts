@@ -1,4 +1,5 @@
 import { originOf } from "../auth/origin.ts";
+import { limitWeak } from "../auth/weak.ts";
 import { configOf, type Config } from "../config.ts";
 import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
 import { asProblem, Problem } from "../problem.ts";
@@ -12,6 +13,9 @@ const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /** What this isolate remembers of refused tokens; never of one that was accepted. */
 const refused = new RefusedTokens();
+
+/** What serves, once it is loaded: asking for a module again is a round through the runtime. */
+let serving: typeof import("./serve.ts") | undefined;
 
 /** `/v1/mcp`: a token that we have signed, before anything else is looked at or loaded. */
 export async function mcp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -27,10 +31,12 @@ async function answered(request: Request, env: Env, ctx: ExecutionContext): Prom
   try {
     const token = tokenOf(request, config);
     refused.check(token.mac, Date.now());
-    const caller = { hash: token.hash, kind: token.kind, may: GUESTS, origin: originOf(request) };
+    const origin = originOf(request);
+    await limitWeak(env, token, origin.ip);
+    const caller = { hash: token.hash, kind: token.kind, may: GUESTS, origin };
     try {
-      const { serve } = await import("./serve.ts");
-      return await serve({ request, env, ctx, visit: { vault_id: token.vault_id, caller } });
+      serving ??= await import("./serve.ts");
+      return await serving.serve({ request, env, ctx, visit: { vault_id: token.vault_id, caller } });
     } catch (thrown) {
       if (thrown instanceof Problem && thrown.code === "invalid_token") refused.note(token.mac, thrown, Date.now());
       throw thrown;

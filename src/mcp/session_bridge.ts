@@ -34,8 +34,7 @@ export async function serveSession(served: Served, body: unknown): Promise<Respo
 
 async function post(served: Served, session_id: string | null, body: unknown): Promise<Response> {
   const { request, visit } = served;
-  const accept = request.headers.get("accept") ?? "";
-  if (!accepts(accept, "application/json") || !accepts(accept, "text/event-stream"))
+  if (!acceptsEither(request.headers))
     return malformed(SERVER_ERROR, "Not Acceptable: accept both application/json and text/event-stream", 406);
   const messages = messagesOf(body);
   if (messages === undefined) return malformed(INVALID_REQUEST, "Invalid Request: not JSON-RPC 2.0");
@@ -105,6 +104,12 @@ function versionRefusal(request: Request): Response | undefined {
     SERVER_ERROR,
     `Bad Request: Unsupported protocol version (supported versions: ${SESSION_VERSIONS.join(", ")})`,
   );
+}
+
+/** Whoever posts in a session takes an answer either way: as one message, or as a stream of them. */
+export function acceptsEither(headers: Headers): boolean {
+  const accept = headers.get("accept") ?? "";
+  return accepts(accept, "application/json") && accepts(accept, "text/event-stream");
 }
 
 function accepts(accept: string, type: string): boolean {

@@ -83,14 +83,17 @@ describe("a request to the MCP server", () => {
     expect(await questions(locker, client)).toEqual(["greet", "pauseKey", "recordTool"]);
   });
 
-  it("in a session is one question more: whether the session is theirs", async () => {
+  it("in a session is one question too, and its own object sleeps on; one more where a tool does more", async () => {
     const ada = await newPerson(locker);
+    await storeKey(ada, "openai", "http://127.0.0.1:9");
     const client = await letIn(locker, ada);
     const session = await openSession(client);
     await questions(locker, client);
     resultOf(await session.request("tools/list"));
     expect(await questions(locker, client)).toEqual(["greet"]);
     resultOf(await session.request("tools/call", { name: "list_keys", arguments: {} }));
-    expect(await questions(locker, client)).toEqual(["greet", "readForTool"]);
+    expect(await questions(locker, client)).toEqual(["readForTool"]);
+    resultOf(await session.request("tools/call", { name: "pause_key", arguments: { key: "openai" } }));
+    expect(await questions(locker, client)).toEqual(["greet", "pauseKey", "recordTool"]);
   });
 });

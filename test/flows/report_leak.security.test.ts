@@ -173,6 +173,11 @@ describe("from one address", () => {
         headers: { authorization: `Bearer ${mintUnder(ring, "dev", vault_id).token}` },
       });
       expect(me.status).toBe(429);
+      const agent = await fetch(`${second.publicOrigin}/v1/mcp`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${mintUnder(ring, "oat", vault_id).token}` },
+      });
+      expect(agent.status).toBe(429);
       // And as a device code, which has no vault that could tell a forged one: D1 is asked as seldom.
       expect((await poll(second, mintUnder(ring, "dc", NO_VAULT).token)).status).toBe(429);
       for (const status of [202, 202, 429]) expect((await report({ token: "x" }, second)).status).toBe(status);

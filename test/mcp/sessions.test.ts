@@ -40,14 +40,14 @@ it("it survives sleep, eviction and a deploy, with its open stream still open wh
   for (let n = 0; n < 3; n++) {
     await session.request("ping");
     await evictSession(locker, session.id, "hibernate");
-    expect(resultOf(await session.request("tools/list"))).toHaveProperty("tools");
+    expect(resultOf(await session.request("prompts/list"))).toHaveProperty("prompts");
   }
   const state = await Promise.race([stream.ended.then(() => "ended"), session.request("ping").then(() => "open")]);
   expect(state).toBe("open");
   // A deploy breaks streams; the session is there for whoever comes back.
   await evictSession(locker, session.id, "close");
   await stream.ended;
-  expect(resultOf(await session.request("tools/list"))).toHaveProperty("tools");
+  expect(resultOf(await session.request("prompts/list"))).toHaveProperty("prompts");
   const again = await openStream(client, session);
   expect(again.status).toBe(200);
   again.leave();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { activity, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
-import { call, current, letIn, openSession, resultOf } from "../support/mcp.ts";
+import { call, current, letIn, openSession, resultOf, type McpAnswer } from "../support/mcp.ts";
 
 let locker: LocalLocker;
 
@@ -84,6 +84,49 @@ it("what is answered in one step is what the SDK's server answers", async () => 
     ].flatMap((row) => [row, row]),
   );
 });
+
+it.each(["2025-11-25", "2025-06-18", "2025-03-26"])(
+  "so is what is answered in one step within a session of %s",
+  async (version) => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "openai", "http://127.0.0.1:9");
+    const session = await openSession(await letIn(locker, ada), { version });
+    const asked = [
+      ["tools/list", {}],
+      ["tools/call", { name: "list_keys", arguments: {} }],
+      ["tools/call", { name: "list_keys", _meta: { progressToken: 7 } }],
+      ["tools/call", { name: "get_key_metadata", arguments: { key: "openai" } }],
+      ["tools/call", { name: "get_key_metadata", arguments: { key: "nothing" } }],
+    ] as const;
+    const ask = async (more: object) => {
+      const answers: McpAnswer[] = [];
+      for (const [method, params] of asked) answers.push(await session.request(method, { ...params, ...more }));
+      return answers;
+    };
+    const direct = await ask({});
+    for (const answer of direct) {
+      expect([...answer.headers]).toEqual(
+        expect.arrayContaining([
+          ["content-type", "application/json"],
+          ["mcp-session-id", session.id],
+        ]),
+      );
+    }
+    // What is not spelled to the letter is the session's own to answer: here a member that nobody knows.
+    const served = await ask({ more: true });
+    for (const { headers } of served) expect(headers.get("content-type")).toBe("text/event-stream");
+    expect(direct.map(resultOf)).toEqual(served.map(resultOf));
+    const rows = (await activity(ada)).filter(({ action }) => action === "tool.call");
+    expect(rows.map(({ tool, outcome, key_name }) => [tool, outcome, key_name])).toEqual([
+      ...Array.from({ length: 2 }, () => [
+        ["get_key_metadata", "refused", undefined],
+        ["get_key_metadata", "ok", "openai"],
+        ["list_keys", "ok", undefined],
+        ["list_keys", "ok", undefined],
+      ]).flat(),
+    ]);
+  },
+);
 
 it("lists turn pages by cursors", async () => {
   const ada = await newPerson(locker);

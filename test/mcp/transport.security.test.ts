@@ -323,13 +323,18 @@ describe("a session's id", () => {
     const [client, other, stranger] = [await letIn(locker, ada), await letIn(locker, ada), await letIn(locker, eve)];
     const session = await openSession(client);
     for (const thief of [other, stranger]) {
-      for (const answer of [await session.as(thief.token).request("tools/list")]) expect(answer.status).toBe(404);
+      const [asThief, reading] = [session.as(thief.token), { name: "list_keys", arguments: {} }];
+      for (const params of [reading, { ...reading, more: true }])
+        for (const answer of [await asThief.request("tools/list"), await asThief.request("tools/call", params)])
+          expect([answer.status, answer.text.includes("adas-key")]).toEqual([404, false]);
       for (const method of ["GET", "DELETE"]) {
         const headers = { authorization: `Bearer ${thief.token}`, accept: "text/event-stream", ...session.headers };
         expect((await fetch(client.url, { method, headers })).status).toBe(404);
       }
     }
     expect(resultOf(await session.request("tools/list"))).toHaveProperty("tools");
+    for (const one of [ada, eve])
+      expect(await inVault(locker, one, "SELECT 1 FROM audit WHERE decision ->> 'action' = 'tool.call'")).toEqual([]);
   });
 
   it("serves each request with that request's own rights, whoever opened it", async () => {
@@ -339,6 +344,15 @@ describe("a session's id", () => {
     expect(namesIn(await session.request("tools/list"))).toContain("list_keys");
     const narrow = await anotherToken(locker, ada, client.grant_id, "oat", ["vault:proxy"]);
     expect(namesIn(await session.as(narrow).request("tools/list"))).not.toContain("list_keys");
+    await storeKey(ada, "secret-name", "http://127.0.0.1:9");
+    const reading = { name: "list_keys", arguments: {} };
+    expect(resultOf(await session.as(narrow).request("tools/call", reading))).toMatchObject({ isError: true });
+    // Once it has ended, it is nobody's.
+    await fetch(client.url, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${client.token}`, ...session.headers },
+    });
+    expect((await session.request("tools/call", reading)).status).toBe(404);
   });
 
   it("without a name, GET and DELETE have nothing to act on", async () => {

@@ -80,6 +80,12 @@ test("nothing else of the Worker fetches, and the proxy otherwise only from its 
   expect(holding(/\.fetch\(/)).toEqual(["hold.ts", "leash.ts"]);
 });
 
+test("no list of a vault is prepared anew each time: SQLite does so where what limits it is a bare parameter", () => {
+  const limits = sourcesOf("vault").flatMap(({ code }) => [...code.matchAll(/\bLIMIT (\S+)/g)].map(([, by]) => by));
+  expect(limits.length).toBeGreaterThan(10);
+  expect(limits.filter((by) => by?.startsWith("?"))).toEqual([]);
+});
+
 test("the deployment has no cache in front of it and serves no other name", () => {
   const settings = parseJsonc(readFileSync(join(ROOT, "wrangler.jsonc"), "utf8")) as Record<string, unknown>;
   expect(settings).not.toHaveProperty("cache");

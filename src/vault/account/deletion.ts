@@ -112,7 +112,7 @@ async function deleteRows(db: D1Database, vault_id: string): Promise<boolean> {
     ),
   );
   const piece = db.prepare(
-    "DELETE FROM audit WHERE vault_id = ?1 AND seq IN (SELECT seq FROM audit WHERE vault_id = ?1 LIMIT ?2)",
+    "DELETE FROM audit WHERE vault_id = ?1 AND seq IN (SELECT seq FROM audit WHERE vault_id = ?1 LIMIT +?2)",
   );
   for (let statement = 0; statement < STATEMENTS_A_GO; statement++) {
     const { meta } = await piece.bind(vault_id, ROWS_A_STATEMENT).run();

@@ -77,7 +77,7 @@ async function laterRows(db: D1Database, vault_id: string, left: number): Promis
   for (let after = left; ;) {
     const { results } = await db
       .prepare(
-        "SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        "SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND seq > ? ORDER BY seq LIMIT +?",
       )
       .bind(vault_id, after, ROWS_A_READ)
       .all<AuditRow>();

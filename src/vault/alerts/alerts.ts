@@ -97,7 +97,7 @@ export class Alerts {
   list(before: string | undefined, limit: number, { state, kind }: AlertFilter): Alert[] {
     return this.#read(
       `SELECT * FROM alert WHERE id < ?1 AND (?2 IS NULL OR (acknowledged_at IS NULL) = ?2) AND (?3 IS NULL OR kind = ?3)
-       ORDER BY id DESC LIMIT ?4`,
+       ORDER BY id DESC LIMIT +?4`,
       before ?? "~",
       state === undefined ? null : Number(state === "open"),
       kind ?? null,

@@ -59,7 +59,7 @@ export class Deliveries {
     );
     // What is new says more than what nobody took for long.
     this.#sql.exec(
-      "DELETE FROM delivery WHERE webhook_id = ? AND id NOT IN (SELECT id FROM delivery WHERE webhook_id = ? ORDER BY id DESC LIMIT ?)",
+      "DELETE FROM delivery WHERE webhook_id = ? AND id NOT IN (SELECT id FROM delivery WHERE webhook_id = ? ORDER BY id DESC LIMIT +?)",
       webhook_id,
       webhook_id,
       QUEUED,
@@ -124,7 +124,7 @@ export class Deliveries {
            last_at, last_status, latency_ms, detail FROM delivery WHERE webhook_id = ?1 AND id < ?2
          UNION ALL SELECT id, webhook_id, json_extract(body, '$.type'), created_at, attempts, iif(taken, 'taken', 'given_up'), NULL,
            last_at, last_status, latency_ms, detail FROM past_delivery WHERE webhook_id = ?1 AND id < ?2
-         ORDER BY id DESC LIMIT ?3`,
+         ORDER BY id DESC LIMIT +?3`,
         webhook_id,
         before ?? "~",
         limit,
@@ -159,7 +159,7 @@ export class Deliveries {
     this.#sql.exec(
       `INSERT OR REPLACE INTO past_delivery (id, webhook_id, body, created_at, attempts, taken, last_at, last_status, latency_ms, detail)
        SELECT id, webhook_id, body, created_at, attempts, ?2, last_at, last_status, latency_ms, detail FROM delivery
-       WHERE ${which} ORDER BY id DESC LIMIT ?3`,
+       WHERE ${which} ORDER BY id DESC LIMIT +?3`,
       value,
       Number(taken),
       REMEMBERED,

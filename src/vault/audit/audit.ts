@@ -196,7 +196,7 @@ export class Audit {
 
   /** Whole rows that wait for D1, oldest first. */
   whole(limit: number): AuditRow[] {
-    return this.#rows("pending = 0 ORDER BY seq LIMIT ?", limit);
+    return this.#rows("pending = 0 ORDER BY seq LIMIT +?", limit);
   }
 
   /** The row of that seq, if it is still here. */
@@ -207,7 +207,7 @@ export class Audit {
   /** What is still here, newest first, below `before`. */
   latest(before: number, limit: number, filter: ActivityFilter = {}): AuditRow[] {
     const { where, values } = filterSql(filter);
-    return this.#rows(`seq < ? AND ${where} ORDER BY seq DESC LIMIT ?`, before, ...values, limit);
+    return this.#rows(`seq < ? AND ${where} ORDER BY seq DESC LIMIT +?`, before, ...values, limit);
   }
 
   /** Calls that are still here, by bucket and outcome, and the seqs of those rows: D1 may have them too by the time it is asked. */

@@ -39,7 +39,7 @@ function rowsDue(oldest_at: number | null, now: number): number {
 
 async function packSome(db: D1Database, vault_id: string, now: number): Promise<boolean> {
   const { results } = await db
-    .prepare("SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? ORDER BY seq LIMIT ?")
+    .prepare("SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? ORDER BY seq LIMIT +?")
     .bind(vault_id, SEGMENT_ROWS)
     .all<AuditRow>();
   const young = results.findIndex((row) => atOf(row) >= now - PACK_AFTER_MS);

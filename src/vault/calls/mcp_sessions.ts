@@ -91,7 +91,7 @@ export class McpSessions {
   async expire(now: number): Promise<void> {
     this.#markEnded(this.#live("seen_at <= ?", now - IDLE_MS), now);
     const left = this.#sql
-      .exec<{ id: string }>("SELECT id FROM mcp_session WHERE ended_at IS NOT NULL LIMIT ?", A_TURN)
+      .exec<{ id: string }>("SELECT id FROM mcp_session WHERE ended_at IS NOT NULL LIMIT +?", A_TURN)
       .toArray();
     const gone = await Promise.all(left.map(({ id }) => this.#close(id)));
     if (gone.includes(false)) this.#jobs.plan("end_sessions", now + RETRY_MS);
@@ -106,7 +106,7 @@ export class McpSessions {
   async clear(now: number): Promise<boolean> {
     this.#markEnded(this.#live("true"), now);
     for (;;) {
-      const some = this.#sql.exec<{ id: string }>("SELECT id FROM mcp_session LIMIT ?", A_TURN).toArray();
+      const some = this.#sql.exec<{ id: string }>("SELECT id FROM mcp_session LIMIT +?", A_TURN).toArray();
       if (some.length === 0) return true;
       const gone = await Promise.all(some.map(({ id }) => this.#close(id)));
       if (gone.includes(false)) return false;

@@ -23,8 +23,8 @@ export const READINGS = ["listKeys", "getKey", "listTokens", "listDevices", "lis
 export type ReadingName = (typeof READINGS)[number];
 export type Reading = { name: ReadingName; args: readonly unknown[] };
 
-/** A tool that is called to read: what it needs, and what its row says of it; `latency_ms` so far. */
-export type ReadingTool = Pick<ToolCall, "tool" | "key" | "latency_ms"> & { scope: Scope };
+/** A tool that is called to read: what it needs, the session it is called in, and what its row says of it; `latency_ms` so far. */
+export type ReadingTool = Pick<ToolCall, "tool" | "key" | "latency_ms"> & { scope: Scope; session_id: string | null };
 
 /** Whoever holds a token for `/v1/mcp`, whatever its scopes. */
 export const GUESTS: readonly Authority[] = [
@@ -56,10 +56,10 @@ export function greet(parts: Parts, caller: Caller, session_id: string | null): 
 export function readForTool<T>(
   parts: Parts,
   caller: Caller,
-  { scope, ...call }: ReadingTool,
+  { scope, session_id, ...call }: ReadingTool,
   read: () => Answer<T>,
 ): Answer<T> {
-  const { scopes } = greet(parts, { ...caller, may: GUESTS }, null);
+  const { scopes } = greet(parts, { ...caller, may: GUESTS }, session_id);
   if (!grantsScope(scopes, scope)) throw new Problem("insufficient_scope", `This needs ${scope}.`, { rule: "scopes" });
   const seen = read();
   recordTool(parts, caller, { ...call, ...outcomeOf(seen) });

@@ -129,7 +129,7 @@ export class ConnectionRows {
       detail,
     );
     this.#sql.exec(
-      "DELETE FROM connection_event WHERE key_id = ?1 AND id NOT IN (SELECT id FROM connection_event WHERE key_id = ?1 ORDER BY id DESC LIMIT ?2)",
+      "DELETE FROM connection_event WHERE key_id = ?1 AND id NOT IN (SELECT id FROM connection_event WHERE key_id = ?1 ORDER BY id DESC LIMIT +?2)",
       key_id,
       EVENTS_KEPT,
     );

@@ -129,7 +129,8 @@ export class Keys {
     // Only what is asked: a list without a filter walks one index and nothing else.
     const asked = conditions.filter((each): each is [string, string] => each[1] != null);
     const where = ["TRUE", ...asked.map(([sql]) => sql)].join(" AND ");
-    return this.#select(`${where} ORDER BY k.id DESC LIMIT ?`, ...asked.map(([, value]) => value), limit);
+    // `+`, here and elsewhere: SQLite plans by the value of a bare `LIMIT ?`, and prepares the statement anew for each.
+    return this.#select(`${where} ORDER BY k.id DESC LIMIT +?`, ...asked.map(([, value]) => value), limit);
   }
 
   /** Ids of all keys that carry the tag. */

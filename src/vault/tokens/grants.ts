@@ -82,7 +82,7 @@ export class Grants {
   list(before: string | undefined, limit: number, now: number, reach: Reach = null): Grant[] {
     const live = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
     const { where, values } = withinSql("keys", reach);
-    const page = "ORDER BY id DESC LIMIT ?";
+    const page = "ORDER BY id DESC LIMIT +?";
     return this.#select(`id < ? AND ${live} AND ${where} ${page}`, before ?? "~", now, ...values, limit);
   }
 

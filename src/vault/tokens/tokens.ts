@@ -169,7 +169,7 @@ export class Tokens {
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
   list(kind: TokenKind, before: string | undefined, limit: number, reach: Reach = null): Token[] {
     const { where, values } = withinSql("policy -> '$.keys'", reach);
-    const page = "ORDER BY id DESC LIMIT ?";
+    const page = "ORDER BY id DESC LIMIT +?";
     return this.#select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
   }
 

@@ -49,7 +49,7 @@ export class Trusts {
   /** Trusts, newest first, below the id `before`; of what they reach, only within a choice of keys. */
   list(before: string | undefined, limit: number, reach: Reach = null): Trust[] {
     const { where, values } = withinSql("policy -> '$.keys'", reach);
-    return this.#select(`id < ? AND ${where} ORDER BY id DESC LIMIT ?`, before ?? "~", ...values, limit);
+    return this.#select(`id < ? AND ${where} ORDER BY id DESC LIMIT +?`, before ?? "~", ...values, limit);
   }
 
   /** Stores a trust. Its audience is its own address unless something else was chosen. */
