@@ -1,11 +1,13 @@
 import { configOf } from "../config.ts";
 import type { Identified } from "../auth/caller.ts";
-import { archivedRows, archivedTally } from "../directory/audit.ts";
+import { archivedRows } from "../directory/audit.ts";
 import { ask } from "../vault/answer.ts";
-import type { ActivityFilter, Tally } from "../vault/audit/activity_filter.ts";
+import type { ActivityFilter } from "../vault/audit/activity_filter.ts";
 import type { AuditRow, ChainHeads } from "../vault/audit/row.ts";
 import { checkChain, type ChainCheck } from "../vault/audit/chain.ts";
+import { uncountedTally } from "../vault/audit/recount.ts";
 import { checkpointOf } from "../vault/audit/retention.ts";
+import { bucketOf, type Tally } from "../vault/audit/tally.ts";
 import { exportStream } from "./export.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACTIVITY_OPERATIONS } from "./schema.ts";
@@ -35,8 +37,10 @@ export const activityHandlers: Handlers<typeof ACTIVITY_OPERATIONS> = {
   },
   activityStats: async ({ env, vault, who, query }) => {
     const { bucket, since = wireTime(Date.now() - STATS_SPAN_MS[bucket]) } = query;
-    const { tally, held } = await ask(vault.tally(who.caller, bucket, since));
-    return { items: bucketed([...tally, ...(await archivedTally(env.DB, who.vault_id, bucket, since, held))]) };
+    const { tally, uncounted } = await ask(vault.tally(who.caller, bucket, since));
+    if (uncounted === undefined) return { items: bucketed(tally) };
+    const rest = await uncountedTally(env.DB, who.vault_id, bucket, bucketOf(bucket, since), uncounted);
+    return { items: bucketed([...tally, ...rest]) };
   },
   verifyActivity: async ({ env, who }) => {
     const { rows, fault, heads } = await verifyActivity(env, who);
@@ -61,7 +65,9 @@ async function activityPage(
   const { rows: held, heads, seen } = await ask(vault.activity(caller, before, limit, filter));
   const { rows: archived, resume } = await archivedRows(env.DB, vault_id, before, limit, seen);
   const by_seq = new Map([...archived, ...held].map((row) => [row.seq, row]));
-  const rows = [...by_seq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
+  // What lies beyond is the next page's, also where the vault has it.
+  const rows = [...by_seq.values()].filter(({ seq }) => seq >= (resume ?? 0));
+  rows.sort((a, b) => b.seq - a.seq).splice(limit);
   return { rows, heads, resume };
 }
 
@@ -90,14 +96,12 @@ function bucketed(tallies: readonly Tally[]) {
     string,
     { calls: number; outcomes: Record<string, number>; timed: number; latency_ms: number }
   >();
-  for (const { bucket, outcome, calls, latency_ms } of tallies) {
+  for (const { bucket, outcome, calls, timed, latency_ms } of tallies) {
     const sum = buckets.get(bucket) ?? { calls: 0, outcomes: {}, timed: 0, latency_ms: 0 };
     sum.calls += calls;
     sum.outcomes[outcome] = (sum.outcomes[outcome] ?? 0) + calls;
-    if (latency_ms !== null) {
-      sum.timed += calls;
-      sum.latency_ms += latency_ms;
-    }
+    sum.timed += timed;
+    sum.latency_ms += latency_ms;
     buckets.set(bucket, sum);
   }
   return [...buckets]

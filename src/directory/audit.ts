@@ -1,19 +1,16 @@
-import {
-  filterSql,
-  passes,
-  subjectsWanted,
-  tallySql,
-  type ActivityFilter,
-  type Tally,
-} from "../vault/audit/activity_filter.ts";
+import { filterSql, passes, subjectsWanted, type ActivityFilter } from "../vault/audit/activity_filter.ts";
 import type { AuditRow } from "../vault/audit/row.ts";
 import { unpack } from "../vault/audit/segments.ts";
 
 /** Rows of a page; `resume` is where to go on when nothing more was found within what one request may read. */
 export type ArchivePage = { rows: AuditRow[]; resume?: number | undefined };
 
+/** How many rows one query looks through, well within the time that D1 gives it, and how many queries one page may take. */
+const PATIENCE = { rows_a_read: 100_000, reads_at_most: 5 };
 const SEGMENTS_A_READ = 4;
 const SEGMENTS_AT_MOST = 20;
+/** Times follow numbers but for what clocks may differ by. */
+const CLOCKS_MS = 60 * 60_000;
 
 /** Audit rows of a vault that have reached D1, newest first below `before`: young ones as rows, older ones in segments. */
 export async function archivedRows(
@@ -22,26 +19,75 @@ export async function archivedRows(
   before: number,
   limit: number,
   filter: ActivityFilter,
+  patience = PATIENCE,
 ): Promise<ArchivePage> {
+  const young = await youngRows(db, vault_id, before, limit, filter, patience);
+  // A row that was shipped late may be older than a whole segment, so a full page is no reason yet to stop.
+  return packedRows(db, vault_id, before, limit, filter, young);
+}
+
+/** Rows that are not packed, and down to which seq they were looked through; `resume`, where that was not all. */
+type Young = ArchivePage & { down_to: number };
+
+/**
+ * However many rows there are, so many of them are read for a page, and none that is too old for its filter. What was not looked
+ * at is for the next page.
+ */
+async function youngRows(
+  db: D1Database,
+  vault_id: string,
+  before: number,
+  limit: number,
+  filter: ActivityFilter,
+  { rows_a_read, reads_at_most }: typeof PATIENCE,
+): Promise<Young> {
   const { where, values } = filterSql(filter);
-  const { results } = await db
-    .prepare(
-      `SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND seq < ? AND ${where} ORDER BY seq DESC LIMIT ?`,
-    )
-    .bind(vault_id, before, ...values, limit)
-    .all<AuditRow>();
-  let rows = results;
+  const since = filter.since === undefined ? -Infinity : Date.parse(filter.since) - CLOCKS_MS;
+  const rows: AuditRow[] = [];
+  for (let read = 0, below = before; ; read++) {
+    if (read === reads_at_most) return { rows, down_to: below, resume: below };
+    const floor = "(SELECT seq FROM audit WHERE vault_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1) - ?3";
+    const [found, next] = (await db.batch([
+      db
+        .prepare(
+          `SELECT seq, decision, hash, outcome, outcome_hash FROM audit
+           WHERE vault_id = ?1 AND seq < ?2 AND seq > ${floor} AND ${where} ORDER BY seq DESC LIMIT ?`,
+        )
+        .bind(vault_id, below, rows_a_read, ...values, limit - rows.length),
+      db
+        .prepare(`SELECT seq, at FROM audit WHERE vault_id = ?1 AND seq <= ${floor} ORDER BY seq DESC LIMIT 1`)
+        .bind(vault_id, below, rows_a_read),
+    ])) as [D1Result<AuditRow>, D1Result<{ seq: number; at: number }>];
+    rows.push(...found.results);
+    const [older] = next.results;
+    if (rows.length === limit || older === undefined) return { rows, down_to: 0 };
+    if (older.at < since) return { rows, down_to: older.seq + 1 };
+    below = older.seq + 1;
+  }
+}
+
+/** The same page with what segments have of it. */
+async function packedRows(
+  db: D1Database,
+  vault_id: string,
+  before: number,
+  limit: number,
+  filter: ActivityFilter,
+  young: Young,
+): Promise<ArchivePage> {
+  let { rows } = young;
   let below = before;
   for (let read = 0; read < SEGMENTS_AT_MOST; read += SEGMENTS_A_READ) {
-    // A row that was shipped late may be older than a whole segment, so a full page is no reason yet to stop.
-    const enough = rows.length < limit ? 0 : (rows[limit - 1]?.seq ?? 0);
+    const enough = rows.length < limit ? young.down_to - 1 : (rows[limit - 1]?.seq ?? 0);
     const segments = await segmentsBelow(db, vault_id, below, enough, filter);
     for (const { packed } of segments) {
-      const found = (await unpack(packed)).filter((row) => row.seq < before && passes(filter, row));
+      const found = (await unpack(packed)).filter(
+        (row) => row.seq < before && row.seq >= young.down_to && passes(filter, row),
+      );
       rows = [...rows, ...found].sort((a, b) => b.seq - a.seq).slice(0, limit);
     }
     const last = segments.at(-1);
-    if (last === undefined || segments.length < SEGMENTS_A_READ) return { rows };
+    if (last === undefined || segments.length < SEGMENTS_A_READ) return { rows, resume: young.resume };
     below = last.first_seq;
   }
   return { rows, resume: below };
@@ -65,20 +111,5 @@ async function segmentsBelow(
     )
     .bind(vault_id, below, above, ...wanted, SEGMENTS_A_READ)
     .all<StoredSegment>();
-  return results;
-}
-
-/** Calls in D1 by bucket and outcome, without the rows that the vault still holds and has counted itself. */
-export async function archivedTally(
-  db: D1Database,
-  vault_id: string,
-  bucket: "hour" | "day",
-  since: string,
-  held: readonly number[],
-): Promise<Tally[]> {
-  const { results } = await db
-    .prepare(`${tallySql(bucket)} AND vault_id = ? AND seq NOT IN (SELECT value FROM json_each(?)) GROUP BY 1, 2`)
-    .bind(since, vault_id, JSON.stringify(held))
-    .all<Tally>();
   return results;
 }

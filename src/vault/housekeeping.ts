@@ -1,5 +1,6 @@
 import type { Anomalies } from "./alerts/anomalies.ts";
 import type { Audit } from "./audit/audit.ts";
+import type { Tallies } from "./audit/tallies.ts";
 import type { ConnectedKeys } from "./connections/connected_keys.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { Grants } from "./tokens/grants.ts";
@@ -10,7 +11,8 @@ import type { McpSessions } from "./calls/mcp_sessions.ts";
 import type { Leashes } from "./calls/leashes.ts";
 import type { Live } from "./alerts/live.ts";
 import { BATCH_ROWS, OtherRows, ship } from "./audit/outbox.ts";
-import { PACK_AFTER_MS, retain } from "./audit/retention.ts";
+import { recount } from "./audit/recount.ts";
+import { KEEP_MS, PACK_AFTER_MS, retain } from "./audit/retention.ts";
 import type { Refusals } from "./calls/refusals.ts";
 import type { Regrets } from "./tokens/regrets.ts";
 import type { Sealer } from "./keys/sealer.ts";
@@ -23,6 +25,7 @@ type Parts = {
   vault_id: string;
   storage: DurableObjectStorage;
   audit: Audit;
+  tallies: Tallies;
   under_way: UnderWay;
   tokens: Tokens;
   grants: Grants;
@@ -70,6 +73,7 @@ export class Housekeeping {
     count_refusals: (now) => this.#parts.refusals.flush(now),
     forget_answers: (now) => this.#parts.idempotency.expire(now),
     retain: (now) => this.#retain(now),
+    recount: (now) => this.#recount(now),
     expire_feeds: () => this.#parts.live.expire(),
     renew: (now) => (this.#parts.tokens.frozen === null ? this.#parts.connected_keys.renewDue(now) : undefined),
     watch: () => this.#parts.watch(),
@@ -92,8 +96,9 @@ export class Housekeeping {
    * that it holds no place of its token's for longer (CONTRACT §3, `max_concurrent`).
    */
   wake(): void {
-    const { under_way, leashes, connected_keys } = this.#parts;
+    const { under_way, leashes, connected_keys, tallies, jobs } = this.#parts;
     connected_keys.wake(Date.now());
+    if (tallies.upto !== undefined) jobs.plan("recount", Date.now());
     for (const { seq, unclaimed_at } of under_way.all())
       if (unclaimed_at === null && !leashes.holds(seq)) this.letGo(seq);
   }
@@ -105,9 +110,15 @@ export class Housekeeping {
   }
 
   async #retain(now: number): Promise<void> {
-    const { db, vault_id, jobs } = this.#parts;
+    const { db, vault_id, jobs, tallies } = this.#parts;
+    tallies.forget(now - KEEP_MS);
     const again = await retain(db, vault_id, now);
     if (again !== null) jobs.plan("retain", again);
+  }
+
+  async #recount(now: number): Promise<void> {
+    const { db, vault_id, storage, audit, tallies, jobs } = this.#parts;
+    if (await recount(db, vault_id, storage, audit, tallies)) jobs.plan("recount", now);
   }
 
   async #ship(now: number): Promise<void> {

@@ -7,6 +7,7 @@ export type JobName =
   | "count_refusals"
   | "forget_answers"
   | "retain"
+  | "recount"
   | "expire_feeds"
   | "renew"
   | "watch"

@@ -24,6 +24,7 @@ import ask_of_clients from "./migrations/0023_ask_of_clients.sql";
 import regrets from "./migrations/0024_regrets.sql";
 import asking from "./migrations/0025_asking.sql";
 import deliveries from "./migrations/0026_deliveries.sql";
+import tallies from "./migrations/0027_tallies.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -53,6 +54,7 @@ const MIGRATIONS: readonly string[] = [
   regrets,
   asking,
   deliveries,
+  tallies,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

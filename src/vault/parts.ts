@@ -6,6 +6,7 @@ import { Approvals } from "./calls/approvals.ts";
 import { Anomalies } from "./alerts/anomalies.ts";
 import { Audit } from "./audit/audit.ts";
 import type { Decision, Event, Origin, Outcome } from "./audit/row.ts";
+import { Tallies } from "./audit/tallies.ts";
 import { recognise, type Caller } from "./tokens/caller.ts";
 import { Deletion } from "./account/deletion.ts";
 import { Devices } from "./tokens/devices.ts";
@@ -65,6 +66,7 @@ export type Parts = {
   turnstile: Turnstile;
   identities: Identities;
   audit: Audit;
+  tallies: Tallies;
   alerts: Alerts;
   approvals: Approvals;
   under_way: UnderWay;
@@ -124,6 +126,7 @@ export function assemble(
     }
     reactions.hear(parts, seq, told, now);
   });
+  const tallies = new Tallies(sql, audit);
   const under_way = new UnderWay(sql);
   const grants = new Grants(sql);
   const tokens = new Tokens(sql, grants);
@@ -163,6 +166,7 @@ export function assemble(
     vault_id,
     storage,
     audit,
+    tallies,
     under_way,
     tokens,
     grants,
@@ -185,6 +189,7 @@ export function assemble(
   });
   jobs.load();
   audit.load();
+  tallies.load();
   refusals.load();
   const parts: Parts = {
     vault_id,
@@ -207,6 +212,7 @@ export function assemble(
     turnstile: new Turnstile(storage),
     identities: new Identities(sql),
     audit,
+    tallies,
     alerts: new Alerts(sql),
     approvals,
     under_way,

@@ -8,7 +8,7 @@ import type { LocalLocker } from "../../src/local/serve.ts";
 export type Client = { token: string; grant_id: string; url: string };
 
 /** The object of a person's vault. */
-function vaultOf({ cookie }: Person): { name: string } {
+export function vaultOf({ cookie }: Person): { name: string } {
   const token = cookie.slice(cookie.indexOf("alk_ses_"));
   return { name: token.slice(10, 34) };
 }

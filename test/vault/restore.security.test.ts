@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
+import { remember, restore } from "../support/restore.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,
@@ -28,37 +29,6 @@ beforeEach(() => {
 });
 
 const HOUR_MS = 3_600_000;
-
-type Dump = { table: string; rows: Record<string, SqlStorageValue>[] }[];
-
-/** Everything in the object, as it is now. */
-function remember({ stub }: Vault): Promise<Dump> {
-  return runInDurableObject(stub, (_vault, { storage }) => {
-    const tables = storage.sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
-    return tables
-      .filter(({ name }) => !name.startsWith("_cf") && !name.startsWith("sqlite") && !name.startsWith("__"))
-      .map(({ name }) => ({ table: name, rows: storage.sql.exec(`SELECT * FROM "${name}"`).toArray() }));
-  });
-}
-
-/** What a point-in-time restore does: everything in the object is as it was then, and its memory is gone. */
-async function restore(vault: Vault, then: Dump): Promise<void> {
-  await runInDurableObject(vault.stub, (_vault, { storage }) => {
-    storage.transactionSync(() => {
-      storage.sql.exec("PRAGMA defer_foreign_keys = on");
-      for (const { table } of then) storage.sql.exec(`DELETE FROM "${table}"`);
-      for (const { table, rows } of then)
-        for (const row of rows) {
-          const names = Object.keys(row);
-          storage.sql.exec(
-            `INSERT INTO "${table}" (${names.map((name) => `"${name}"`).join()}) VALUES (${names.map(() => "?").join()})`,
-            ...Object.values(row),
-          );
-        }
-    });
-  });
-  await evict(vault);
-}
 
 /** A vault with a past, and all of it in D1. */
 async function lived() {
@@ -196,6 +166,33 @@ describe("a restore to less than an hour ago", () => {
     expect(await outbox(vault)).toEqual([]);
     await assertWhole(vault);
   });
+});
+
+describe("where calls were under way that never came to D1", () => {
+  for (const own of [0, 1, 3])
+    it(`what was revoked beside them is so again, also when ${own} rows were written since`, async () => {
+      const { vault, kept, revoked } = await lived();
+      const then = await remember(vault);
+      await authorize(vault, kept, "k");
+      await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+      await authorize(vault, kept, "k");
+      await ask(vault.stub.pauseToken(vault.ada, kept.id));
+      await runAlarmAfter(vault, 10_001);
+      expect(await outbox(vault)).toHaveLength(2);
+      await restore(vault, then);
+      for (let i = 0; i < own; i++) await mintApp(vault);
+      if (own > 0) await runAlarmAfter(vault, 10_001);
+      else expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 2 });
+      expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
+      expect(await refusalOf(authorize(vault, kept, "k"))).toBe("paused token_paused");
+      await runAlarmAfter(vault, 20_000);
+      expect(await outbox(vault)).toEqual([]);
+      const { rows, heads } = await wholeLog(vault);
+      // What they were is known nowhere any more, and the log says so.
+      const missing = heads.head_seq - rows.length;
+      expect(missing).toBe(2);
+      expect(checkChain(rows, heads).fault).toMatch(/^row \d+ is missing$/);
+    });
 });
 
 describe("looking for a restore", () => {

@@ -186,4 +186,64 @@ describe("a filter", () => {
     expect((await archivedRows(env.DB, vault.id, 20, 5, {})).rows.map(({ seq }) => seq)).toEqual([19, 18, 17, 16, 15]);
     expect((await archivedRows(env.DB, vault.id, Number.MAX_SAFE_INTEGER, 100, { key: "another" })).rows).toEqual([]);
   });
+
+  it("finds page after page what there is, however little of it one page may look at", async () => {
+    const at = (seq: number) => 1_700_000_000_000 + seq * 20 * 60_000;
+    const rowOf = (seq: number): AuditRow => {
+      const actor = { kind: "app", id: `tok_${seq % 7}`, name: "t" };
+      const decision = JSON.stringify({ seq, actor, at: new Date(at(seq)).toISOString(), action: "proxy.call" });
+      return { seq, decision, hash: `h${seq}`, outcome: null, outcome_hash: null };
+    };
+    let vaults = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.integer({ min: 1, max: 150 }), { minLength: 1, maxLength: 60 }),
+        fc.nat(100),
+        fc.record(
+          { token: fc.constantFrom("tok_1", "tok_2"), since: fc.nat(150), until: fc.nat(150) },
+          { requiredKeys: [] },
+        ),
+        fc.record({ rows_a_read: fc.integer({ min: 1, max: 40 }), reads_at_most: fc.integer({ min: 1, max: 4 }) }),
+        async (seqs, share, { token, since, until }, patience) => {
+          const vault_id = `looked_through_${vaults++}`;
+          const rows = seqs.toSorted((a, b) => a - b).map(rowOf);
+          // The oldest of those that are packed, but for one that came too late for it.
+          const packed = rows.slice(1, Math.floor((rows.length * share) / 100));
+          const young = rows.filter((row) => !packed.includes(row));
+          const insert = env.DB.prepare(
+            "INSERT INTO audit_segment (vault_id, first_seq, last_seq, last_at, subjects, packed) VALUES (?, ?, ?, ?, ?, ?)",
+          );
+          for (let of = 0; of < packed.length; of += 5) {
+            const { subjects, packed: bytes, ...ends } = await pack(packed.slice(of, of + 5));
+            const { first_seq, last_seq, last_at } = ends;
+            await insert.bind(vault_id, first_seq, last_seq, last_at, JSON.stringify(subjects), bytes).run();
+          }
+          await env.DB.prepare(
+            `INSERT INTO audit (vault_id, seq, at, decision, hash) SELECT ?1, value ->> 'seq', ?2 + (value ->> 'seq') * ?3,
+             value ->> 'decision', value ->> 'hash' FROM json_each(?4)`,
+          )
+            .bind(vault_id, at(0), at(1) - at(0), JSON.stringify(young))
+            .run();
+          const time = (seq: number | undefined) => (seq === undefined ? undefined : new Date(at(seq)).toISOString());
+          const filter = { token, since: time(since), until: time(until) };
+          const found: number[] = [];
+          for (let before: number | undefined = Number.MAX_SAFE_INTEGER; before !== undefined;) {
+            const page = await archivedRows(env.DB, vault_id, before, 4, filter, patience);
+            const shown = page.rows.filter(({ seq }) => seq >= (page.resume ?? 0));
+            found.push(...shown.map(({ seq }) => seq));
+            const next: number | undefined = shown.length < 4 ? page.resume : shown.at(-1)?.seq;
+            expect(next ?? 0).toBeLessThan(before);
+            before = next;
+          }
+          expect(found).toEqual(
+            rows
+              .filter((row) => passes(filter, row))
+              .map(({ seq }) => seq)
+              .toReversed(),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
 });

@@ -78,7 +78,10 @@ const filter = {
 };
 export const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
 const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
-const StatsQuery = z.object({ bucket: z.enum(["hour", "day"]).default("hour"), since: moment.optional() });
+const StatsQuery = z.object({
+  bucket: z.enum(["hour", "day"]).default("hour"),
+  since: moment.optional().meta({ description: "Counted from the beginning of the hour or day in which it lies" }),
+});
 
 /** What happened. */
 export const ACTIVITY_OPERATIONS = {

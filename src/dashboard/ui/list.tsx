@@ -37,10 +37,12 @@ export function List<Item>({ label, of, columns, id, empty, dim, lines = 6, inst
   if (items === undefined) {
     return error === null ? <Loading lines={lines} /> : <Failed error={error} retry={() => void of.refetch()} />;
   }
-  if (items.length === 0) return empty;
+  if (items.length === 0 && !hasNextPage) return empty;
   return (
     <>
-      {instead === undefined ? (
+      {items.length === 0 ? (
+        <p className="so-far">Nothing so far.</p>
+      ) : instead === undefined ? (
         <Table items={items} label={label} columns={columns} id={id} dim={dim} />
       ) : (
         instead(items)
@@ -48,7 +50,7 @@ export function List<Item>({ label, of, columns, id, empty, dim, lines = 6, inst
       {hasNextPage ? (
         <div className="more">
           <Button loading={isFetchingNextPage} onClick={() => void of.fetchNextPage?.()}>
-            Show more
+            {items.length === 0 ? "Look further" : "Show more"}
           </Button>
         </div>
       ) : null}

@@ -1,6 +1,7 @@
 import { Problem } from "../../problem.ts";
 import type { Audit } from "../audit/audit.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/row.ts";
+import { readRow } from "../audit/uses.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
 
@@ -23,7 +24,7 @@ const BY_VAULT = {
  * changes nothing.
  */
 export async function restored(parts: Parts): Promise<Restored> {
-  const { env, vault_id, audit, deletion, gate } = parts;
+  const { env, vault_id, audit, tallies, deletion, gate } = parts;
   const buried = await env.DB.prepare("SELECT 1 FROM tombstone WHERE vault_id = ?").bind(vault_id).first();
   if (buried !== null) {
     deletion.begin(Date.now());
@@ -33,29 +34,52 @@ export async function restored(parts: Parts): Promise<Restored> {
   const lasting = await theseRows(env.DB, vault_id, audit.lasting);
   const archived = [...lasting, ...(await laterRows(env.DB, vault_id, audit.left))];
   // One synchronous step from here: what was written while D1 was read is seen now, and what has left meanwhile is ours.
-  const fork = archived.find(({ seq, hash }) => (audit.hashOf(seq) ?? (seq > audit.left ? undefined : hash)) !== hash);
-  if (fork === undefined) return { outcome: "in_step" };
-  assertFollows(audit, archived, fork);
-  const lost = archived.filter(({ seq }) => seq >= fork.seq);
+  const first = archived.find((row) => !isOurs(audit, row));
+  if (first === undefined) return { outcome: "in_step" };
+  assertChained(archived.filter(({ seq }) => seq >= first.seq));
+  const fork = forkBefore(audit, archived, first);
+  const lost = archived.filter(({ seq }) => seq >= fork);
   const now = Date.now();
-  audit.resume(endOf(archived, audit.heads), archived, fork.seq, now);
+  // What has left in another life leaves now in this one; what this one knows to have left is counted.
+  tallies.add(archived.filter(({ seq }) => seq >= fork || audit.hashOf(seq) !== undefined).map(readRow));
+  audit.resume(endOf(archived, audit.heads), archived, fork, now);
+  tallies.settle();
   const replayed = lost.filter((row) => replay(parts, JSON.parse(row.decision) as Decision, now)).length;
   gate.bump();
-  const detail = `${lost.length} rows since ${fork.seq}`;
+  const detail = `${lost.length} rows since ${fork}`;
   audit.append({ ...BY_VAULT, action: "vault.restored", outcome: "ok", subject: detail }, now);
   await cutAll(parts, "restored");
   return { outcome: "caught_up", rows: lost.length, replayed };
 }
 
-/** Rows that do not continue this vault's own chain are not its past but a fault or a forgery, and nothing is done by them. */
-function assertFollows(audit: Audit, archived: readonly AuditRow[], fork: AuditRow): void {
-  let prev = audit.prevAt(fork.seq);
-  let seq = fork.seq;
-  for (const row of archived.filter((one) => one.seq >= fork.seq)) {
+/** A row that is still here, or one that has left. */
+function isOurs(audit: Audit, { seq, hash }: AuditRow): boolean {
+  const here = audit.hashOf(seq);
+  return here === undefined ? seq <= audit.left : here === hash;
+}
+
+/**
+ * The seq from which on the two lives differ. Calls that were under way in the other one never came to D1, so before the first row
+ * that is not ours there may be others that are: as many as its `prev` does not know of. Where none may be, it does not continue this
+ * vault's own chain, and is a fault or a forgery by which nothing is done.
+ */
+function forkBefore(audit: Audit, archived: readonly AuditRow[], first: AuditRow): number {
+  if (audit.prevAt(first.seq) === (JSON.parse(first.decision) as Decision).prev) return first.seq;
+  const shared = archived.findLast(({ seq }) => seq < first.seq)?.seq ?? 0;
+  const fork = Math.max(shared, audit.left) + 1;
+  if (fork === first.seq) throw new Problem("conflict", `D1 holds other audit rows under seq ${fork}.`);
+  return fork;
+}
+
+/** Rows that follow each other, but for those that are missing between them, are one chain. */
+function assertChained(rows: readonly AuditRow[]): void {
+  let before: AuditRow | undefined;
+  for (const row of rows) {
     const decision = JSON.parse(row.decision) as Decision;
-    if (row.seq !== seq++ || decision.prev !== prev || chainHash(row.decision) !== row.hash)
+    const follows = before?.seq !== row.seq - 1 || decision.prev === before.hash;
+    if (decision.seq !== row.seq || !follows || chainHash(row.decision) !== row.hash)
       throw new Problem("conflict", `D1 holds other audit rows under seq ${row.seq}.`);
-    prev = row.hash;
+    before = row;
   }
 }
 

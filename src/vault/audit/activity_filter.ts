@@ -21,8 +21,8 @@ export type ActivityFilter = {
   within?: string | undefined;
 };
 
-/** How a row ended, as far as it has. */
-const OUTCOME = "coalesce(outcome ->> '$.outcome', decision ->> '$.outcome', 'pending')";
+/** How a row ended, as far as it has, as SQL. */
+export const OUTCOME = "coalesce(outcome ->> '$.outcome', decision ->> '$.outcome', 'pending')";
 
 /** A row's texts, read: what a condition looks at. */
 type Read = { decision: Decision; outcome: Settled | undefined; text: string };
@@ -107,14 +107,4 @@ function conditionsOf(filter: ActivityFilter): (Condition & { value: string })[]
     const value = filter[name];
     return value === undefined ? [] : [{ ...condition, value }];
   });
-}
-
-/** Calls of one bucket of time that ended in one way. */
-export type Tally = { bucket: string; outcome: string; calls: number; latency_ms: number | null };
-
-/** Proxied calls since a time, counted by bucket (`hour`: 13 characters of the time, `day`: 10) and outcome, as SQL. */
-export function tallySql(bucket: "hour" | "day"): string {
-  return `SELECT substr(decision ->> '$.at', 1, ${bucket === "hour" ? 13 : 10}) AS bucket, ${OUTCOME} AS outcome,
-    sum(coalesce(decision ->> '$.count', 1)) AS calls, sum(outcome ->> '$.latency_ms') AS latency_ms
-    FROM audit WHERE decision ->> '$.action' = 'proxy.call' AND decision ->> '$.at' >= ?`;
 }

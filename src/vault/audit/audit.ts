@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import { RecentUses } from "./uses.ts";
-import { filterSql, tallySql, type ActivityFilter, type Tally } from "./activity_filter.ts";
+import { filterSql, type ActivityFilter } from "./activity_filter.ts";
+import { tallySql, type Bucket, type Tally } from "./tally.ts";
 import {
   chainHash,
   GENESIS,
@@ -91,16 +92,14 @@ export class Audit {
 
   /** Rows that are still here although later ones have left: calls that last. */
   get lasting(): number[] {
-    return this.#sql
-      .exec<{ seq: number }>("SELECT seq FROM audit WHERE seq < ? ORDER BY seq", this.left)
-      .toArray()
-      .map(({ seq }) => seq);
+    return this.seqs(0, this.left);
   }
 
-  /** What the row of that seq follows: as it does here, or as the next one would. */
-  prevAt(seq: number): string {
+  /** What the row of that seq follows: as it does here, or as the next one would; undefined where nobody here can say. */
+  prevAt(seq: number): string | undefined {
     const [row] = this.#sql.exec<{ decision: string }>("SELECT decision FROM audit WHERE seq = ?", seq).toArray();
-    return row === undefined ? this.#heads.head_hash : (JSON.parse(row.decision) as Decision).prev;
+    if (row !== undefined) return (JSON.parse(row.decision) as Decision).prev;
+    return seq === this.#heads.head_seq + 1 ? this.#heads.head_hash : undefined;
   }
 
   /** The hash of a row that is still here. */
@@ -210,11 +209,22 @@ export class Audit {
     return this.#rows(`seq < ? AND ${where} ORDER BY seq DESC LIMIT +?`, before, ...values, limit);
   }
 
-  /** Calls that are still here, by bucket and outcome, and the seqs of those rows: D1 may have them too by the time it is asked. */
-  tally(bucket: "hour" | "day", since: string): { tally: Tally[]; held: number[] } {
-    const tally = this.#sql.exec<Tally>(`${tallySql(bucket)} GROUP BY 1, 2`, since).toArray();
-    const held = this.#sql.exec<{ seq: number }>("SELECT seq FROM audit").toArray();
-    return { tally, held: held.map(({ seq }) => seq) };
+  /** Calls of rows that are still here, from that bucket on. */
+  tally(bucket: Bucket, from: string): Tally[] {
+    return this.#sql.exec<Tally>(`${tallySql(bucket)} AND decision ->> '$.at' >= ? GROUP BY 1, 2`, from).toArray();
+  }
+
+  /** How many rows up to that seq are still here. */
+  countUpTo(seq: number): number {
+    return this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM audit WHERE seq <= ?", seq).one().n;
+  }
+
+  /** Rows beyond `after` that are still here, up to a seq. */
+  seqs(after: number, upto: number = Number.MAX_SAFE_INTEGER): number[] {
+    return this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq", after, upto)
+      .toArray()
+      .map(({ seq }) => seq);
   }
 
   /** Forgets rows that D1 has confirmed, and notes the heads that would go with them. Call inside a transaction. */

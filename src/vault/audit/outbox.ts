@@ -1,5 +1,6 @@
 import type { Audit } from "./audit.ts";
 import type { AuditRow } from "./row.ts";
+import type { Tallies } from "./tallies.ts";
 import { readRow, usesOf, type Read } from "./uses.ts";
 import type { Grants } from "../tokens/grants.ts";
 import type { Keys } from "../keys/keys.ts";
@@ -23,8 +24,8 @@ const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHER
   SELECT 1 FROM audit a WHERE a.vault_id = ?1 AND a.seq = ours.value ->> 'seq'
     AND a.hash = ours.value ->> 'hash' AND a.outcome_hash IS ours.value ->> 'outcome_hash')`;
 
-/** Whose uses are counted. */
-type Counted = { tokens: Tokens; grants: Grants; keys: Keys; versions: Versions };
+/** What is counted as rows leave: uses, and calls. */
+type Counted = { tallies: Tallies; tokens: Tokens; grants: Grants; keys: Keys; versions: Versions };
 
 /** D1 has rows under our numbers that are not ours. */
 export class OtherRows extends Error {}
@@ -53,6 +54,7 @@ export async function ship(
   storage.transactionSync(() => {
     audit.forget(rows.map(({ seq }) => seq));
     countUses(read, counted);
+    counted.tallies.add(read);
   });
   return { rows: rows.length, managed: read.some(({ decision }) => !USES.has(decision.action)) };
 }

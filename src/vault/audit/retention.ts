@@ -4,7 +4,7 @@ import { advance, BEGINNING, pack, unpack, type Checkpoint } from "./segments.ts
 const DAY_MS = 86_400_000;
 /** Rows stay as they are for 30 days, then in segments for twelve months (DESIGN D2). */
 export const PACK_AFTER_MS = 30 * DAY_MS;
-const KEEP_MS = 365 * DAY_MS;
+export const KEEP_MS = 365 * DAY_MS;
 const SEGMENT_ROWS = 500;
 /** A segment that is not full waits for company, but not for ever. */
 const LONELY_MS = 60 * DAY_MS;

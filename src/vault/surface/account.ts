@@ -1,7 +1,9 @@
 import { configOf } from "../../config.ts";
 import { accountIdOf, accountNameOf } from "../account/account.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
-import type { ActivityFilter, Tally } from "../audit/activity_filter.ts";
+import type { ActivityFilter } from "../audit/activity_filter.ts";
+import type { Uncounted } from "../audit/tallies.ts";
+import type { Bucket, Tally } from "../audit/tally.ts";
 import type { AuditRow, ChainHeads, Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { beginDeletion } from "../account/manage_account.ts";
@@ -139,7 +141,8 @@ export abstract class AccountSurface extends TrustSurface {
     });
   }
 
-  tally(caller: Caller, bucket: "hour" | "day", since: string): Answer<{ tally: Tally[]; held: number[] }> {
-    return this[read](caller, ({ audit }) => audit.tally(bucket, since));
+  /** How calls ended, from the bucket on in which `since` lies, and which rows in D1 are not among them. */
+  tally(caller: Caller, bucket: Bucket, since: string): Answer<{ tally: Tally[]; uncounted: Uncounted | undefined }> {
+    return this[read](caller, ({ tallies }) => tallies.of(bucket, since));
   }
 }
