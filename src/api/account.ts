@@ -8,17 +8,16 @@ import { paged, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
 import { wireTrust } from "./trusts.ts";
 import {
-  wireDeletedKey,
   wireDevice,
   wireGrant,
   wireIdentity,
-  wireKeyDetails,
   wireMe,
   wireReceipt,
   wireSession,
   wireSpend,
   wireTokenDetails,
 } from "./wire.ts";
+import { wireDeletedKey, wireKeyDetails } from "./wire_keys.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {

@@ -3,7 +3,7 @@ import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { isOurs, isPublicHost } from "../vault/alerts/public_host.ts";
-import type { Destination } from "../vault/keys/keys.ts";
+import type { Destination } from "../vault/keys/key.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
 
 /** Where a person wants a secret to go; what is left out comes from the catalog. */

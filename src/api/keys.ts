@@ -5,12 +5,13 @@ import { Problem } from "../problem.ts";
 import { probe } from "../proxy/probe.ts";
 import { ask } from "../vault/answer.ts";
 import type { KeyDetails } from "../vault/keys/change_keys.ts";
-import type { Destination, KeyChanges } from "../vault/keys/keys.ts";
+import type { Destination, KeyChanges } from "../vault/keys/key.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
 import { assertUsed, destinationOf } from "./destination.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
-import { wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersions, wireReceipt, wireTime } from "./wire.ts";
+import { wireReceipt, wireTime } from "./wire.ts";
+import { wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersions } from "./wire_keys.ts";
 
 const SECRET_BYTES = 64 * 1024;
 

@@ -23,6 +23,7 @@ export { Receipt } from "./schema/common.ts";
 export * from "./schema/explain.ts";
 export * from "./schema/grants.ts";
 export * from "./schema/devices.ts";
+export * from "./schema/key.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/alerts.ts";
 export * from "./schema/approvals.ts";

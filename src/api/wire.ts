@@ -3,16 +3,12 @@ import type * as z from "zod";
 import type { Config } from "../config.ts";
 import { activityRow } from "../vault/audit/activity_row.ts";
 import type { AuditRow as StoredRow } from "../vault/audit/row.ts";
-import type { KeyDetails as StoredDetails } from "../vault/keys/change_keys.ts";
 import type { GrantDetails } from "../vault/tokens/manage_grants.ts";
 import type { Issued } from "../vault/tokens/families.ts";
 import type { Freeze } from "../vault/account/frozen.ts";
 import type { LinkedIdentity } from "../vault/account/identities.ts";
 import type { Device as StoredDevice } from "../vault/tokens/devices.ts";
-import type { UsedVersion } from "../vault/keys/key_uses.ts";
-import type { ApiKey } from "../vault/keys/keys.ts";
 import type { SpendRow as StoredSpend } from "../vault/calls/spending.ts";
-import type { Thrown } from "../vault/keys/trash.ts";
 import type { AppToken, AppTokenDetails as StoredTokenDetails, CreatedToken } from "../vault/tokens/manage_tokens.ts";
 import type { Token as StoredToken } from "../vault/tokens/token.ts";
 import type { Receipt as StoredReceipt } from "../vault/receipt.ts";
@@ -23,10 +19,6 @@ import type {
   Device,
   Grant,
   Identity,
-  DeletedKey,
-  Key,
-  KeyDetails,
-  KeyVersion,
   Me,
   Receipt,
   RefreshedToken,
@@ -50,86 +42,14 @@ export function wireTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function optional(ms: number | null): string | undefined {
+/** The same, where there may be none. */
+export function optionalTime(ms: number | null): string | undefined {
   return ms === null ? undefined : wireTime(ms);
-}
-
-export function wireKey(key: ApiKey): z.output<typeof Key> {
-  const { provider, origin, base_path, placement, headers } = key.destination;
-  const { id, name, version, tags, scrub, revealable, uses } = key;
-  return {
-    id,
-    name,
-    provider,
-    version,
-    base_url: origin + base_path,
-    placement,
-    headers,
-    tags,
-    note: key.note ?? undefined,
-    scrub,
-    revealable,
-    paused: key.paused_at !== null,
-    created_at: wireTime(key.created_at),
-    updated_at: wireTime(key.updated_at),
-    expires_at: optional(key.expires_at),
-    last_used_at: optional(key.last_used_at),
-    uses,
-    overlap_until: optional(key.overlap_until),
-    connection: placement.in === "oauth" ? (key.connection ?? "not_connected") : undefined,
-  };
-}
-
-export function wireKeyDetails({ former_names, versions, oauth, ...key }: StoredDetails): z.output<typeof KeyDetails> {
-  return {
-    ...wireKey(key),
-    former_names,
-    versions: versions.map(({ version, destination, created_at }) => ({
-      version,
-      base_url: destination.origin + destination.base_path,
-      created_at: wireTime(created_at),
-      current: version === key.version,
-    })),
-    oauth: oauth === null ? undefined : wireConnection(oauth),
-  };
-}
-
-export function wireKeyVersions({
-  key,
-  versions,
-}: {
-  key: ApiKey;
-  versions: UsedVersion[];
-}): z.output<typeof KeyVersion>[] {
-  const overlaps = (key.overlap_until ?? 0) > Date.now();
-  return versions.map(({ version, uses, last_used_at, kept }) => {
-    const used = { version, uses, last_used_at: optional(last_used_at) };
-    if (kept === undefined) return { ...used, state: "gone" };
-    const { destination, created_at } = kept;
-    const state =
-      version === key.version ? "current" : overlaps && version === key.overlap_version ? "in_reserve" : "kept";
-    const base_url = destination.origin + destination.base_path;
-    return { ...used, state, base_url, created_at: wireTime(created_at) };
-  });
-}
-
-function wireConnection(oauth: NonNullable<StoredDetails["oauth"]>): z.output<typeof KeyDetails>["oauth"] {
-  const { scopes, connected_at, obtained_at, expires_at, renewals, failures, trouble, history } = oauth;
-  return {
-    scopes: scopes ?? undefined,
-    connected_at: wireTime(connected_at),
-    obtained_at: wireTime(obtained_at),
-    expires_at: optional(expires_at),
-    renewals,
-    failures,
-    trouble: trouble ?? undefined,
-    history: history.map(({ at, what, detail }) => ({ at: wireTime(at), what, detail: detail ?? undefined })),
-  };
 }
 
 export function wireIssued(issued: CreatedToken): z.output<typeof Created> {
   const { row, token, expires_at, refresh_token } = issued;
-  return { id: row.id, token, expires_at: optional(expires_at), refresh_token };
+  return { id: row.id, token, expires_at: optionalTime(expires_at), refresh_token };
 }
 
 export function wireRefreshed({ token_id: id, expires_at, ...tokens }: Issued): z.output<typeof RefreshedToken> {
@@ -142,7 +62,7 @@ export function wireTokenDetails({ generations, ...token }: StoredTokenDetails):
     generations: generations?.map(({ n, issued_at, superseded_at, ...rest }) => ({
       generation: n,
       issued_at: wireTime(issued_at),
-      replaced_at: optional(superseded_at),
+      replaced_at: optionalTime(superseded_at),
       ...rest,
     })),
   };
@@ -157,15 +77,15 @@ export function wireToken(token: AppToken): z.output<typeof Token> {
     policy: wirePolicy(token),
     paused: token.paused_at !== null,
     created_at: wireTime(token.created_at),
-    expires_at: optional(token.expires_at),
-    revoked_at: optional(token.revoked_at),
-    last_used_at: optional(token.last_used_at),
+    expires_at: optionalTime(token.expires_at),
+    revoked_at: optionalTime(token.revoked_at),
+    last_used_at: optionalTime(token.last_used_at),
     uses,
     refused,
     rotation: rotation?.cadence ?? "static",
     rotations: rotation?.head,
-    refreshed_at: optional(rotation?.answered_at ?? null),
-    refresh_by: optional(rotation?.refresh_by ?? null),
+    refreshed_at: optionalTime(rotation?.answered_at ?? null),
+    refresh_by: optionalTime(rotation?.refresh_by ?? null),
   };
 }
 
@@ -184,19 +104,14 @@ export function wireGrant(grant: GrantDetails): z.output<typeof Grant> {
     ask: wireAsk(grant.ask ?? undefined),
     paused: grant.paused_at !== null,
     authorized_at: wireTime(grant.created_at),
-    expires_at: optional(grant.expires_at),
-    revoked_at: optional(grant.revoked_at),
-    last_used_at: optional(grant.last_used_at),
+    expires_at: optionalTime(grant.expires_at),
+    revoked_at: optionalTime(grant.revoked_at),
+    last_used_at: optionalTime(grant.last_used_at),
     uses,
     refused,
     rotations,
     live_sessions,
   };
-}
-
-/** A key that a client has deleted. */
-export function wireDeletedKey({ deleted_at, until, ...key }: Thrown): z.output<typeof DeletedKey> {
-  return { ...key, deleted_at: wireTime(deleted_at), until: wireTime(until) };
 }
 
 /** What was spent in a day with a token, a key and a model. */
@@ -219,7 +134,7 @@ export function wireSpend(row: StoredSpend): z.output<typeof SpendRow> {
 export function wireSession(session: StoredToken, current: boolean): z.output<typeof Session> {
   const { id, name, seen_at, expires_at } = session;
   const signed_in_at = wireTime(session.signed_in_at ?? session.created_at);
-  return { id, name, current, signed_in_at, seen_at: optional(seen_at), expires_at: optional(expires_at) };
+  return { id, name, current, signed_in_at, seen_at: optionalTime(seen_at), expires_at: optionalTime(expires_at) };
 }
 
 export function wireDevice(device: StoredDevice, current: boolean): z.output<typeof Device> {
@@ -230,15 +145,15 @@ export function wireDevice(device: StoredDevice, current: boolean): z.output<typ
     platform,
     current,
     created_at: wireTime(device.created_at),
-    seen_at: optional(device.seen_at),
-    expires_at: optional(device.expires_at),
-    revoked_at: optional(device.revoked_at),
-    reveal_until: optional(device.reveal_until),
-    unlock_asked_at: optional(device.asked_at),
+    seen_at: optionalTime(device.seen_at),
+    expires_at: optionalTime(device.expires_at),
+    revoked_at: optionalTime(device.revoked_at),
+    reveal_until: optionalTime(device.reveal_until),
+    unlock_asked_at: optionalTime(device.asked_at),
     keys: policy.keys && [...policy.keys],
     calls_a_minute: policy.rate?.per_minute,
     ask: wireAsk(policy.ask),
-    last_used_at: optional(device.last_used_at),
+    last_used_at: optionalTime(device.last_used_at),
     uses,
     refused,
   };
@@ -257,13 +172,13 @@ export function wireMe(me: StoredMe, { proxy_origin, sign_in }: Config): z.outpu
     identities: me.identities.map(wireIdentity),
     session: me.session.kind === "ses" ? wireSession(me.session, true) : undefined,
     device: me.device && wireDevice(me.device, true),
-    frozen_at: optional(me.frozen?.at ?? null),
+    frozen_at: optionalTime(me.frozen?.at ?? null),
     frozen_by: me.frozen?.by,
   };
 }
 
 export function wireReceipt({ revoked_at, last_used_at, ...counts }: StoredReceipt): z.output<typeof Receipt> {
-  return { ...counts, revoked_at: wireTime(revoked_at), last_used_at: optional(last_used_at) };
+  return { ...counts, revoked_at: wireTime(revoked_at), last_used_at: optionalTime(last_used_at) };
 }
 
 export function wireRow(row: StoredRow): z.output<typeof AuditRow> {

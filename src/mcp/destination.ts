@@ -3,7 +3,7 @@ import { providerOf } from "../catalog/catalog.ts";
 import { destinationOf } from "../api/destination.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
-import type { Destination } from "../vault/keys/keys.ts";
+import type { Destination } from "../vault/keys/key.ts";
 
 /**
  * Where a key that a client asks for may send its secret: to a provider that we know, at the address that we know. Anywhere else

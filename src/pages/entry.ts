@@ -5,7 +5,7 @@ import { optionalFieldsOf, secretFieldsOf } from "../catalog/provider.ts";
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import type { Destination } from "../vault/keys/keys.ts";
+import type { Destination } from "../vault/keys/key.ts";
 import type { Act } from "../vault/keys/agreement.ts";
 import type { Done, ShownPage } from "../vault/keys/page_links.ts";
 import type { Secret } from "../vault/keys/sealer.ts";

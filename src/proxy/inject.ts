@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { Placement } from "../catalog/provider.ts";
-import type { Destination } from "../vault/keys/keys.ts";
+import type { Destination } from "../vault/keys/key.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
 import { SHORTEST } from "./scrub.ts";
 import { withoutParameters } from "./query.ts";

@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import { isOurs } from "../vault/alerts/public_host.ts";
-import type { Destination } from "../vault/keys/keys.ts";
+import type { Destination } from "../vault/keys/key.ts";
 
 /** What a request to the proxy's origin asks for. `key` is null in direct mode; `path` is the upstream path as it came. */
 export type ProxyPath = { key: string | null; path: string; query: string };

@@ -148,11 +148,11 @@ export class Housekeeping {
   }
 
   async #releaseBlobs(now: number): Promise<void> {
-    const { keys, sealer, jobs } = this.#parts;
-    const { due, next } = keys.keptBlobs(now - Housekeeping.KEEP_BLOBS_MS);
+    const { versions, sealer, jobs } = this.#parts;
+    const { due, next } = versions.keptBlobs(now - Housekeeping.KEEP_BLOBS_MS);
     let kept = false;
     for (const { key_id, version } of due) {
-      if (await sealer.hasSpread(key_id, version)) keys.releaseBlob(key_id, version);
+      if (await sealer.hasSpread(key_id, version)) versions.releaseBlob(key_id, version);
       else kept = true;
     }
     if (kept) jobs.plan("release_blobs", now + RETRY_BLOBS_MS);

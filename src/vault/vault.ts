@@ -3,7 +3,7 @@ import { bury, held } from "./surface.ts";
 
 /**
  * One person's vault. Its RPC surface stands in `surface/`, one class a resource; what happens is in the parts, which
- * `parts.ts` puts together.
+ * `assemble.ts` puts together.
  */
 export class UserVault extends OperatorSurface {
   static override options = { hibernate: true };

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Destination } from "../../src/vault/keys/keys.ts";
+import type { Destination } from "../../src/vault/keys/key.ts";
 
 /** The origin that keys of these tests are for. */
 export const ORIGIN = "https://api.stripe.com";

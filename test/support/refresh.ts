@@ -40,7 +40,7 @@ export async function newGrantFamily(vault: Vault, client_id = "cli_a"): Promise
   return inside(vault, async (object) => {
     const parts = object[held];
     if (parts === undefined) throw new Error("there is no vault");
-    const prepared = await parts.families.prepare();
+    const prepared = await parts.families.keys.prepare();
     const policy = { scopes: ["vault:read", "vault:proxy"] as const };
     const now = Date.now();
     const row = parts.tokens.add(

@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import type { Destination } from "../../src/vault/keys/keys.ts";
+import type { Destination } from "../../src/vault/keys/key.ts";
 import { authorize, keyNamed, mintApp, newVault, type App, type Vault } from "./vault.ts";
 
 const TOKEN_URL = "https://id.example/token";

@@ -13,7 +13,7 @@ import type { AuditRow, ChainHeads, Decision, Origin, Settled } from "../../src/
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Ask, Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Identity } from "../../src/vault/account/identities.ts";
-import type { ApiKey, NewKey } from "../../src/vault/keys/keys.ts";
+import type { ApiKey, NewKey } from "../../src/vault/keys/key.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { held as parts } from "../../src/vault/surface.ts";
 import { readSecret, secretOf } from "../../src/crypto/lineage.ts";
 import { configOf } from "../../src/config.ts";
 import { mintToken, verifyToken } from "../../src/crypto/token.ts";
@@ -405,12 +406,8 @@ describe("what is stored", () => {
       const parts = readSecret(verifyToken(configOf(env).token_keys, refresh_token).secret);
       expect(dump).not.toContain(Buffer.from(parts?.link ?? []).toString("hex"));
     }
-    const key = await inside(vault, (vault) =>
-      // The key that derives them, as the vault opens it.
-      (vault as unknown as Record<symbol, { families: { keyOf(n: number): Promise<Uint8Array> } }>)[
-        Object.getOwnPropertySymbols(vault).find(({ description }) => description === "held") as symbol
-      ]?.families.keyOf(1),
-    );
+    // The key that derives them, as the vault opens it.
+    const key = await inside(vault, (object) => object[parts]?.families.keys.of(1));
     expect(key).toHaveLength(32);
     expect(dump).not.toContain(Buffer.from(key ?? []).toString("hex"));
   });

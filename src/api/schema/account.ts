@@ -4,7 +4,7 @@ import { Alert, AlertSettings } from "./alerts.ts";
 import { Placement } from "./destination.ts";
 import { Device } from "./devices.ts";
 import { Grant } from "./grants.ts";
-import { DeletedKey, KeyDetails } from "./keys.ts";
+import { DeletedKey, KeyDetails } from "./key.ts";
 import { Price, SpendRow } from "./spend.ts";
 import { TokenDetails } from "./tokens.ts";
 import { Webhook } from "./webhooks.ts";

@@ -3,12 +3,11 @@ import type { Readable, Writable } from "node:stream";
 import { eventsIn, firstIn, isStream } from "./events.ts";
 import { errorFor, isMessage, isRequest, messagesIn, versionOf, type Id, type Message } from "./message.ts";
 import { Tools } from "./tools.ts";
-import { Refused, Upstream } from "./upstream.ts";
+import { STREAM_AGAIN_MS, Unasked } from "./unasked.ts";
+import { nameOf, Refused, Upstream } from "./upstream.ts";
 
 const PARSE_ERROR = -32_700;
 const DRAIN_MS = 10_000;
-const STREAM_AGAIN_MS = 1_000;
-const STREAM_AGAIN_AT_MOST_MS = 30_000;
 /** How often a stream that broke is taken up again without anything new in it. */
 const RESUMED_AT_MOST = 5;
 const UNKNOWN_END =
@@ -50,7 +49,7 @@ export class Bridge {
   /** What began the session: said again when the server has lost it. */
   #hello: Message | undefined;
   #reviving: Promise<boolean> | undefined;
-  #stream: AbortController | undefined;
+  readonly #unasked: Unasked;
   readonly #tools: Tools;
 
   constructor(upstream: Upstream, out: Writable, log: (line: string) => void) {
@@ -58,6 +57,7 @@ export class Bridge {
     this.#out = out;
     this.#log = log;
     this.#tools = new Tools(log);
+    this.#unasked = new Unasked(upstream, (message) => this.#write(message), log);
   }
 
   /** Until the client has closed its end; what it still waits for is answered first. */
@@ -73,7 +73,7 @@ export class Bridge {
     this.#abort((method) => method === "subscriptions/listen");
     while (this.#work.size > 0) await Promise.allSettled(this.#work);
     clearTimeout(timer);
-    this.#stream?.abort();
+    this.#unasked.close();
     await this.#upstream.close();
   }
 
@@ -91,7 +91,7 @@ export class Bridge {
     if (isRequest(message)) this.#waiting.set(message.id, { method: message.method, stop });
     try {
       await this.#carry(message, stop.signal);
-      if (message.method === "notifications/initialized") this.#openStream();
+      if (message.method === "notifications/initialized") this.#unasked.open();
     } catch (fault) {
       if (stop.signal.aborted) return;
       const { code, message: said } =
@@ -209,37 +209,8 @@ export class Bridge {
     this.#upstream.agree(answer);
     await (await this.#upstream.post({ jsonrpc: "2.0", method: "notifications/initialized" }, signal)).body?.cancel();
     this.#log("the server had lost the session; a new one was begun");
-    this.#openStream();
+    this.#unasked.open();
     return true;
-  }
-
-  /** The stream on which a session's server speaks unasked. One that is not offered is not asked for again. */
-  #openStream(): void {
-    if (this.#upstream.session === undefined) return;
-    this.#stream?.abort();
-    const stop = new AbortController();
-    this.#stream = stop;
-    void this.#listen(stop.signal);
-  }
-
-  async #listen(signal: AbortSignal): Promise<void> {
-    let last: string | undefined;
-    for (let wait_ms = STREAM_AGAIN_MS; !signal.aborted; wait_ms = Math.min(wait_ms * 2, STREAM_AGAIN_AT_MOST_MS)) {
-      try {
-        const response = await this.#upstream.listen(last, signal);
-        if ([400, 401, 403, 404, 405, 501].includes(response.status) || response.body === null) return;
-        if (response.ok)
-          for await (const { id, data, retry_ms } of eventsIn(response.body)) {
-            last = id ?? last;
-            wait_ms = retry_ms ?? STREAM_AGAIN_MS;
-            for (const one of messagesIn(data)) this.#write(one);
-          }
-      } catch (fault) {
-        if (signal.aborted) return;
-        this.#log(`the server's stream broke: ${nameOf(fault)}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, wait_ms).unref());
-    }
   }
 
   #abort(which: (method: string) => boolean): void {
@@ -258,9 +229,4 @@ function parse(line: string): Message | undefined {
   } catch {
     return undefined;
   }
-}
-
-function nameOf(fault: unknown): string {
-  const { name = "fault", cause } = fault as { name?: string; cause?: { code?: string } };
-  return cause?.code ?? name;
 }

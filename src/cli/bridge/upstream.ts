@@ -178,3 +178,9 @@ function detailIn(text: string): string | undefined {
     return undefined;
   }
 }
+
+/** What went wrong, in one word: the network's code, where it has one. */
+export function nameOf(fault: unknown): string {
+  const { name = "fault", cause } = fault as { name?: string; cause?: { code?: string } };
+  return cause?.code ?? name;
+}

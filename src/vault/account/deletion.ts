@@ -80,7 +80,7 @@ async function emptyStores(parts: Parts): Promise<boolean> {
   // Where D1 is away the share goes all the same: it is what makes the blobs unreadable.
   const [buried, closed] = await Promise.allSettled([
     bury(env.DB, vault_id),
-    deleteBlobs(env.BLOBS, sealer.shareNames(), `${vault_id}/share/`),
+    deleteBlobs(env.BLOBS, sealer.data_keys.shareNames(), `${vault_id}/share/`),
   ]);
   if (closed.status === "rejected") throw closed.reason;
   if (buried.status === "rejected") throw buried.reason;

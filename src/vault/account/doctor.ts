@@ -1,6 +1,6 @@
 import type { Device } from "../tokens/devices.ts";
 import type { Freeze } from "./frozen.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 import type { Token } from "../tokens/token.ts";
 
 /** Something that its owner should look at. `subject` is the id of the key or token; for the whole vault, of who froze it. */

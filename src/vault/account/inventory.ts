@@ -15,7 +15,7 @@ import {
 } from "../tokens/manage_tokens.ts";
 import type { Webhook } from "../alerts/webhooks.ts";
 import type { LinkedIdentity } from "./identities.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 import { listDevices } from "../tokens/manage_devices.ts";
 import type { Parts } from "../parts.ts";
 import { thrown, type Thrown } from "../keys/trash.ts";

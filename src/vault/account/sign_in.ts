@@ -9,7 +9,8 @@ import type { Identity } from "./identities.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { migrate } from "../migrate.ts";
 import { cut, record, type Parts } from "../parts.ts";
-import { Sealer, type WrappedDataKey } from "../keys/sealer.ts";
+import type { WrappedDataKey } from "../keys/data_keys.ts";
+import type { Sealer } from "../keys/sealer.ts";
 
 /** Makes the schema, the marker and the data key of a new vault: one synchronous step, after all that awaits. */
 export function layFoundation(
@@ -30,7 +31,7 @@ export function layFoundation(
       GENESIS.outcome_seq,
       GENESIS.outcome_hash,
     );
-    sealer.addDataKey(data_key, now);
+    sealer.data_keys.add(data_key, now);
   });
 }
 

@@ -30,7 +30,7 @@ async function tokenOf({ tokens, families }: Parts, { kind, hash, secret }: Leak
     return token?.kind === kind ? token : undefined;
   }
   const link = readSecret(secret);
-  const key = link && (await families.keyOf(link.family));
+  const key = link && (await families.keys.of(link.family));
   const family = link && families.find(link.family);
   if (link === undefined || key === undefined || family?.refresh_kind !== kind) return undefined;
   return families.descends(family, key, link) ? tokens.find(family.token_id) : undefined;

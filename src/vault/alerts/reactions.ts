@@ -1,4 +1,4 @@
-import { reseal } from "../keys/data_key.ts";
+import { reseal } from "../keys/reseal.ts";
 import { deliverNext } from "./deliver.ts";
 import { hear } from "./hear.ts";
 import type { Reactions } from "../parts.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
 import type { Denial } from "../policy/judgement.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 
 /** What a person answers. `always` writes a rule into the policy that asks. */
 export type ApprovalDecision = "once" | "10m" | "1h" | "always" | "no";

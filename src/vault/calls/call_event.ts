@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { withoutTokens } from "../../crypto/token.ts";
 import type { Event } from "../audit/row.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 import { actorOf } from "../tokens/actor.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Wish } from "./approvals.ts";

@@ -1,5 +1,5 @@
 import type { Origin, Outcome } from "../audit/row.ts";
-import type { Destination } from "../keys/keys.ts";
+import type { Destination } from "../keys/key.ts";
 import type { Secret } from "../keys/sealer.ts";
 import type { Term } from "./leashes.ts";
 import type { Estimate, Metered } from "./spending.ts";

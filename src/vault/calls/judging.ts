@@ -1,4 +1,5 @@
-import type { ApiKey, Keys } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
+import type { Keys } from "../keys/keys.ts";
 import type { Versions } from "../keys/versions.ts";
 import { NO_KEY } from "../policy/checks.ts";
 import { judge } from "../policy/judge.ts";

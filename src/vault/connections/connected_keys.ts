@@ -1,13 +1,15 @@
 import type { Audit } from "../audit/audit.ts";
 import type { Jobs } from "../jobs.ts";
-import type { ApiKey, Keys } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
+import type { Keys } from "../keys/keys.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
 import { bindingOf, needsNobody, troubled } from "./connection.ts";
 import { ASKING, blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
 import { HeldTokens, type Access } from "./held_tokens.ts";
 import { worthTrying } from "./renewal.ts";
 import { grantIsGone, IDLE_RENEWAL_MS, LOOK_AFTER_MS, Renewals } from "./renewals.ts";
-import type { Answered, Grounds } from "./token_endpoint.ts";
+import type { Answered } from "./token_answer.ts";
+import type { Grounds } from "./token_endpoint.ts";
 
 type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
 

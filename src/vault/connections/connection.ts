@@ -1,6 +1,6 @@
 import type { OAuthPlacement } from "../../catalog/provider.ts";
 import { Problem } from "../../problem.ts";
-import type { ApiKey, Destination } from "../keys/keys.ts";
+import type { ApiKey, Destination } from "../keys/key.ts";
 import type { Grounds } from "./token_endpoint.ts";
 
 /** What tokens of a key are good for: they are sealed for this, and are of no use to a version that goes elsewhere. */

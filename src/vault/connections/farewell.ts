@@ -1,7 +1,7 @@
 import { logFault } from "../../problem.ts";
 import type { ConnectedKeys } from "./connected_keys.ts";
 import type { Row } from "./connection_rows.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 import type { Sealer } from "../keys/sealer.ts";
 import { revokeToken } from "./token_endpoint.ts";
 

@@ -5,7 +5,7 @@ import { actorOf } from "../tokens/actor.ts";
 import { assertAskerStands } from "../keys/asker.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { judgeAgain } from "../tokens/ending.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import { sayFarewellTo } from "./farewell.ts";

@@ -1,7 +1,8 @@
 import { Problem } from "../../problem.ts";
 import type { Audit } from "../audit/audit.ts";
 import type { Jobs } from "../jobs.ts";
-import type { ApiKey, Keys } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
+import type { Keys } from "../keys/keys.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
 import { renewThrown } from "../keys/thrown_connection.ts";
 import { Turns } from "../turns.ts";
@@ -9,7 +10,8 @@ import { about, bindingOf, BY_VAULT, groundsOf, needsNobody, placementOf, reconn
 import { ASKING, blank, type ConnectionRows, type Row } from "./connection_rows.ts";
 import type { HeldTokens } from "./held_tokens.ts";
 import { backoffMs, expiryOf, isDue, renewAt, waitOf, worthTrying } from "./renewal.ts";
-import { askForTokens, revokeToken, type Answered, type Granted, type Grounds } from "./token_endpoint.ts";
+import type { Answered, Granted } from "./token_answer.ts";
+import { askForTokens, revokeToken, type Grounds } from "./token_endpoint.ts";
 
 type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
 

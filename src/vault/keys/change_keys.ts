@@ -3,7 +3,7 @@ import { recognise, type Caller } from "../tokens/caller.ts";
 import type { Connection, ConnectionEvent } from "../connections/connection_rows.ts";
 import { judgeAgain } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
-import type { ApiKey, Destination, KeyChanges } from "./keys.ts";
+import type { ApiKey, Destination, KeyChanges } from "./key.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Secret } from "./sealer.ts";

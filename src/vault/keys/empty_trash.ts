@@ -1,6 +1,6 @@
 import type { ConnectedKeys } from "../connections/connected_keys.ts";
 import { sayFarewellTo, type Leaving } from "../connections/farewell.ts";
-import type { Destination } from "./keys.ts";
+import type { Destination } from "./key.ts";
 import type { Sealer } from "./sealer.ts";
 import { bytesOf, forgetThrown, thrownForGood, type InTrash } from "./trash.ts";
 

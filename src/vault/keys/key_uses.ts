@@ -1,6 +1,6 @@
 import type { Use } from "../audit/uses.ts";
 import type { Parts } from "../parts.ts";
-import type { ApiKey, Destination } from "./keys.ts";
+import type { ApiKey, Destination } from "./key.ts";
 
 /** One of a key's versions, and how often its secret was used. Of one that is kept no more only that is known. */
 export type UsedVersion = {

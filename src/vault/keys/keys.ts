@@ -1,54 +1,9 @@
 import { ulid } from "ulid";
 import { CUSTOM } from "../../catalog/catalog.ts";
-import type { Placement } from "../../catalog/provider.ts";
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import { reachValue, type Reach } from "../policy/reach.ts";
-import type { ConnectionState } from "../connections/connection_rows.ts";
-
-/**
- * Where a key's secret may go and how it is shown there. It belongs to the key *version* and to the seal's AAD: changing it
- * needs the secret again (SECURITY S2). `base_path` is empty or begins with a slash and does not end with one.
- */
-export type Destination = {
-  provider: string;
-  origin: string;
-  base_path: string;
-  placement: Placement;
-  headers: Record<string, string>;
-};
-
-/** A stored key without its secret. Times are epoch milliseconds. */
-export type ApiKey = {
-  id: string;
-  name: string;
-  version: number;
-  overlap_version: number | null;
-  overlap_until: number | null;
-  destination: Destination;
-  /** The destination's text as it was sealed in. */
-  sealed_destination: string;
-  tags: string[];
-  note: string | null;
-  scrub: boolean;
-  revealable: boolean;
-  created_at: number;
-  updated_at: number;
-  expires_at: number | null;
-  paused_at: number | null;
-  uses: number;
-  last_used_at: number | null;
-  /** How a key that renews itself stands; null for all others, and for one that nobody has connected. */
-  connection: ConnectionState | null;
-};
-
-/** What a person says about a key, besides its secret. */
-export type NewKey = Pick<ApiKey, "name" | "tags" | "note" | "scrub" | "revealable" | "expires_at"> & {
-  destination: Destination;
-};
-
-/** What may be changed about a key without its secret; absent stays, null clears. */
-export type KeyChanges = Partial<Omit<NewKey, "destination">>;
+import type { ApiKey, Destination, KeyChanges, NewKey } from "./key.ts";
 
 /** What a list of keys is narrowed by. */
 export type KeyFilter = { provider?: string | undefined; tag?: string | undefined; q?: string | undefined };
@@ -256,27 +211,6 @@ export class Keys {
       )
       .toArray();
     return row?.sealed ? new Uint8Array(row.sealed) : undefined;
-  }
-
-  /** Versions whose blob has been kept since before `until`, and when the next one is due. */
-  keptBlobs(until: number): { due: { key_id: string; version: number }[]; next: number | null } {
-    const due = this.#sql
-      .exec<{ key_id: string; version: number }>(
-        "SELECT key_id, version FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) <= ? LIMIT 20",
-        until,
-      )
-      .toArray();
-    const { next } = this.#sql
-      .exec<{ next: number | null }>(
-        "SELECT min(coalesce(sealed_at, created_at)) AS next FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) > ?",
-        until,
-      )
-      .one();
-    return { due, next };
-  }
-
-  releaseBlob(id: string, version: number): void {
-    this.#sql.exec("UPDATE key_version SET sealed = NULL WHERE key_id = ? AND version = ?", id, version);
   }
 
   /** Adds what rows that leave for D1 say about a key's use. */

@@ -1,7 +1,7 @@
 import { cameByMcp, recognise, type Caller } from "../tokens/caller.ts";
 import { cutKey, lastUse } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
-import type { ApiKey, NewKey } from "./keys.ts";
+import type { ApiKey, NewKey } from "./key.ts";
 import { sayFarewell } from "../connections/manage_connections.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Receipt } from "../receipt.ts";

@@ -5,7 +5,7 @@ import { recognise, type Caller } from "../tokens/caller.ts";
 import { dropQuestions, type Deed } from "./agreement.ts";
 import { assertAskerStands } from "./asker.ts";
 import { rotateKey } from "./change_keys.ts";
-import type { ApiKey, Destination, NewKey } from "./keys.ts";
+import type { ApiKey, Destination, NewKey } from "./key.ts";
 import { createKey } from "./manage_keys.ts";
 import { createToken, type CreatedToken, type Rotation } from "../tokens/manage_tokens.ts";
 import { record, type Parts } from "../parts.ts";

@@ -1,7 +1,7 @@
 import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { Housekeeping } from "../housekeeping.ts";
-import type { ApiKey } from "./keys.ts";
+import type { ApiKey } from "./key.ts";
 import { record, type Parts } from "../parts.ts";
 import { findThrown, takeBack } from "./trash.ts";
 

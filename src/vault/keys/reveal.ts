@@ -1,6 +1,6 @@
 import { actorOf } from "../tokens/actor.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
-import type { ApiKey } from "./keys.ts";
+import type { ApiKey } from "./key.ts";
 import { record, type Parts } from "../parts.ts";
 import { Problem } from "../../problem.ts";
 import type { Denial } from "../policy/judgement.ts";

@@ -1,6 +1,6 @@
 import type { Row as ConnectionRow } from "../connections/connection_rows.ts";
 import type { Jobs } from "../jobs.ts";
-import type { ApiKey } from "./keys.ts";
+import type { ApiKey } from "./key.ts";
 
 /** Columns as they stand in their table; what is sealed is in base64. */
 type Kept<T> = Omit<T, "sealed"> & { sealed: string | null };

@@ -1,6 +1,6 @@
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
-import type { ApiKey, Destination } from "./keys.ts";
+import type { ApiKey, Destination } from "./key.ts";
 import type { VersionUse } from "../audit/uses.ts";
 
 /** A version of a key: immutable, with the destination that its secret was sealed for. */
@@ -38,6 +38,27 @@ export class Versions {
       )
       .toArray()
       .map((row) => ({ ...row, destination: JSON.parse(row.destination) as Destination }));
+  }
+
+  /** Versions whose blob has been kept since before `until`, and when the next one is due. */
+  keptBlobs(until: number): { due: { key_id: string; version: number }[]; next: number | null } {
+    const due = this.#sql
+      .exec<{ key_id: string; version: number }>(
+        "SELECT key_id, version FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) <= ? LIMIT 20",
+        until,
+      )
+      .toArray();
+    const { next } = this.#sql
+      .exec<{ next: number | null }>(
+        "SELECT min(coalesce(sealed_at, created_at)) AS next FROM key_version WHERE sealed IS NOT NULL AND coalesce(sealed_at, created_at) > ?",
+        until,
+      )
+      .one();
+    return { due, next };
+  }
+
+  releaseBlob(id: string, version: number): void {
+    this.#sql.exec("UPDATE key_version SET sealed = NULL WHERE key_id = ? AND version = ?", id, version);
   }
 
   /** When the current version of each key was made. */

@@ -1,6 +1,6 @@
 import { providerOf } from "../../catalog/catalog.ts";
 import type { Operation } from "../../catalog/provider.ts";
-import type { Destination } from "../keys/keys.ts";
+import type { Destination } from "../keys/key.ts";
 import { covers, readGlob, type UpstreamPath } from "./path.ts";
 
 /** Has this provider operations that are refused? Then paths are read strictly, or a foldable spelling would slip by. */

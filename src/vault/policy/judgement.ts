@@ -2,7 +2,7 @@ import type { TokenKind } from "../../crypto/token.ts";
 import type { ProblemCode } from "../../problem.ts";
 import type { Freeze } from "../account/frozen.ts";
 import type { ConnectionState } from "../connections/connection_rows.ts";
-import type { Destination } from "../keys/keys.ts";
+import type { Destination } from "../keys/key.ts";
 import type { Limits, Reading } from "./limits.ts";
 import type { UpstreamPath } from "./path.ts";
 import type { Rules } from "./rules.ts";

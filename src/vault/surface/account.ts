@@ -15,7 +15,7 @@ import type { Freeze } from "../account/frozen.ts";
 import { holdings, inventory, type Holdings } from "../account/inventory.ts";
 import { endLeaked, type Leaked } from "../alerts/leaks.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
-import { assemble } from "../parts.ts";
+import { assemble } from "../assemble.ts";
 import { activityWithin } from "../policy/reach.ts";
 import { REACTIONS } from "../alerts/reactions.ts";
 import type { Receipt } from "../receipt.ts";
@@ -43,13 +43,13 @@ export abstract class AccountSurface extends TrustSurface {
       const { storage } = this.ctx;
       if (this[held] === undefined) {
         const sealer = new Sealer(storage.sql, this.env.BLOBS, configOf(this.env).root_keys, this.name);
-        const data_key = await sealer.prepare();
+        const data_key = await sealer.data_keys.prepare();
         if (this[held] === undefined) {
           layFoundation(storage, sealer, account_id, data_key, Date.now());
           this[held] = assemble(storage, this.env, this.name, this, REACTIONS);
           return this[held].identities.put(identity, Date.now());
         }
-        await sealer.discard(data_key);
+        await sealer.data_keys.discard(data_key);
       }
       assertAccount(this[live]("gone"), account_id);
     });

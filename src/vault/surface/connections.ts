@@ -1,6 +1,6 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
-import type { ApiKey } from "../keys/keys.ts";
+import type { ApiKey } from "../keys/key.ts";
 import {
   completeConnect,
   createConnectLink,

@@ -10,7 +10,8 @@ import {
 } from "../keys/change_keys.ts";
 import { takeAgreement, type Deed } from "../keys/agreement.ts";
 import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../keys/page_links.ts";
-import type { ApiKey, KeyChanges, KeyFilter, NewKey } from "../keys/keys.ts";
+import type { ApiKey, KeyChanges, NewKey } from "../keys/key.ts";
+import type { KeyFilter } from "../keys/keys.ts";
 import { versionUses, withUses, type UsedVersion } from "../keys/key_uses.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../keys/manage_keys.ts";
 import type { Receipt } from "../receipt.ts";

@@ -1,5 +1,5 @@
 import { answerAsync, type Answer } from "../answer.ts";
-import { rotateDataKey } from "../keys/data_key.ts";
+import { rotateDataKey } from "../keys/reseal.ts";
 import { restored, type Restored } from "../account/restoration.ts";
 import { bury, live } from "../surface.ts";
 import { ApprovalSurface } from "./approvals.ts";
@@ -8,7 +8,7 @@ import { ApprovalSurface } from "./approvals.ts";
 export abstract class OperatorSurface extends ApprovalSurface {
   /** Wraps the data keys under the current root key (SECURITY S19). */
   rewrap(): Promise<Answer<{ root_id: string }>> {
-    return answerAsync(() => this[live]("gone").sealer.rewrap());
+    return answerAsync(() => this[live]("gone").sealer.data_keys.rewrap());
   }
 
   /** A new data key; all that is live is sealed anew. */

@@ -1,7 +1,7 @@
 import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import type { Origin } from "../audit/row.ts";
-import type { PreparedFamily } from "./families.ts";
+import type { PreparedFamily } from "./family_keys.ts";
 import type { Grant } from "./grants.ts";
 import type { Parts } from "../parts.ts";
 import type { Scope } from "../policy/scopes.ts";

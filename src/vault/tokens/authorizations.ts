@@ -150,7 +150,7 @@ export function decideConsent(parts: Parts, caller: Caller, handle: string, deci
  */
 export async function redeemCode(parts: Parts, exchange: CodeExchange, origin: Origin): Promise<GrantTokens> {
   const { sql, grants, audit, families } = parts;
-  const family = isOpen(parts, exchange.hash) ? await families.prepare() : undefined;
+  const family = isOpen(parts, exchange.hash) ? await families.keys.prepare() : undefined;
   const now = Date.now();
   const row = findCode(parts, exchange.hash);
   if (row === undefined) throw refused("This code is not known here, or has expired.");

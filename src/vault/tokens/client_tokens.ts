@@ -85,7 +85,7 @@ export async function introspect(parts: Parts, shown: Shown): Promise<Introspect
 async function find(parts: Parts, { kind, hash, secret }: Shown, effect: Effect): Promise<Found | undefined> {
   const { families, tokens, grants } = parts;
   const link = kind === "ort" ? readSecret(secret) : undefined;
-  const key = link === undefined ? undefined : await families.keyOf(link.family);
+  const key = link === undefined ? undefined : await families.keys.of(link.family);
   const family = link === undefined ? undefined : families.find(link.family);
   const known =
     link !== undefined && key !== undefined && family?.refresh_kind === kind && families.descends(family, key, link);

@@ -1,7 +1,7 @@
 /**
  * Refresh tokens and their families (DESIGN D5, SECURITY S7, S8). Used by app tokens and by OAuth alike:
  *
- *     const prepared = await families.prepare();                    // await outside …
+ *     const prepared = await families.keys.prepare();                    // await outside …
  *     const token = tokens.add({ kind: "oat", hash: null, parent_id: grant.id, policy: { scopes }, expires_at: absolute, … }, now);
  *     const issued = families.open(prepared, token, { refresh_kind: "ort", client_id, access_ms, idle_ms }, origin, now);
  *
@@ -12,17 +12,10 @@
  * token (`tokens.revoke`, `revokeChildren` of the grant) ends the family: there is nothing else to do.
  */
 import type { KeyRing } from "../../config.ts";
-import {
-  accessSecret,
-  firstOf,
-  newFamilyKey,
-  secretOf,
-  spelledSecret,
-  successorOf,
-  type Descendant,
-} from "../../crypto/lineage.ts";
+import { accessSecret, firstOf, secretOf, spelledSecret, successorOf, type Descendant } from "../../crypto/lineage.ts";
 import { hashOf, mintToken } from "../../crypto/token.ts";
 import type { Origin } from "../audit/row.ts";
+import { FamilyKeys, type PreparedFamily } from "./family_keys.ts";
 import { Generations, KEPT_GENERATIONS, repeatsInMinute, type Generation } from "./generations.ts";
 import { isSamePlace, Places } from "./places.ts";
 import { SHARED_RUN, type Cadence, type Presented } from "./rotation.ts";
@@ -44,45 +37,31 @@ export type Terms = {
 /** A family as it stands; `answered_at` is when it last gave a token. */
 export type Family = Required<Terms> & { number: number; token_id: string; head: number; answered_at: number };
 
-/** A family's number and key, made before anything is written. */
-export type PreparedFamily = { number: number; key: Uint8Array; sealed: Uint8Array };
-
 /** What a refresh answers. */
 export type Issued = { token_id: string; token: string; expires_at: number; refresh_token: string };
 
 type StoredFamily = Omit<Family, never> & { sealed: ArrayBuffer };
 
 const SLOT_MS = 5 * 60_000;
-const OPENED = 1_000;
 
 /** Table `family`, with its generations and places. No secret is stored: a successor is derived from what is presented. */
 export class Families {
+  readonly keys: FamilyKeys;
   readonly #sql: SqlStorage;
   readonly #generations: Generations;
   readonly #places: Places;
   readonly #tokens: Tokens;
-  readonly #sealer: Sealer;
   readonly #token_keys: KeyRing;
   readonly #vault_id: string;
-  readonly #opened = new Map<number, Uint8Array>();
-  #last_number: number | undefined;
 
   constructor(sql: SqlStorage, tokens: Tokens, sealer: Sealer, token_keys: KeyRing, vault_id: string) {
     this.#sql = sql;
     this.#generations = new Generations(sql);
     this.#places = new Places(sql);
     this.#tokens = tokens;
-    this.#sealer = sealer;
+    this.keys = new FamilyKeys(sql, sealer);
     this.#token_keys = token_keys;
     this.#vault_id = vault_id;
-  }
-
-  /** Makes a family's key and seals it. */
-  async prepare(): Promise<PreparedFamily> {
-    this.#last_number ??= this.#sql.exec<{ n: number | null }>("SELECT max(number) AS n FROM family").one().n ?? 0;
-    const number = ++this.#last_number;
-    const key = newFamilyKey();
-    return { number, key, sealed: await this.#sealer.sealValue(nameOf(number), key) };
   }
 
   /** Founds a family for a token, and issues its first generation. */
@@ -129,31 +108,6 @@ export class Families {
       kind,
     );
     return new Map([...rows].map(({ parent_id, head }) => [parent_id, head]));
-  }
-
-  /** The key that derives a family's tokens; undefined where there is no such family. */
-  async keyOf(number: number): Promise<Uint8Array | undefined> {
-    const opened = this.#opened.get(number);
-    if (opened !== undefined) return opened;
-    const [row] = this.#sql
-      .exec<{ sealed: ArrayBuffer }>("SELECT sealed FROM family WHERE number = ?", number)
-      .toArray();
-    if (row === undefined) return undefined;
-    const key = await this.#sealer.openValue(nameOf(number), new Uint8Array(row.sealed));
-    if (this.#opened.size >= OPENED) this.#opened.clear();
-    this.#opened.set(number, key);
-    return key;
-  }
-
-  /** Seals the keys of all families under the newest data key. */
-  async reseal(): Promise<void> {
-    const rows = this.#sql.exec<{ number: number; sealed: ArrayBuffer }>("SELECT number, sealed FROM family").toArray();
-    for (const { number, sealed } of rows) {
-      if (!this.#sealer.isOld(new Uint8Array(sealed))) continue;
-      const key = await this.#sealer.openValue(nameOf(number), new Uint8Array(sealed));
-      const again = await this.#sealer.sealValue(nameOf(number), new Uint8Array(key));
-      this.#sql.exec("UPDATE family SET sealed = ? WHERE number = ?", again, number);
-    }
   }
 
   /**
@@ -249,11 +203,6 @@ export class Families {
     if (family === undefined) throw new Error(`family ${number} is not there`);
     return family;
   }
-}
-
-/** What a family's key is sealed as. */
-function nameOf(number: number): string {
-  return `family/${number}`;
 }
 
 function descendant(key: Uint8Array, from: Descendant, generation: number): Descendant {

@@ -39,7 +39,7 @@ export async function createToken(
   under?: Under,
 ): Promise<CreatedToken> {
   const { tokens, families, env, vault_id } = parts;
-  const prepared = rotation === "static" ? undefined : await families.prepare();
+  const prepared = rotation === "static" ? undefined : await families.keys.prepare();
   const now = Date.now();
   const by = recognise(tokens, caller, now);
   const terms =

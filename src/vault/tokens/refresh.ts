@@ -36,7 +36,7 @@ export async function refresh(parts: Parts, presented: PresentedRefresh): Promis
   const { families, tokens } = parts;
   await parts.restore_watch.look(Date.now());
   const token = readSecret(presented.secret);
-  const key = token === undefined ? undefined : await families.keyOf(token.family);
+  const key = token === undefined ? undefined : await families.keys.of(token.family);
   if (token === undefined || key === undefined) throw unknown();
   const now = Date.now();
   const family = families.find(token.family);

@@ -1,32 +1,25 @@
-import { ulid } from "ulid";
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import type { Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "../account/frozen.ts";
 import type { Holder } from "../policy/judgement.ts";
-import type { AllowedCall, Policy } from "../policy/policy.ts";
+import type { AllowedCall } from "../policy/policy.ts";
 import { allowing } from "../policy/rules.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
 import { Accesses, type Access, type StoredAccess } from "./accesses.ts";
 import { earlier, isUnder, Lineage } from "./lineage.ts";
 import { Remembered } from "./remembered.ts";
 import type { NewToken, Token } from "./token.ts";
-
-const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
-const TOKENS_LIMIT = 1_000;
-const SESSIONS_LIMIT = 50;
-const DEVICES_LIMIT = 100;
-const LIMITS: Partial<Record<TokenKind, number>> = { ses: SESSIONS_LIMIT, dev: DEVICES_LIMIT };
-
-type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
+import { limitOf, TokenRows } from "./token_rows.ts";
 
 /**
- * Table `token` with the access tokens of its rows, and the freeze that lies over all of it. Only hashes are stored; what is
- * remembered in memory is dropped with every write to its row.
+ * The tokens of a vault: rows of table `token` with their access tokens, and the freeze that lies over all of it. What is
+ * remembered of a row in memory is dropped with every write to it.
  * A token that rotates keeps its row, its id and its policy: what changes is the hashes by which it is known.
  */
 export class Tokens {
   readonly #sql: SqlStorage;
+  readonly #rows: TokenRows;
   readonly #grants: Grants;
   readonly #accesses: Accesses;
   readonly #remembered = new Remembered();
@@ -35,6 +28,7 @@ export class Tokens {
 
   constructor(sql: SqlStorage, grants: Grants) {
     this.#sql = sql;
+    this.#rows = new TokenRows(sql);
     this.#grants = grants;
     this.#accesses = new Accesses(sql);
     this.#lineage = new Lineage(grants, (id) => this.#parent(id));
@@ -127,29 +121,14 @@ export class Tokens {
 
   /** Ids of all app tokens that were derived from this one, and from those. */
   descendants(id: string): string[] {
-    return this.#sql
-      .exec<{ id: string }>(
-        `WITH RECURSIVE below (id) AS (
-           SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)
-         SELECT id FROM below`,
-        id,
-      )
-      .toArray()
-      .map((row) => row.id);
+    return this.#rows.descendants(id);
   }
 
   /** Forgets children that have been dead since before `until`, and what was derived from them, which is dead too. Answers their ids. */
   forgetChildren(parent_id: string, until: number): string[] {
-    const dead = this.#sql
-      .exec<{ id: string }>(
-        "SELECT id FROM token WHERE parent_id = ? AND min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ?",
-        parent_id,
-        until,
-      )
-      .toArray()
-      .flatMap(({ id }) => [...this.descendants(id), id]);
+    const dead = this.#rows.deadChildren(parent_id, until).flatMap((id) => [...this.descendants(id), id]);
     for (const id of dead) {
-      this.#sql.exec("DELETE FROM token WHERE id = ?", id);
+      this.#rows.delete(id);
       this.#remembered.forget(id);
     }
     return dead;
@@ -176,49 +155,25 @@ export class Tokens {
   /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */
   sessionsInTheWay(now: number): string[] {
     const live = this.live("ses", now);
-    return live.slice(0, Math.max(0, live.length - SESSIONS_LIMIT + 1));
+    return live.slice(0, Math.max(0, live.length - limitOf("ses") + 1));
   }
 
   /** Ids of live tokens of a kind, of one parent or all, oldest first. */
   live(kind: TokenKind, now: number, parent_id?: string): string[] {
-    return this.#sql
-      .exec<{ id: string }>(
-        `SELECT id FROM token WHERE kind = ?1 AND (?3 IS NULL OR parent_id = ?3) AND revoked_at IS NULL
-         AND (expires_at IS NULL OR expires_at > ?2)
-         AND NOT EXISTS (SELECT 1 FROM family WHERE token_id = token.id AND answered_at + idle_ms < ?2) ORDER BY id`,
-        kind,
-        now,
-        parent_id ?? null,
-      )
-      .toArray()
-      .map(({ id }) => id);
+    return this.#rows.live(kind, now, parent_id);
   }
 
   /** Stores a new token; one too many of its kind is refused, and while the vault is frozen all but a sign-in. */
   add(token: NewToken, now: number): Token {
     if (token.kind !== "ses") this.assertThawed();
     this.assertRoom(token.kind, now);
-    const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
-    this.#sql.exec(
-      `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      id,
-      token.kind,
-      token.hash ?? id,
-      token.parent_id ?? null,
-      token.name,
-      JSON.stringify(token.policy),
-      now,
-      token.signed_in_at,
-      token.expires_at,
-      now,
-    );
-    return this.#must(id);
+    return this.#must(this.#rows.add(token, now));
   }
 
   /** Refuses where a vault holds as many live tokens of a kind as it may. */
   assertRoom(kind: TokenKind, now: number): void {
     // Each grant has one, and grants are counted.
-    if (kind === "oat" || this.live(kind, now).length < (LIMITS[kind] ?? TOKENS_LIMIT)) return;
+    if (kind === "oat" || this.live(kind, now).length < limitOf(kind)) return;
     throw new Problem("conflict", "A vault holds no more live tokens of this kind; revoke some first.");
   }
 
@@ -238,10 +193,7 @@ export class Tokens {
 
   /** Ends all that was minted by a token, a device or a grant, and by what those minted. Answers whoever was not dead before. */
   revokeChildren(parent_id: string, now: number): string[] {
-    const children = this.#sql
-      .exec<{ id: string }>("SELECT id FROM token WHERE parent_id = ? AND revoked_at IS NULL", parent_id)
-      .toArray();
-    return children.flatMap(({ id }) => this.revoke(id, now));
+    return this.#rows.liveChildren(parent_id).flatMap((id) => this.revoke(id, now));
   }
 
   pause(id: string, now: number): void {
@@ -287,7 +239,7 @@ export class Tokens {
   }
 
   #write(id: string, set: string, ...values: SqlStorageValue[]): void {
-    this.#sql.exec(`UPDATE token SET ${set} WHERE id = ?`, ...values, id);
+    this.#rows.write(id, set, ...values);
     this.#remembered.forget(id);
   }
 
@@ -329,9 +281,6 @@ export class Tokens {
   }
 
   #select(where: string, ...values: SqlStorageValue[]): Token[] {
-    return this.#sql
-      .exec<Row>(`SELECT * FROM token WHERE ${where}`, ...values)
-      .toArray()
-      .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy, frozen: this.#frozen }));
+    return this.#rows.select(where, ...values).map((row) => ({ ...row, frozen: this.#frozen }));
   }
 }

@@ -23,14 +23,14 @@ const BY_VAULT = {
  */
 export async function rotateDataKey(parts: Parts): Promise<{ data_key: number }> {
   const { sealer, audit, jobs } = parts;
-  const before = sealer.current;
-  const next = await sealer.prepare(before + 1);
-  if (sealer.current !== before) {
-    await sealer.discard(next);
+  const before = sealer.data_keys.current;
+  const next = await sealer.data_keys.prepare(before + 1);
+  if (sealer.data_keys.current !== before) {
+    await sealer.data_keys.discard(next);
     throw new Problem("conflict", "The data key is being rotated already.");
   }
   const now = Date.now();
-  sealer.addDataKey(next, now);
+  sealer.data_keys.add(next, now);
   audit.append({ ...BY_VAULT, action: "vault.rotate_data_key", outcome: "ok" }, now);
   jobs.plan("reseal", now);
   return { data_key: next.id };
@@ -42,19 +42,19 @@ export async function reseal(parts: Parts, now: number): Promise<void> {
   // The trash first: what is taken out of it meanwhile is met among the keys.
   await resealTrash(parts);
   const replaced = await resealVersions(parts);
-  await families.reseal();
+  await families.keys.reseal();
   await connected_keys.reseal();
   await resealWebhooks(parts);
   for (const { key_id, version } of replaced) await sealer.deleteBlob(key_id, version);
-  const settled = sealer.currentSince() + UNDER_WAY_MS;
-  if (now >= settled && !leavesOld(parts)) await sealer.dropOld();
+  const settled = sealer.data_keys.currentSince() + UNDER_WAY_MS;
+  if (now >= settled && !leavesOld(parts)) await sealer.data_keys.dropOld();
   else jobs.plan("reseal", Math.max(settled, now + AGAIN_MS));
 }
 
 /** Each version gets the next number, since names in KV are never written twice; what pointed at it points at its successor. */
 async function resealVersions({ keys, versions, sealer, jobs }: Parts): Promise<{ key_id: string; version: number }[]> {
   const replaced: { key_id: string; version: number }[] = [];
-  for (const { key_id, version } of versions.sealedBefore(sealer.current)) {
+  for (const { key_id, version } of versions.sealedBefore(sealer.data_keys.current)) {
     const key = keys.find(key_id);
     if (key === undefined) continue;
     const { sealed_destination, ...at } = versions.at(key, version);
@@ -76,7 +76,8 @@ type VersionUses = NonNullable<Rows["version_use"]>;
 /** Is there still a secret that only an old key opens? A key may have been thrown away, or taken back, in between. */
 function leavesOld({ sql, versions, sealer }: Parts): boolean {
   return (
-    versions.sealedBefore(sealer.current).length > 0 || listThrown(sql).some((thrown) => isOld(thrown, sealer.current))
+    versions.sealedBefore(sealer.data_keys.current).length > 0 ||
+    listThrown(sql).some((thrown) => isOld(thrown, sealer.data_keys.current))
   );
 }
 
@@ -87,7 +88,7 @@ function isOld({ rows }: InTrash, current: number): boolean {
 /** What lies in the trash may be wanted back: it is sealed anew as it lies there, unless somebody takes it meanwhile. */
 async function resealTrash({ sql, sealer, connected_keys }: Parts): Promise<void> {
   for (const found of listThrown(sql)) {
-    const thrown = isOld(found, sealer.current) ? withNumbersTaken(sql, found) : undefined;
+    const thrown = isOld(found, sealer.data_keys.current) ? withNumbersTaken(sql, found) : undefined;
     const [key] = thrown?.rows.api_key ?? [];
     if (thrown === undefined || key === undefined) continue;
     const { key_id, rows } = thrown;

@@ -1,0 +1,104 @@
+import { ulid } from "ulid";
+import type { TokenKind } from "../../crypto/token.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { NewToken, Token } from "./token.ts";
+
+const ID_PREFIX: Partial<Record<TokenKind, string>> = { app: "tok", ses: "ses", dev: "dev" };
+const TOKENS_LIMIT = 1_000;
+const LIMITS: Partial<Record<TokenKind, number>> = { ses: 50, dev: 100 };
+
+/** How many live tokens of a kind a vault holds at most. */
+export function limitOf(kind: TokenKind): number {
+  return LIMITS[kind] ?? TOKENS_LIMIT;
+}
+
+/** A token as its row says it: by itself, whatever lies over it. */
+export type StoredToken = Omit<Token, "frozen">;
+
+type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { policy: string };
+
+/** Table `token`. Only hashes are stored. */
+export class TokenRows {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  select(where: string, ...values: SqlStorageValue[]): StoredToken[] {
+    return this.#sql
+      .exec<Row>(`SELECT * FROM token WHERE ${where}`, ...values)
+      .toArray()
+      .map((row) => ({ ...row, policy: JSON.parse(row.policy) as Policy }));
+  }
+
+  /** Answers the new row's id. */
+  add(token: NewToken, now: number): string {
+    const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
+    this.#sql.exec(
+      `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      token.kind,
+      token.hash ?? id,
+      token.parent_id ?? null,
+      token.name,
+      JSON.stringify(token.policy),
+      now,
+      token.signed_in_at,
+      token.expires_at,
+      now,
+    );
+    return id;
+  }
+
+  write(id: string, set: string, ...values: SqlStorageValue[]): void {
+    this.#sql.exec(`UPDATE token SET ${set} WHERE id = ?`, ...values, id);
+  }
+
+  delete(id: string): void {
+    this.#sql.exec("DELETE FROM token WHERE id = ?", id);
+  }
+
+  /** Ids of live tokens of a kind, of one parent or all, oldest first. */
+  live(kind: TokenKind, now: number, parent_id?: string): string[] {
+    return this.#ids(
+      `SELECT id FROM token WHERE kind = ?1 AND (?3 IS NULL OR parent_id = ?3) AND revoked_at IS NULL
+       AND (expires_at IS NULL OR expires_at > ?2)
+       AND NOT EXISTS (SELECT 1 FROM family WHERE token_id = token.id AND answered_at + idle_ms < ?2) ORDER BY id`,
+      kind,
+      now,
+      parent_id ?? null,
+    );
+  }
+
+  /** Ids of all that was derived from this one, and from those. */
+  descendants(id: string): string[] {
+    return this.#ids(
+      `WITH RECURSIVE below (id) AS (
+         SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)
+       SELECT id FROM below`,
+      id,
+    );
+  }
+
+  /** Ids of what was minted by a token, a device or a grant, and was not ended. */
+  liveChildren(parent_id: string): string[] {
+    return this.#ids("SELECT id FROM token WHERE parent_id = ? AND revoked_at IS NULL", parent_id);
+  }
+
+  /** Ids of what was minted by it and has been dead since before `until`. */
+  deadChildren(parent_id: string, until: number): string[] {
+    return this.#ids(
+      "SELECT id FROM token WHERE parent_id = ? AND min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ?",
+      parent_id,
+      until,
+    );
+  }
+
+  #ids(query: string, ...values: SqlStorageValue[]): string[] {
+    return this.#sql
+      .exec<{ id: string }>(query, ...values)
+      .toArray()
+      .map(({ id }) => id);
+  }
+}
