@@ -59,6 +59,11 @@ const shipUncounted = (vault: Vault) =>
 
 const recount = (vault: Vault) => within(vault, ({ housekeeping }) => housekeeping.handlers.recount(Date.now()));
 
+/** Until all is counted: packed rows that are not are looked for by nobody else. */
+async function countOut(vault: Vault): Promise<void> {
+  while ((await within(vault, ({ tallies }) => tallies.upto)) !== undefined) await recount(vault);
+}
+
 /** By bucket and outcome, in a fixed order. */
 function merged(tallies: readonly Tally[]): Tally[] {
   const sums = new Map<string, Tally>();
@@ -165,17 +170,19 @@ describe("statistics", () => {
   it("are what a count of every row comes to, whatever has become of the rows", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.constantFrom(...Object.keys(STEPS)), fc.nat(30)), { minLength: 6, maxLength: 14 }),
+        fc.array(fc.tuple(fc.constantFrom(...Object.keys(STEPS)), fc.nat(30)), { minLength: 5, maxLength: 10 }),
         async (steps) => {
           const vault = await newVault();
           await write(vault, [{ latency_ms: 5 }, {}], 2);
           for (const [name, n] of steps) {
             await STEPS[name]?.(vault, n);
-            // What is packed is counted again where it must be, but is not looked for meanwhile.
-            while (name !== "recount" && (await within(vault, ({ tallies }) => tallies.upto)) !== undefined)
-              await recount(vault);
+            if (name !== "restore") continue;
+            // What goes wrong here would be counted anew, and hidden, when the vault next wakes.
+            await countOut(vault);
             await assertExact(vault);
           }
+          await countOut(vault);
+          await assertExact(vault);
           await evict(vault);
           expect(await within(vault, ({ tallies }) => tallies.upto)).toBeUndefined();
         },
@@ -222,7 +229,7 @@ describe("statistics", () => {
       await housekeeping.handlers.recount(Date.now());
     });
     expect(await within(vault, ({ tallies }) => tallies.upto)).toBe(0);
-    while ((await within(vault, ({ tallies }) => tallies.upto)) !== undefined) await recount(vault);
+    await countOut(vault);
     await assertExact(vault);
   });
 

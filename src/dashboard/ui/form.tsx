@@ -1,3 +1,4 @@
+import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type FormEvent, type ReactNode } from "react";
 import { Refused } from "../data/api.ts";
 
@@ -74,6 +75,22 @@ export function FormFault({
     <p className="problem" role="alert">
       {others.length === 0 ? error.message : others.map(({ field, rule }) => `${field}: ${rule}`).join(". ")}
     </p>
+  );
+}
+
+type FormFootProps = { verb: string; busy: boolean; onCancel: () => void };
+
+/** The end of a form in a dialog: do it, or leave it. */
+export function FormFoot({ verb, busy, onCancel }: FormFootProps): ReactNode {
+  return (
+    <div className="modal-foot">
+      <Button type="button" onClick={onCancel}>
+        Cancel
+      </Button>
+      <Button type="submit" variant="primary" loading={busy}>
+        {verb}
+      </Button>
+    </div>
   );
 }
 

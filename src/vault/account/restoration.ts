@@ -1,6 +1,6 @@
 import { Problem } from "../../problem.ts";
 import type { Audit } from "../audit/audit.ts";
-import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/row.ts";
+import { BY_VAULT, chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/row.ts";
 import { readRow } from "../audit/uses.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
@@ -9,13 +9,6 @@ import type { Parts } from "../parts.ts";
 export type Restored = { outcome: "in_step" | "deleted" } | { outcome: "caught_up"; rows: number; replayed: number };
 
 const ROWS_A_READ = 1_000;
-
-const BY_VAULT = {
-  actor: { kind: "vault", id: "vault", name: "API Locker" },
-  ip: "",
-  country: "XX",
-  user_agent: "",
-} as const;
 
 /**
  * After a point-in-time restore a vault believes in tokens that were revoked since. D1 was not put back with it: every

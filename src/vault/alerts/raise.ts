@@ -1,4 +1,4 @@
-import type { Actor, Origin } from "../audit/row.ts";
+import { BY_VAULT, type Origin } from "../audit/row.ts";
 import type { Alert, NewAlert } from "./alerts.ts";
 import { isOffence } from "./kinds.ts";
 import { tellAlert } from "./alert_told.ts";
@@ -7,15 +7,11 @@ import { freeze } from "../account/freeze.ts";
 import { expiring } from "../tokens/expiries.ts";
 import type { Parts } from "../parts.ts";
 
-/** The vault itself, where it acts unasked. */
-const VAULT: Actor = { kind: "vault", id: "vault", name: "API Locker" };
-const NOWHERE: Origin = { ip: "", country: "XX", user_agent: "" };
-
 /**
  * Raises an alert: counted where one of its kind and subject is open, else stored, recorded and told to whoever listens. Where
  * its owner has said so, what offends is stopped in the same step, so that the very call which showed it is refused.
  */
-export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_agent }: Origin = NOWHERE): void {
+export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_agent }: Origin = BY_VAULT): void {
   const now = Date.now();
   const { enabled, auto_freeze } = parts.alerts.setting(raised.kind);
   if (!enabled) return;
@@ -23,7 +19,10 @@ export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_a
   if (isNew) {
     const { kind: rule, subject, key } = alert;
     const about = { rule, subject, key: key ?? undefined };
-    parts.audit.append({ actor: VAULT, action: "alert.raise", outcome: "ok", ...about, ip, country, user_agent }, now);
+    parts.audit.append(
+      { actor: BY_VAULT.actor, action: "alert.raise", outcome: "ok", ...about, ip, country, user_agent },
+      now,
+    );
   }
   const stops = auto_freeze !== "off" && alert.froze === null && isOffence(alert.kind);
   tellAlert(parts, stops ? stop(parts, alert, auto_freeze) : alert, isNew);
@@ -33,7 +32,7 @@ export function raiseAlert(parts: Parts, raised: NewAlert, { ip, country, user_a
 function stop(parts: Parts, { id, kind, subject }: Alert, what: "subject" | "vault"): Alert {
   const { tokens, grants, gate, alerts, audit } = parts;
   if (what === "vault") {
-    void freeze(parts, VAULT, NOWHERE);
+    void freeze(parts, BY_VAULT.actor, BY_VAULT);
     return alerts.noteFrozen(id, "vault");
   }
   const now = Date.now();
@@ -41,7 +40,7 @@ function stop(parts: Parts, { id, kind, subject }: Alert, what: "subject" | "vau
   else tokens.pause(subject, now);
   gate.bump();
   const action = subject.startsWith("grt_") ? "grant.pause" : "token.pause";
-  audit.append({ actor: VAULT, action, outcome: "ok", rule: kind, subject, ...NOWHERE }, now);
+  audit.append({ ...BY_VAULT, action, outcome: "ok", rule: kind, subject }, now);
   void cutTokens(parts, [subject, ...tokens.descendants(subject)], "token_paused");
   return alerts.noteFrozen(id, "subject");
 }

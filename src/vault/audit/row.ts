@@ -10,6 +10,14 @@ export type Actor = {
 /** Where a call came from, as the router saw it. */
 export type Origin = { ip: string; country: string; user_agent: string };
 
+/** The vault itself, where it acts unasked. */
+export const BY_VAULT: { actor: Actor } & Origin = {
+  actor: { kind: "vault", id: "vault", name: "API Locker" },
+  ip: "",
+  country: "XX",
+  user_agent: "",
+};
+
 /** What is recorded before anything happens. Never bodies, query strings, header values or secrets (DESIGN D2). */
 export type Event = {
   actor: Actor;

@@ -1,6 +1,7 @@
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import { Housekeeping } from "../housekeeping.ts";
+import { BY_VAULT } from "../audit/row.ts";
 import { sealedName } from "../alerts/deliver.ts";
 import type { Parts } from "../parts.ts";
 import { bytesOf, keptBlob, listThrown, writeThrown, type Rows, type InTrash } from "./trash.ts";
@@ -9,13 +10,6 @@ import { bytesOf, keptBlob, listThrown, writeThrown, type Rows, type InTrash } f
 const UNDER_WAY_MS = 60_000;
 /** When to look again where something was changed while it was sealed anew. */
 const AGAIN_MS = 1_000;
-
-const BY_VAULT = {
-  actor: { kind: "vault", id: "vault", name: "API Locker" },
-  ip: "",
-  country: "XX",
-  user_agent: "",
-} as const;
 
 /**
  * A new data key for whatever is sealed from now on; then all that is live is sealed anew under new names, and the old key is

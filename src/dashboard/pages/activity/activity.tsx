@@ -1,5 +1,4 @@
 import { useState, type ReactNode } from "react";
-import { useSearchParams } from "wouter";
 import { addressOf } from "../../data/api.ts";
 import { useKeys } from "../../data/key_names.ts";
 import { useTail } from "../../data/live.ts";
@@ -10,6 +9,7 @@ import { Choice } from "../../ui/choice.tsx";
 import { Download } from "../../ui/download.tsx";
 import { LiveMark } from "../../ui/live_mark.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { useLookedFor } from "../../ui/looked_for.ts";
 import { useNarrow } from "../../ui/narrow.ts";
 import { Card, Page } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
@@ -23,9 +23,9 @@ import { actorOf, Outcome, OUTCOME_NAMES, What, type Row } from "./words.tsx";
 
 const TAIL_EVERY_MS = 2_000;
 
-/** Everything that happened. What is looked for stands in the address, so that a view can be kept or sent. */
+/** Everything that happened. */
 export function Activity(): ReactNode {
-  const [search, setSearch] = useSearchParams();
+  const [search, choose] = useLookedFor();
   const [open, setOpen] = useState<Row>();
   const every_ms = useTail(TAIL_EVERY_MS);
   const keys = useKeys();
@@ -33,15 +33,6 @@ export function Activity(): ReactNode {
   const narrow = useNarrow();
   const filter = filterIn(search);
   const rows = useList("GET /activity", { query: { ...filter, limit: 50 } }, { every_ms });
-  const choose = (name: FilterName | "span", value: string) =>
-    setSearch(
-      (now) => {
-        if (value === "") now.delete(name);
-        else now.set(name, value);
-        return now;
-      },
-      { replace: true },
-    );
   const value = (name: FilterName | "span") => search.get(name) ?? "";
   const others = FILTERS.filter((name) => !["q", "key", "outcome"].includes(name) && search.has(name));
   const columns: readonly Column<Row>[] = [

@@ -1,9 +1,8 @@
-import { Button } from "@cloudflare/kumo/components/button";
 import type { ReactNode } from "react";
 import { useKeys } from "../../data/key_names.ts";
 import { useAct } from "../../data/queries.ts";
 import { Modal } from "../../ui/dialog.tsx";
-import { FormFault, Tick, useForm } from "../../ui/form.tsx";
+import { FormFault, FormFoot, Tick, useForm } from "../../ui/form.tsx";
 import { forInput } from "../../ui/time.tsx";
 import type { Client } from "./list.tsx";
 import { MEANING } from "./scopes.ts";
@@ -81,14 +80,7 @@ function NarrowForm({ of, onClose }: { of: Client; onClose: () => void }): React
         <input type="datetime-local" name="expires_at" className="input fit" defaultValue={forInput(of.expires_at)} />
       </label>
       <FormFault error={error} />
-      <div className="modal-foot">
-        <Button type="button" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button type="submit" variant="primary" loading={busy}>
-          Narrow
-        </Button>
-      </div>
+      <FormFoot verb="Narrow" busy={busy} onCancel={onClose} />
     </form>
   );
 }

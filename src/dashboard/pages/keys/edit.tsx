@@ -1,9 +1,8 @@
-import { Button } from "@cloudflare/kumo/components/button";
 import { Input, InputArea } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
 import { useAct } from "../../data/queries.ts";
 import { Modal } from "../../ui/dialog.tsx";
-import { faultOf, FormFault, Tick, useForm } from "../../ui/form.tsx";
+import { faultOf, FormFault, FormFoot, Tick, useForm } from "../../ui/form.tsx";
 import { forInput } from "../../ui/time.tsx";
 import type { KeyDetails } from "./key.tsx";
 import { tagsIn } from "./tags.ts";
@@ -79,14 +78,7 @@ function EditForm({ of: opened, onClose }: { of: KeyDetails; onClose: () => void
       <Tick name="revealable" label="Devices may see it, with an elevation" checked={of.revealable} />
       <Tick name="scrub" label="Remove the secret from every answer" checked={of.scrub} />
       <FormFault error={error} fields={["name", "tags", "note", "expires_at"]} />
-      <div className="modal-foot">
-        <Button type="button" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button type="submit" variant="primary" loading={busy}>
-          Save
-        </Button>
-      </div>
+      <FormFoot verb="Save" busy={busy} onCancel={onClose} />
     </form>
   );
 }

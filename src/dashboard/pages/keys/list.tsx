@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Link, useSearchParams } from "wouter";
+import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
 import { useProviders } from "../../data/providers.ts";
 import { useList } from "../../data/queries.ts";
@@ -7,6 +7,7 @@ import { Icon } from "../../shell/icons.tsx";
 import { Choice } from "../../ui/choice.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { useLookedFor } from "../../ui/looked_for.ts";
 import { Monogram } from "../../ui/monogram.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
@@ -48,23 +49,14 @@ const COLUMNS: readonly Column<Key>[] = [
   { head: "Actions", kind: "actions", cell: (key) => <KeyMenu of={key} /> },
 ];
 
-/** Every key, found by name, provider or tag; what is looked for is in the address. */
+/** Every key, found by name, provider or tag. */
 export function Keys(): ReactNode {
-  const [search, setSearch] = useSearchParams();
+  const [search, narrow] = useLookedFor();
   const providers = useProviders();
   const q = search.get("q") ?? undefined;
   const provider = search.get("provider") ?? undefined;
   const tag = search.get("tag") ?? undefined;
   const keys = useList("GET /keys", { query: { q, provider, tag } });
-  const narrow = (name: string, value: string) =>
-    setSearch(
-      (now) => {
-        if (value === "") now.delete(name);
-        else now.set(name, value);
-        return now;
-      },
-      { replace: true },
-    );
   const looking = q !== undefined || provider !== undefined || tag !== undefined;
   return (
     <Page

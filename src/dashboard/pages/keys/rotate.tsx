@@ -4,7 +4,7 @@ import { fieldsOf } from "../../data/secret_fields.ts";
 import { useAct } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
 import { Modal } from "../../ui/dialog.tsx";
-import { FormFault, useForm } from "../../ui/form.tsx";
+import { FormFault, FormFoot, useForm } from "../../ui/form.tsx";
 import type { KeyDetails } from "./key.tsx";
 import { SecretFields, secretIn } from "./secret.tsx";
 import { TestCall } from "./test.tsx";
@@ -68,14 +68,7 @@ function RotateForm({ of, onClose }: { of: KeyDetails; onClose: () => void }) {
         description="Until then a call that the API refuses with the new secret is tried with the old one."
       />
       <FormFault error={error} fields={["secret", "fields"]} />
-      <div className="modal-foot">
-        <Button type="button" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button type="submit" variant="primary" loading={busy}>
-          Rotate
-        </Button>
-      </div>
+      <FormFoot verb="Rotate" busy={busy} onCancel={onClose} />
     </form>
   );
 }

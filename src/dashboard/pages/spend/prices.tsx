@@ -6,7 +6,7 @@ import { useProviders } from "../../data/providers.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
 import { Modal } from "../../ui/dialog.tsx";
-import { faultOf, FormFault, useForm, type Typed } from "../../ui/form.tsx";
+import { faultOf, FormFault, FormFoot, type Typed, useForm } from "../../ui/form.tsx";
 import { List, type Column } from "../../ui/list.tsx";
 import { RowMenu } from "../../ui/menu.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -163,14 +163,7 @@ function SetPrice({ of, onClose }: { of: Price | undefined; onClose: () => void 
           {field("cache_write", "Cache write", false)}
         </div>
         <FormFault error={error} fields={FIELDS} />
-        <div className="modal-foot">
-          <Button type="button" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button type="submit" variant="primary" loading={busy}>
-            Set
-          </Button>
-        </div>
+        <FormFoot verb="Set" busy={busy} onCancel={onClose} />
       </form>
     </Modal>
   );
