@@ -260,6 +260,29 @@ describe("sync", () => {
     await computer.json(["sync", "dotenv", "--file", ".env.test", "--yes"]);
     expect(readFileSync(join(computer.cwd, ".env.test"), "utf8")).toBe("OPENAI=sk-test-openai-0123456789abcdef\n");
   });
+
+  it("writes no value that is empty, and none beside it: a program would run without, and nobody would know why", async () => {
+    const computer = new Computer();
+    const items = [
+      { id: "key_1", name: "openai", version: 1, fields: { secret: "sk-0123456789" } },
+      { id: "key_2", name: "github", version: 1, fields: { secret: "" } },
+    ];
+    const liar = await startUpstream((_request, response) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ items }));
+    });
+    const file = join(computer.cwd, ".env");
+    writeFileSync(file, "GITHUB=old\n");
+    const env = { APILOCKER_URL: liar.origin, APILOCKER_TOKEN: "alk_dev_x" };
+    const calls = fake(computer, "wrangler", "[]");
+    for (const target of ["dotenv", "wrangler"]) {
+      const ran = await computer.here(["sync", target, "--keys", "openai,github", "--yes"], { env });
+      expect(ran).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("GITHUB is empty") });
+    }
+    expect(readFileSync(file, "utf8")).toBe("GITHUB=old\n");
+    expect(calls()).toEqual([]);
+    expect(liar.seen.map(({ url }) => url)).toEqual(["/v1/keys/reveal", "/v1/keys/reveal"]);
+    await liar.stop();
+  });
 });
 
 describe("for a project", () => {

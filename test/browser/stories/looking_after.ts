@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Page, Route } from "playwright-core";
@@ -6,7 +7,8 @@ import type { Person } from "../../../src/local/person.ts";
 import { seriousFaults } from "../../support/accessibility.ts";
 import { expectQuiet, openWindow } from "../../support/dashboard.ts";
 import { moveIn, type LivedIn } from "../../support/lived_in.ts";
-import { activity, eventually, newPerson } from "../../support/locker.ts";
+import { activity, eventually, newPerson, storeKey } from "../../support/locker.ts";
+import { signedInLongAgo } from "../../support/session.ts";
 import type { Stage } from "../../support/stage.ts";
 import { startUpstream, type Upstream } from "../../support/upstream.ts";
 
@@ -295,6 +297,41 @@ export function lookingAfter(stage: Stage): void {
     await dialog.getByRole("button", { name: "Delete" }).click();
     await row.waitFor({ state: "detached" });
     expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
+  it("takes their account away as a file and links another way to sign in, but neither long after they signed in", async () => {
+    const eve = await newPerson(stage.locker);
+    await storeKey(eve, "ledger", upstream.origin, { secret: "sk-never-exported-0123456789" });
+    const window = await openWindow(stage.browser, eve, { acceptDownloads: true });
+    const { page } = window;
+    await page.goto(`${stage.locker.publicOrigin}/settings`);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "Export as JSON" }).click(),
+    ]);
+    const file = await readFile(await download.path(), "utf8");
+    expect((JSON.parse(file) as { keys: object[] }).keys).toMatchObject([{ name: "ledger" }]);
+    expect(file).not.toContain("sk-never-exported");
+
+    const other = `eve-${randomUUID()}@example.com`;
+    await page.getByRole("button", { name: "Link Local sign-in" }).click();
+    await page.getByLabel("E-mail").fill(other);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    const card = page.locator("section", { has: page.getByRole("heading", { name: "Ways to sign in" }) });
+    await card.getByText(other).waitFor();
+    expect(await card.getByRole("listitem").count()).toBe(2);
+    expect(await seriousFaults(page)).toEqual([]);
+    expectQuiet(window);
+
+    await signedInLongAgo(stage.locker, eve);
+    await page.reload();
+    for (const what of ["export the account", "link another way to sign in"])
+      await page.getByText(`To ${what}, sign in again.`).waitFor();
+    expect(await page.getByRole("link", { name: "Export as JSON" }).count()).toBe(0);
+    expect(await page.getByRole("button", { name: "Link Local sign-in" }).count()).toBe(0);
+    await card.getByRole("button", { name: "Sign in again" }).click();
+    await page.getByRole("link", { name: /^Sign in with/ }).waitFor();
     await window.close();
   }, 60_000);
 
