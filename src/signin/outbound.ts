@@ -14,9 +14,13 @@ function uncached(url: string, init: oauth.CustomFetchOptions<string, unknown>):
   return fetchProvider(url, { method, headers, body: (body ?? null) as BodyInit | null });
 }
 
-/** No shared cache between us and a provider (SECURITY S10), and no answer that never comes. */
+/**
+ * No shared cache between us and a provider (SECURITY S10), and no answer that never comes: it is read whole here, since one that
+ * breaks off in its middle was none either.
+ */
 export async function fetchProvider(url: string, init: RequestInit): Promise<Response> {
   let response: Response;
+  let body: ArrayBuffer;
   try {
     response = await fetch(url, {
       ...init,
@@ -24,10 +28,10 @@ export async function fetchProvider(url: string, init: RequestInit): Promise<Res
       cache: "no-store",
       signal: AbortSignal.timeout(10_000),
     });
+    body = await response.arrayBuffer();
   } catch (cause) {
     throw new ProviderAway("no answer", { cause });
   }
-  if (response.status < 500) return response;
-  await response.body?.cancel();
-  throw new ProviderAway(`answered ${response.status}`);
+  if (response.status >= 500) throw new ProviderAway(`answered ${response.status}`);
+  return new Response(body.byteLength === 0 ? null : body, response);
 }

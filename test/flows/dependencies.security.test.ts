@@ -7,7 +7,7 @@ import {
   failWith,
   startFailingLocker,
   startProvider,
-  type Fault,
+  type ProviderFault,
   type Faults,
   type Provider,
 } from "../support/faults.ts";
@@ -166,6 +166,10 @@ const OUTAGES: Record<string, { faults?: Faults; away?: () => () => void; differ
     differs: WITHOUT_PROVIDER,
   },
   "the identity provider hangs": { away: () => withoutProvider("hanging"), differs: WITHOUT_PROVIDER },
+  "the identity provider breaks off in the middle of an answer": {
+    away: () => withoutProvider("broken off"),
+    differs: WITHOUT_PROVIDER,
+  },
   "the upstream breaks off": { away: () => withoutUpstream(), differs: WITHOUT_UPSTREAM },
   "the webhooks' target hangs": { away: () => withoutHook(), differs: {} },
   "all of them are away": {
@@ -178,7 +182,7 @@ const OUTAGES: Record<string, { faults?: Faults; away?: () => () => void; differ
   },
 };
 
-function withoutProvider(fault: Fault): () => void {
+function withoutProvider(fault: ProviderFault): () => void {
   provider.failAs(fault);
   return () => provider.failAs(undefined);
 }

@@ -4,7 +4,7 @@ import type { LocalLocker, ServeOptions } from "../../src/local/serve.ts";
 import { startLocker } from "./locker.ts";
 
 /** How a store fails: it refuses, it never answers, or it takes its time. */
-export type Fault = "down" | "hanging" | "slow";
+type Fault = "down" | "hanging" | "slow";
 /** The stores that fail, by their bindings. */
 export type Faults = { BLOBS?: Fault; DB?: Fault };
 
@@ -72,7 +72,7 @@ export async function failWith({ publicOrigin }: LocalLocker, faults: Faults): P
 
 /** An OpenID provider that signs in whoever `login_hint` names, and can go away behind our back. */
 export async function startProvider(client_id: string): Promise<Provider> {
-  let fault: Fault | undefined;
+  let fault: ProviderFault | undefined;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", origin);
     if (url.pathname === "/authorize") {
@@ -84,6 +84,10 @@ export async function startProvider(client_id: string): Promise<Provider> {
     }
     if (fault === "down") return response.writeHead(503).end();
     if (fault === "hanging") return undefined;
+    if (fault === "broken off")
+      return response
+        .writeHead(200, { "content-type": "application/json", "content-length": "999" })
+        .write('{"id_token":"', () => response.destroy());
     if (url.pathname !== "/token") {
       return response.end(
         JSON.stringify({
@@ -109,6 +113,8 @@ export async function startProvider(client_id: string): Promise<Provider> {
     });
     return undefined;
   });
+  // As in upstream.ts: what the runtime keeps is not closed under it.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
@@ -123,7 +129,14 @@ export async function startProvider(client_id: string): Promise<Provider> {
   };
 }
 
-export type Provider = { origin: string; failAs: (fault: Fault | undefined) => void; stop: () => Promise<unknown> };
+/** How a provider fails: as a store does, or in the middle of an answer. */
+export type ProviderFault = Fault | "broken off";
+
+export type Provider = {
+  origin: string;
+  failAs: (fault: ProviderFault | undefined) => void;
+  stop: () => Promise<unknown>;
+};
 
 function packed(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");

@@ -43,6 +43,8 @@ export async function startHostileProvider(client_id: string) {
           };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
   });
+  // As in upstream.ts: what the runtime keeps is not closed under it.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
