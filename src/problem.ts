@@ -112,8 +112,10 @@ export class Problem extends Error {
  * and that may be a secret.
  */
 export function logFault(event: string, fault: unknown, more: Record<string, string | number> = {}): void {
-  const { name, stack = "" } = fault instanceof Error ? fault : { name: typeof fault };
+  const { name, message = "", stack = "" } = fault instanceof Error ? fault : { name: typeof fault };
+  // The stack begins with the message, which may have lines that look like the stack's own.
   const at = stack
+    .replace(message, "")
     .split("\n")
     .filter((line) => /^\s+at /.test(line))
     .map((line) => line.trim());
