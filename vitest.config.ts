@@ -50,7 +50,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: [
-            "test/{api,auth,browser,catalog,cli,config,dashboard,docs,flows,attacks,mcp,proxy,local,oauth,signin}/**/*.test.ts",
+            "test/{api,auth,browser,catalog,cli,config,dashboard,docs,flows,fuzz,attacks,mcp,policy,proxy,local,oauth,signin}/**/*.test.ts",
             "test/*.test.ts",
           ],
           testTimeout: 30_000,

@@ -20,6 +20,7 @@ const COMMANDS = {
   "test:crash": program("test/crash/main.ts"),
   "test:upgrade": program("test/upgrade/upgrade.ts"),
   soak: program("test/soak/soak.ts"),
+  fuzz: program("test/fuzz/main.ts"),
   bench: needing({ testPackages: true }, program("test/bench/bench.ts")),
   conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
   check: needing({ testPackages: true, types: true }, async (node) => Math.min(await check(node), 1)),

@@ -72,7 +72,7 @@ function unescaped(text: string): string {
 /** A value as a line of a `.env` file that reads back the same. */
 export function envLine(name: string, value: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(value)) return `${name}=${value}`;
-  if (!value.includes("'") && !value.includes("\n")) return `${name}='${value}'`;
+  if (!/['\n\r]/.test(value)) return `${name}='${value}'`;
   const escaped = value.replace(/[\\"]/g, "\\$&").replace(/\n/g, "\\n").replace(/\r/g, "\\r");
   return `${name}="${escaped}"`;
 }

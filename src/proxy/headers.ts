@@ -79,6 +79,8 @@ const NOT_TO_CLIENT_PREFIXES = ["access-control-", "apilocker-", "cloudflare-cdn
 const METHOD_OVERRIDE = /^(x-http-method.*|x-method-override)$/;
 /** Anywhere in the value: of several types on one line browsers take the last. `multipart/x-mixed-replace` may hold a page. */
 const ACTIVE_CONTENT = /(^|[,\s])(text\/html|[^;,\s]*[/+]xml|text\/xsl|multipart\/)/i;
+/** One type at least, as a browser reads it: what says none may be taken for anything. */
+const NAMES_A_TYPE = /(^|,)\s*[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+\s*(;|,|$)/;
 
 /** The caller's headers as the upstream may see them; our token is already out. */
 export function upstreamHeaders(given: HeaderLines): Headers {
@@ -129,7 +131,7 @@ export function guard(headers: Headers): Headers {
   headers.set("cross-origin-resource-policy", "same-origin");
   headers.set("cloudflare-cdn-cache-control", "no-store");
   const type = headers.get("content-type") ?? "";
-  if (!type.includes("/") || ACTIVE_CONTENT.test(type)) headers.set("content-disposition", "attachment");
+  if (!NAMES_A_TYPE.test(type) || ACTIVE_CONTENT.test(type)) headers.set("content-disposition", "attachment");
   return headers;
 }
 

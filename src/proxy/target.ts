@@ -33,12 +33,14 @@ export function targetOf({ origin, base_path }: Destination, path: string, query
   const wanted = base_path + path || "/";
   target.pathname = wanted;
   target.search = query;
-  const kept = target.origin === origin && target.username === "" && target.password === "" && target.hash === "";
-  const under = base_path === "" || target.pathname === base_path || target.pathname.startsWith(`${base_path}/`);
-  if (!kept || !under || !sameSegments(target.pathname, wanted)) {
+  if (target.origin !== origin || !isUnder(base_path, target) || !sameSegments(target.pathname, wanted)) {
     throw new Problem("target_refused", "The path does not lead below the key's own address.");
   }
   return target;
+}
+
+function isUnder(base_path: string, { pathname }: URL): boolean {
+  return pathname === base_path || pathname.startsWith(`${base_path}/`);
 }
 
 /** The parser may escape a character that came bare; a path that it folded, or that is no UTF-8, is another path. */
@@ -64,12 +66,15 @@ export function redirectedTo(
   ours: Ours & { key: string | null },
 ): string {
   const to = URL.parse(location, target.href);
-  if (to === null || isOurs(ours, to)) {
-    throw new Problem("upstream_refused", "The upstream redirects to an address that cannot be passed on.");
-  }
-  const inside =
-    to.origin === origin && (base_path === "" || to.pathname === base_path || to.pathname.startsWith(`${base_path}/`));
-  if (!inside) return to.href;
+  if (to === null || isOurs(ours, to)) throw notPassedOn();
+  if (to.origin !== origin || !isUnder(base_path, to)) return to.href;
   const below = to.pathname.slice(base_path.length) + to.search + to.hash;
-  return ours.proxy_origin + (ours.key === null ? below : PREFIX + ours.key + below);
+  if (ours.key !== null) return ours.proxy_origin + PREFIX + ours.key + below;
+  // Told so, it would be read as another key's.
+  if (below.startsWith(PREFIX)) throw notPassedOn();
+  return ours.proxy_origin + below;
+}
+
+function notPassedOn(): Problem {
+  return new Problem("upstream_refused", "The upstream redirects to an address that cannot be passed on.");
 }

@@ -37,6 +37,7 @@ describe("a .env file", () => {
         expect(values(`${envLine("A", text)}\nB=2`)).toEqual({ A: text, B: "2" });
       }),
     );
+    for (const text of ["a\rb", "a\r\nb", "\r", "it's\r"]) expect(values(envLine("A", text))).toEqual({ A: text });
   });
 
   it("keeps what is not ours when entries are put into it", () => {

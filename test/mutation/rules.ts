@@ -82,8 +82,8 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
     rule: "S9",
     broken: "a redirect to our own origin is handed on",
     file: "src/proxy/target.ts",
-    from: "if (to === null || isOurs(ours, to)) {",
-    to: "if (to === null) {",
+    from: "if (to === null || isOurs(ours, to)) throw",
+    to: "if (to === null) throw",
     test: "test/flows/proxy_redirects.test.ts",
   },
   {

@@ -5,6 +5,7 @@ import { isLoopback, isRegistered, isUsable, kindOf } from "../../src/oauth/redi
 import { readScopes } from "../../src/oauth/scope.ts";
 import { Problem } from "../../src/problem.ts";
 import { grantsScope, SCOPES, type Scope } from "../../src/vault/policy/scopes.ts";
+import { addresses } from "../support/hostile_paths.ts";
 
 const OURS = { public_origin: "https://locker.example", proxy_origin: "https://proxy.example" };
 const codeOf = (work: () => unknown): unknown => {
@@ -148,7 +149,7 @@ describe("parameters of the authorization server, whatever comes", () => {
   );
   const uris = fc.oneof(
     fc.tuple(scheme, fc.constantFrom("//", "", "/", "\\\\"), host, tail).map((parts) => parts.join("")),
-    fc.webUrl(),
+    addresses,
     fc.string(),
   );
 

@@ -70,6 +70,15 @@ describe("whatever headers come", () => {
     );
   });
 
+  test("an answer is a download where its type is none, or one that a browser would run", () => {
+    const isDownload = (type: string) =>
+      clientHeaders(new Headers({ "content-type": type }), (text) => text).get("content-disposition") === "attachment";
+    for (const type of ["", "/", "text/", "/html", "text /plain", ";a/b", "text/plain, text/html", "image/svg+xml;a=b"])
+      expect([type, isDownload(type)]).toEqual([type, true]);
+    for (const type of ["text/plain", "application/json; charset=utf-8", "application/vnd.a+json ;x", "x, text/plain"])
+      expect([type, isDownload(type)]).toEqual([type, false]);
+  });
+
   test("a method that a header or parameter would put in the place of the call's own is seen in every spelling", () => {
     const headerName = fc.constantFrom(
       "x-http-method",

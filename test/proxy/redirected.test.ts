@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { readProxyPath, redirectedTo } from "../../src/proxy/target.ts";
+import { addresses } from "../support/hostile_paths.ts";
 
 const OURS = { public_origin: "https://locker.example", proxy_origin: "https://proxy.example" };
 const DESTINATION = {
@@ -46,6 +47,7 @@ describe("where a redirect leads", () => {
     expect(led("/anything", "k", "")).toBe("https://proxy.example/v1/proxy/k/anything");
     expect(led("/anything", null, "")).toBe("https://proxy.example/anything");
     expect(led("https://other.example/", "k", "")).toBe("https://other.example/");
+    expect(led("/v2/v1/proxy", null)).toBe("https://proxy.example/v1/proxy");
   });
 
   test.each([
@@ -56,11 +58,22 @@ describe("where a redirect leads", () => {
     "http://",
   ])("%s cannot be passed on", (location) => {
     expect(refusal(() => led(location))).toBe("upstream_refused");
+    expect(() => led(location)).toThrow("The upstream redirects to an address that cannot be passed on.");
+  });
+
+  test("in direct mode none is told that would be read as a key's name", () => {
+    for (const [location, base_path] of [
+      ["/v2/v1/proxy/other/x", "/v2"],
+      ["/v1/proxy/", ""],
+    ] as const) {
+      expect(refusal(() => led(location, null, base_path))).toBe("upstream_refused");
+      expect(led(location, "k", base_path)).toBe(`https://proxy.example/v1/proxy/k${location.slice(base_path.length)}`);
+    }
   });
 
   test("whatever it says, an address at the proxy is of this key and stands for one inside the fence", () => {
     const locations = fc.oneof(
-      fc.webUrl({ withQueryParameters: true }),
+      addresses,
       fc.string(),
       fc
         .tuple(
@@ -95,6 +108,11 @@ describe("where a redirect leads", () => {
   });
 });
 
+const WHY: Record<string, string> = {
+  not_found: "There is no key of that name.",
+  target_refused: "The request names no path.",
+};
+
 describe("the path of a request to the proxy", () => {
   test.each([
     ["https://proxy.example/v1/proxy/k/a/b?c=d", { key: "k", path: "/a/b", query: "c=d" }],
@@ -121,5 +139,6 @@ describe("the path of a request to the proxy", () => {
     ["/v1/proxy/k/x", "target_refused"],
   ])("%s: %s", (url, code) => {
     expect(refusal(() => readProxyPath(url))).toBe(code);
+    expect(() => readProxyPath(url)).toThrow(WHY[code]);
   });
 });

@@ -3,30 +3,41 @@ import { messagesIn, type Message } from "./message.ts";
 /** One event of a stream (the part of Server-Sent Events that MCP uses). */
 export type Event = { id: string | undefined; data: string; retry_ms: number | undefined };
 
+const LINE_END = /\r\n|\n|\r/;
+
 /** Reads events as they come. Comments, which only keep the line alive, are no events. */
 export async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<Event> {
   const decoder = new TextDecoder();
-  let text = "";
+  let begun = "";
+  let block: string[] = [];
+  let after_cr = false;
   for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true });
-    // A line's end may be cut in two: a lone CR at the end waits for its LF.
-    for (
-      let end = /\r\n\r\n|\n\n|\r\r(?!\n|$)/.exec(text);
-      end !== null;
-      end = /\r\n\r\n|\n\n|\r\r(?!\n|$)/.exec(text)
-    ) {
-      const event = eventIn(text.slice(0, end.index));
-      text = text.slice(end.index + end[0].length);
+    const text = decoder.decode(chunk, { stream: true });
+    if (text === "") continue;
+    // A line's end may be cut in two: the line ended with its CR, and a LF that comes now says nothing.
+    const lines = (after_cr && text.startsWith("\n") ? text.slice(1) : text).split(LINE_END);
+    after_cr = text.endsWith("\r");
+    const left = lines.pop() ?? "";
+    for (const line of lines) {
+      const whole = begun + line;
+      begun = "";
+      if (whole !== "") {
+        block.push(whole);
+        continue;
+      }
+      const event = eventIn(block);
+      block = [];
       if (event !== undefined) yield event;
     }
+    begun += left;
   }
 }
 
-function eventIn(block: string): Event | undefined {
+function eventIn(block: readonly string[]): Event | undefined {
   let id: string | undefined;
   let retry_ms: number | undefined;
   const data: string[] = [];
-  for (const line of block.split(/\r\n|\n|\r/)) {
+  for (const line of block) {
     const [, field = "", value = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
     if (field === "data") data.push(value);
     if (field === "id") id = value;

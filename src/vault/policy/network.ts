@@ -53,11 +53,23 @@ function matches(address: ipaddr.IPv4 | ipaddr.IPv6, [start, bits]: Network): bo
 }
 
 function readAddress(text: string, unmapped: boolean): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
-  // Four decimal parts only: servers read `010.1`, `0x7f.1` and the like in different ways.
+  // Four decimal parts only, at the end of an IPv6 address too: servers read `010.1`, `0x7f.1` and the like in different ways. And
+  // no zone (`%eth0`): that is one machine's name for something, and no part of an address.
   const bare = text.replace(/^\[|\]$/g, "");
-  if (!ipaddr.IPv6.isValid(bare) && !ipaddr.IPv4.isValidFourPartDecimal(bare)) return undefined;
-  const address = ipaddr.parse(bare);
+  const [dotted] = /[^:]*\.[^:]*$/.exec(bare) ?? [];
+  if (dotted !== undefined && !ipaddr.IPv4.isValidFourPartDecimal(dotted)) return undefined;
+  if (dotted !== bare && (!ipaddr.IPv6.isValid(bare) || bare.includes("%"))) return undefined;
+  // The library takes `::192.0.2.1` for IPv4, and `::c000:201`, which is the same address, for what it is.
+  const address = ipaddr.parse(
+    dotted === undefined || dotted === bare ? bare : bare.slice(0, -dotted.length) + words(dotted),
+  );
   return unmapped ? plain(address) : address;
+}
+
+/** The dotted end of an IPv6 address as its last two words. */
+function words(dotted: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(dotted).octets;
+  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }
 
 function plain(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
