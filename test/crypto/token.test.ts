@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseKeyRing } from "../../src/config.ts";
+import { parseKeyRing, type KeyRing } from "../../src/config.ts";
 import {
   mintToken,
   newVaultId,
@@ -158,6 +158,71 @@ describe("the signature", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+/** A ring of one key that counts how often a signature is worked out with it: only that reads the key. */
+function counting(text = first): { ring: KeyRing; sums: () => number } {
+  const { current, known } = parseKeyRing("TOKEN_KEYS", text);
+  let sums = 0;
+  const watched = Object.defineProperty({ ...current }, "bytes", { get: () => (sums++, current.bytes) });
+  return { ring: { current: watched, by_id: new Map([[current.id, watched]]), known }, sums: () => sums };
+}
+
+describe("a signature that was found right", () => {
+  it("is not worked out again, and tells the same of the token", () => {
+    const watched = counting();
+    const { token } = mintToken(ring, "app", vault_id);
+    const told = verifyToken(watched.ring, token);
+    expect(watched.sums()).toBe(1);
+    for (let again = 0; again < 5; again++) expect(verifyToken(watched.ring, token)).toEqual(told);
+    expect(watched.sums()).toBe(1);
+    verifyToken(watched.ring, mintToken(ring, "app", vault_id).token);
+    expect(watched.sums()).toBe(2);
+  });
+
+  it("speaks for its own token only: the same MAC on another is worked out, refused, and changes nothing", () => {
+    const watched = counting();
+    const { token } = mintToken(ring, "app", vault_id);
+    const { token: other } = mintToken(ring, "app", vault_id);
+    verifyToken(watched.ring, token);
+    const stolen = withChecksum(other.slice(0, -28) + token.slice(-28, -6));
+    for (const sums of [2, 3]) {
+      expect(codeOf(stolen, watched.ring)).toBe("invalid_token");
+      expect(watched.sums()).toBe(sums);
+    }
+    expect(codeOf(token, watched.ring)).toBe("accepted");
+    expect(watched.sums()).toBe(3);
+  });
+
+  it("is all that is kept: what is refused is worked out each time it comes", () => {
+    const watched = counting();
+    const { token } = mintToken(parseKeyRing("TOKEN_KEYS", second.replace("k2", "k1")), "app", vault_id);
+    for (const sums of [1, 2, 3]) {
+      expect(codeOf(token, watched.ring)).toBe("invalid_token");
+      expect(watched.sums()).toBe(sums);
+    }
+  });
+
+  it("is remembered for the keys that it was found right with, and for no others", () => {
+    const [one, other] = [counting(), counting()];
+    const { token } = mintToken(ring, "app", vault_id);
+    verifyToken(one.ring, token);
+    verifyToken(other.ring, token);
+    expect([one.sums(), other.sums()]).toEqual([1, 1]);
+  });
+
+  it("is forgotten with all others once there are ten thousand: memory does not grow with tokens", () => {
+    const watched = counting();
+    const tokens = Array.from({ length: 10_000 }, () => mintToken(ring, "app", vault_id).token);
+    for (const token of tokens) verifyToken(watched.ring, token);
+    const [oldest = "", newest = ""] = [tokens[0], tokens.at(-1)];
+    expect(watched.sums()).toBe(10_000);
+    verifyToken(watched.ring, oldest);
+    verifyToken(watched.ring, newest);
+    expect(watched.sums()).toBe(10_002);
+    verifyToken(watched.ring, newest);
+    expect(watched.sums()).toBe(10_002);
   });
 });
 
