@@ -64,6 +64,13 @@ describe("the docs", () => {
     for (const row of rows) expect(row, row).toMatch(/`test\//);
   });
 
+  it("everything that the threat model says stays possible names the test that shows how far it goes, or the page that says why", () => {
+    const [, list = ""] = /## What stays possible[^\n]*\n([^]*)$/.exec(read("docs/threat-model.md")) ?? [];
+    const points = list.split(/^- /m).slice(1);
+    expect(points.length).toBeGreaterThan(5);
+    for (const point of points) expect(point, point).toMatch(/`test\/|\]\((design|decisions)\//);
+  });
+
   it.each(pages)("%s names no test that is not there", (page) => {
     for (const [, path = ""] of read(page).matchAll(/`(test\/[\w./-]+\.ts)`/g))
       expect(existsSync(join(ROOT, path)), `${page} → ${path}`).toBe(true);

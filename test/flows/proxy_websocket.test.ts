@@ -69,6 +69,25 @@ test("the upstream is asked for a WebSocket with the real key, and sees nothing 
   expect(headers["x-content-type-options"]).toBe("nosniff");
 });
 
+test("where the key says so its secret is taken out of every message that comes down, text or bytes, and each is looked at by itself", async () => {
+  const { near, far } = await relayed(await newHolder(locker, { key: { scrub: true } }));
+  const said = [`key=${SECRET};`, Buffer.from(`{"key":"${SECRET}"}`), SECRET.slice(0, 10), SECRET.slice(10)];
+  for (const message of said) far.socket.send(message);
+  expect([await near.next(), await near.next(), await near.next(), await near.next()]).toEqual([
+    { text: "key=[redacted];" },
+    { bytes: Buffer.from('{"key":"[redacted]"}') },
+    { text: SECRET.slice(0, 10) },
+    { text: SECRET.slice(10) },
+  ]);
+  // What goes up is the caller's own.
+  near.socket.send(SECRET);
+  expect(await far.next()).toEqual({ text: SECRET });
+
+  const plain = await relayed(await newHolder(locker));
+  plain.far.socket.send(SECRET);
+  expect(await plain.near.next()).toEqual({ text: SECRET });
+});
+
 test("a token among the subprotocols is found and taken out; the rest are offered, and the choice comes back", async () => {
   const holder = await newHolder(locker);
   const protocols = ["realtime", `openai-insecure-api-key.${holder.token}`, "openai-beta.realtime-v1"];
