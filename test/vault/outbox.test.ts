@@ -4,10 +4,10 @@ import { ask } from "../../src/vault/answer.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import { BATCH_ROWS } from "../../src/vault/audit/outbox.ts";
 import {
-  type App,
   type Vault,
   archive,
   authorize,
+  callAndSettle,
   evict,
   inside,
   mintApp,
@@ -27,14 +27,6 @@ const BATCH = BATCH_ROWS;
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
 });
-
-/** Calls that end at once. */
-async function callAndSettle(vault: Vault, app: App, times: number): Promise<void> {
-  for (let i = 0; i < times; i++) {
-    const { seq } = await authorize(vault, app, "k");
-    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
-  }
-}
 
 /** Counts the rows that a vault writes from now on; they are what an object's storage is paid by. */
 async function countingRows(vault: Vault): Promise<() => number> {

@@ -13,6 +13,7 @@ import {
   type Vault,
   archive,
   authorize,
+  callAndSettle,
   inside,
   mintApp,
   newVault,
@@ -31,10 +32,7 @@ async function busyVault(calls: number): Promise<Vault> {
   const vault = await newVault();
   await storeKey(vault, "k");
   const app = await mintApp(vault);
-  for (let i = 0; i < calls; i++) {
-    const { seq } = await authorize(vault, app, "k");
-    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
-  }
+  await callAndSettle(vault, app, calls);
   await runAlarmAfter(vault, 11_000);
   while ((await wholeLog(vault)).rows.length > (await archive(vault)).length) await runAlarm(vault);
   return vault;
