@@ -137,14 +137,23 @@ export function asProblem(thrown: unknown): Problem {
   });
 }
 
-/** RFC 9457 answer for a problem. `more` are members that a surface's clients look for besides (§3.2). */
-export function problemResponse(
-  problem: Problem,
-  request_id: string | undefined = problem.extras.request_id,
-  more: object = {},
-): Response {
+/** RFC 9457 answer for a problem. */
+export function problemResponse(problem: Problem): Response {
+  return saying(problemWords(problem));
+}
+
+/** What such an answer is made of. */
+export type ProblemWords = { text: string; status: number; headers: Headers };
+
+/** The answer that says this. */
+export function saying({ text, status, headers }: ProblemWords): Response {
+  return new Response(text, { status, headers });
+}
+
+/** A problem in the words of RFC 9457. `more` are members that a surface's clients look for besides (§3.2). */
+export function problemWords(problem: Problem, more: object = {}): ProblemWords {
   const { status, title } = PROBLEMS[problem.code];
-  const { rule, errors, retry_after_s, approval } = problem.extras;
+  const { rule, errors, retry_after_s, request_id, approval } = problem.extras;
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",
@@ -166,5 +175,5 @@ export function problemResponse(
     approval_url: approval?.url,
     ...more,
   };
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
+  return { text: `${JSON.stringify(body)}\n`, status, headers };
 }

@@ -9,15 +9,17 @@ export function base62Width(bytes: number): number {
   return Math.ceil((bytes * 8) / Math.log2(62));
 }
 
-/** Fixed-width, big-endian base62: long division, five digits a pass, which a double holds exactly. */
+/** Fixed-width, big-endian base62: long division of sixteen bits at a time by five digits, which a double holds exactly. */
 export function base62(bytes: Uint8Array): string {
-  const number = [...bytes];
+  const number: number[] = [];
+  for (let at = bytes.length % 2 === 0 ? 0 : -1; at < bytes.length; at += 2)
+    number.push((bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0));
   const width = base62Width(bytes.length);
   let text = "";
   while (text.length < width) {
     let rest = 0;
-    for (const [i, byte] of number.entries()) {
-      const part = rest * 256 + byte;
+    for (let i = 0; i < number.length; i++) {
+      const part = rest * 65_536 + (number[i] ?? 0);
       number[i] = Math.floor(part / FIVE_DIGITS);
       rest = part % FIVE_DIGITS;
     }

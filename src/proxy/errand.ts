@@ -4,7 +4,7 @@ import { verifyToken, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import type { Origin } from "../vault/audit/row.ts";
 import type { Ask } from "../vault/calls/dispatch.ts";
-import { takeToken } from "./find_token.ts";
+import { bearerOf, takeToken } from "./find_token.ts";
 import { overridesMethod, refuseBrowsers, valueOf, type HeaderLines } from "./headers.ts";
 import { PATIENCE, type Patience } from "./hold.ts";
 import { RefusedTokens } from "./refused_tokens.ts";
@@ -46,11 +46,16 @@ export const refused = new RefusedTokens();
 /** A request as it came, refused where nobody need be asked: by arithmetic alone, and before anything is made for it. */
 export function errandOf(request: Request, env: Env, ctx: Waiting): Errand {
   const config = configOf(env);
+  assertMethod(request);
+  // A forged one is refused before anything else is walked through: a flood of them is to cost whoever sends it, not us.
+  const bearer = bearerOf(request.headers);
+  const verified = bearer === undefined ? undefined : verifyToken(config.token_keys, bearer);
   const lines = [...request.headers];
   assertServable(request, lines);
   const asked = readProxyPath(request.url);
   const { token, headers, query } = takeToken(lines, asked.query);
-  const { kind, vault_id, hash, mac, weak } = verifyToken(config.token_keys, token);
+  const { kind, vault_id, hash, mac, weak } =
+    verified !== undefined && token === bearer ? verified : verifyToken(config.token_keys, token);
   if (!TAKEN.has(kind))
     throw new Problem("invalid_token", "The proxy takes app tokens, devices and OAuth access tokens.");
   refused.check(mac, Date.now());
@@ -76,6 +81,7 @@ export async function errandFor(
   patience: Patience,
 ): Promise<Errand> {
   const config = configOf(env);
+  assertMethod(request);
   const headers = [...request.headers];
   assertServable(request, headers);
   const { method } = request;
@@ -95,9 +101,11 @@ export async function keepBody(errand: Errand): Promise<void> {
     errand.body = await errand.request.arrayBuffer();
 }
 
+function assertMethod({ method }: Request): void {
+  if (REFUSED_METHODS.has(method)) throw new Problem("method_not_allowed", `${method} is never sent on.`);
+}
+
 function assertServable(request: Request, headers: HeaderLines): void {
-  if (REFUSED_METHODS.has(request.method))
-    throw new Problem("method_not_allowed", `${request.method} is never sent on.`);
   refuseBrowsers(headers);
   let size = 0;
   for (const [name, value] of headers) size += name.length + value.length + 4;
@@ -108,8 +116,9 @@ function assertServable(request: Request, headers: HeaderLines): void {
 }
 
 /** Some search APIs want a body with a GET (RFC 9110 §9.3.1 gives it no meaning, and forbids none). */
-export function hasUnusualBody({ method, body }: Request): boolean {
-  return body !== null && (method === "GET" || method === "HEAD");
+export function hasUnusualBody(request: Request): boolean {
+  // The method first: to look at a body is to make a stream of it.
+  return (request.method === "GET" || request.method === "HEAD") && request.body !== null;
 }
 
 export function isUpgrade(headers: HeaderLines): boolean {

@@ -17,6 +17,14 @@ const MARKER = new RegExp(
 );
 const DECODED_AT_MOST = 5;
 
+/** As nearly everybody sends it: by itself, as OAuth says (RFC 6750 §2.1). */
+const BEARER = /^[Bb]earer +(alk_[a-z]{2,3}_[0-9A-Za-z]{64,160})$/;
+
+/** The token of whoever sends it so, found without a look at anything else. There may be more, which {@link takeToken} finds. */
+export function bearerOf(headers: Headers): string | undefined {
+  return BEARER.exec(headers.get("authorization") ?? "")?.[1];
+}
+
 /**
  * Finds the token wherever an SDK puts its key, and takes it out: `Authorization` (Bearer, token, Basic user or password),
  * any header whose value holds it, an offered WebSocket subprotocol, or a query parameter. Exactly one token, else 401;

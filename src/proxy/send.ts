@@ -1,6 +1,6 @@
 import { limitWeak } from "../auth/weak.ts";
 import type { Config } from "../config.ts";
-import { asProblem, Problem, problemResponse } from "../problem.ts";
+import { asProblem, Problem, problemWords, saying, type ProblemWords } from "../problem.ts";
 import { isOurs } from "../vault/alerts/public_host.ts";
 import type { Ask, Dispatch } from "../vault/calls/dispatch.ts";
 import { authorizeOrAsk } from "./authorize.ts";
@@ -38,16 +38,26 @@ export async function callFor(...said: Parameters<typeof errandFor>): Promise<Re
   return carry(await errandFor(...said));
 }
 
+/** What is said of tokens that are not ours, or are none: the same each time, so it is worded once. */
+const worded = new Map<string, ProblemWords>();
+
+function refusalOf(problem: Problem): Response {
+  const constant = problem.code === "invalid_token" && Object.keys(problem.extras).length === 0;
+  const words = (constant ? worded.get(problem.message) : undefined) ?? wordsOf(problem);
+  if (constant) worded.set(problem.message, words);
+  return saying(words);
+}
+
 /**
  * SDKs read why they were refused from `error`; stripe-node goes by it alone and takes an answer without it for a success,
  * whatever its status.
  */
-function refusalOf(problem: Problem): Response {
+function wordsOf(problem: Problem): ProblemWords {
   const error = { type: problem.code, code: problem.code, message: problem.message };
-  const refusal = problemResponse(problem, problem.extras.request_id, { error });
-  guard(refusal.headers);
-  if (refusal.status === 405) refusal.headers.set("allow", SERVED_METHODS);
-  return refusal;
+  const words = problemWords(problem, { error });
+  guard(words.headers);
+  if (words.status === 405) words.headers.set("allow", SERVED_METHODS);
+  return words;
 }
 
 /** A call, step by step: ask the vault once, send, carry the answer, settle. */
