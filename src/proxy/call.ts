@@ -54,6 +54,7 @@ export class ProxyCall {
   #status: number | undefined;
   #rule: string | undefined;
   #ended = false;
+  #drop: (() => void) | undefined;
 
   constructor(env: Env, vault_id: string, dispatch: Dispatch, started_at: number) {
     this.#env = env;
@@ -63,9 +64,10 @@ export class ProxyCall {
     this.#leash = new Leash(
       () => env.USER_VAULT.getByName(vault_id),
       dispatch,
-      (rule) => {
+      (rule, recorded) => {
         this.#rule = rule;
-        this.#abort();
+        if (recorded && this.#drop !== undefined) this.#drop();
+        else this.#abort();
       },
     );
     this.#timer = setTimeout(() => void this.leashNow(), LEASH_AFTER_MS);
@@ -81,6 +83,11 @@ export class ProxyCall {
     const leave = () => this.#cut.abort(new Error("the client has gone"));
     client.addEventListener("abort", leave);
     if (client.aborted) leave();
+  }
+
+  /** A cut that the vault has recorded may from now on end the call by this, which ends all that belongs to it at once. */
+  dropBy(drop: () => void): void {
+    this.#drop = drop;
   }
 
   /** Stops the call from our side, as for a limit. */

@@ -15,6 +15,8 @@ type Lane = {
   method: string;
   client: AbortSignal;
   usage: UsageReader | undefined;
+  /** Ends the invocation there and then; undefined where somebody else's work goes on in it. */
+  drop: (() => void) | undefined;
 };
 
 /**
@@ -26,7 +28,7 @@ export function carry(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
-  { scrubber, method, client, usage }: Lane,
+  { scrubber, method, client, usage, drop }: Lane,
 ): { response: Response; done: Promise<void> } {
   const { status } = upstream;
   if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
@@ -52,6 +54,8 @@ export function carry(
   const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
   const { readable, writable } = known === undefined ? new IdentityTransformStream() : new FixedLengthStream(known);
   const body = usage === undefined ? upstream.body : watched(upstream.body, (chunk) => usage.take(chunk));
+  // To break off a body that is under way by its streams costs the runtime three times as much, a thousand times in a revocation.
+  if (drop !== undefined) call.dropBy(drop);
   const piped =
     scrubber === undefined
       ? body.pipeTo(writable, { signal: call.stopped }).then(() => known)

@@ -18,6 +18,8 @@ type Context = {
   scrubber: Scrubber;
   /** Ends this invocation there and then, with all that it holds. */
   drop: () => void;
+  /** A body that is cut may be ended so: nothing else is under way in the invocation. */
+  may_drop: boolean;
 };
 
 const EVENT_STREAM = /^text\/event-stream\b/i;
@@ -25,7 +27,7 @@ const EVENT_STREAM = /^text\/event-stream\b/i;
 /** Turns the upstream's answer into ours. `done` resolves once the call has ended and its row was told. */
 export function handBack(
   call: ProxyCall,
-  { config, request, asked, target, scrubber, drop }: Context,
+  { config, request, asked, target, scrubber, drop, may_drop }: Context,
   answer: Response,
   timing: string,
 ): { response: Response; done: Promise<unknown> } {
@@ -51,6 +53,7 @@ export function handBack(
     method: request.method,
     client: request.signal,
     usage: readerFor(dispatch, answer),
+    drop: may_drop ? drop : undefined,
   });
   return { response, done: Promise.all([leashed, done]) };
 }

@@ -1,9 +1,10 @@
 import { logFault } from "../problem.ts";
-import { CUT, UNKNOWN_LEASE, type Term } from "../vault/calls/leashes.ts";
+import { UNKNOWN_LEASE } from "../vault/calls/leashes.ts";
+import { CUT, type Cutting, type Term } from "../vault/calls/telling.ts";
 import type { Dispatch, Settlement } from "../vault/calls/dispatch.ts";
 
-/** How a call learns that it must stop. */
-export type OnCut = (rule: string) => void;
+/** How a call learns that it must stop. `recorded` where the vault has ended its row: nothing more need be told of it. */
+export type OnCut = (rule: string, recorded: boolean) => void;
 
 const PING_MS = 2_000;
 const LOST_AFTER_PINGS = 2;
@@ -12,6 +13,15 @@ const GIVE_UP_MS = 10_000;
 const SILENT_MS = 4_000;
 const JITTER_MS = 2_000;
 const LONGEST_MS = 2 ** 31 - 1;
+
+/** What the vault calls this isolate; nothing random may be had before the first request. */
+let router: string | undefined;
+
+/**
+ * The leashes that this isolate holds, by connection: the vault tells one of them of all that it cuts. An invocation is woken by a promise
+ * of its own, since one may not touch another's sockets and streams.
+ */
+const held = new Map<string, (rule: string) => void>();
 
 /**
  * The router's end of a leash: a connection to the vault that lives as long as the call. Closed by the vault with 4001 it
@@ -24,6 +34,8 @@ export class Leash {
   readonly #onCut: OnCut;
   #lease: string;
   #socket: WebSocket | undefined;
+  /** The connection's id: by this name the vault cuts it. */
+  #id = "";
   #ping: ReturnType<typeof setInterval> | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #status: number | undefined;
@@ -69,13 +81,17 @@ export class Leash {
   #hold(socket: WebSocket): void {
     if (this.#over) return socket.close(1000);
     this.#socket = socket;
+    const cut = Promise.withResolvers<string>();
+    held.set(this.#id, cut.resolve);
+    void cut.promise.then((rule) => this.#cut(socket, rule));
     let unanswered = 0;
     let heard_at = Date.now();
     socket.addEventListener("message", ({ data }) => {
       unanswered = 0;
       heard_at = Date.now();
       if (typeof data !== "string" || data === "pong") return;
-      const { lease, ...term } = JSON.parse(data) as { lease?: string } & Partial<Term>;
+      const { lease, cut, ...term } = JSON.parse(data) as { lease?: string } & Partial<Term & Cutting>;
+      for (const id of cut?.leashes ?? []) held.get(id)?.(cut?.rule ?? "");
       if (term.not_after !== undefined) this.#expireAt(term.not_after, term.expiry_rule ?? "expired");
       if (lease === undefined) return;
       // Only now does the vault hold the call: an object that breaks while it wakes has answered 101 too.
@@ -83,13 +99,10 @@ export class Leash {
       this.#lost_at = undefined;
     });
     socket.addEventListener("close", ({ code, reason }) => {
+      if (code === CUT) this.#cut(socket, reason);
       if (socket !== this.#socket) return;
       this.#drop();
-      if (code === CUT) {
-        // Whose lease it did not know it could not tell either: that row is still open there, if it is this call's.
-        this.#ended_there = reason !== UNKNOWN_LEASE;
-        this.#stop(reason);
-      } else if (!this.#over) this.#lost(heard_at);
+      if (!this.#over) this.#lost(heard_at);
     });
     this.#ping = setInterval(() => {
       if (unanswered++ < LOST_AFTER_PINGS) return socket.send("ping");
@@ -98,6 +111,15 @@ export class Leash {
       this.#lost(heard_at);
     }, PING_MS);
     if (this.#status !== undefined) this.answered(this.#status);
+  }
+
+  /** The vault has said that the call must stop, over this leash or over another call's. The leash goes when the call has ended. */
+  #cut(socket: WebSocket, rule: string): void {
+    if (socket !== this.#socket) return;
+    this.#forget();
+    // Whose lease it did not know it could not tell either: that row is still open there, if it is this call's.
+    this.#ended_there = rule !== UNKNOWN_LEASE;
+    this.#stop(rule);
   }
 
   /** All routers lose their leashes at once when an object moves, so each comes back at a moment of its own. */
@@ -123,8 +145,15 @@ export class Leash {
   }
 
   async #connected(): Promise<WebSocket> {
-    const answer = await this.#vault().fetch(`https://vault/?_pk=${crypto.randomUUID()}`, {
-      headers: { upgrade: "websocket", "x-leash-seq": String(this.#dispatch.seq), "x-leash-lease": this.#lease },
+    router ??= crypto.randomUUID();
+    this.#id = crypto.randomUUID();
+    const answer = await this.#vault().fetch(`https://vault/?_pk=${this.#id}`, {
+      headers: {
+        upgrade: "websocket",
+        "x-leash-seq": String(this.#dispatch.seq),
+        "x-leash-lease": this.#lease,
+        "x-leash-router": router,
+      },
     });
     if (answer.webSocket === null) throw new Error(`the vault answered ${answer.status}`);
     answer.webSocket.accept();
@@ -143,7 +172,7 @@ export class Leash {
   #stop(rule: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#onCut(rule);
+    this.#onCut(rule, this.#ended_there);
   }
 
   #send(message: { status: number } | { settle: Settlement }): boolean {
@@ -153,8 +182,14 @@ export class Leash {
   }
 
   #drop(): void {
-    clearInterval(this.#ping);
+    this.#forget();
     this.#socket = undefined;
+  }
+
+  /** Neither pings nor waits for a word any more. */
+  #forget(): void {
+    clearInterval(this.#ping);
+    held.delete(this.#id);
   }
 
   #release(code: number): void {

@@ -65,22 +65,26 @@ async function carry(errand: Errand): Promise<Response> {
   const { ctx } = errand;
   await limitWeak(errand.env, errand, errand.question.ip);
   const first = await attempt(errand);
-  if (!mayFallBack(first, errand)) return settleHandBack(errand, first);
+  // Whoever reads the answer to a model has more to say to it than this.
+  if (!mayFallBack(first, errand)) return settleHandBack(errand, first, errand.scrubbed !== true);
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
   // asked for, else a newer token. A use of its own.
   void first.answer.body?.cancel().catch(() => {});
   ctx.waitUntil(first.call.endBeforeNext({ outcome: "ok" }));
-  return settleHandBack(errand, await attempt({ ...errand, question: { ...errand.question, ...again(first) } }));
+  return settleHandBack(errand, await attempt({ ...errand, question: { ...errand.question, ...again(first) } }), false);
 }
 
 /** Hands the answer back; one that cannot be is dropped, and the call settled as failed. */
 function settleHandBack(
   { config, ctx, request, asked }: Errand,
   { call, upstream, answer, timing }: Attempt,
+  alone: boolean,
 ): Response {
   try {
     const drop = () => ctx.abort?.("dropped");
-    const { response, done } = handBack(call, { config, request, asked, drop, ...upstream }, answer, timing);
+    const may_drop = alone && ctx.abort !== undefined;
+    const context = { config, request, asked, drop, may_drop, ...upstream };
+    const { response, done } = handBack(call, context, answer, timing);
     ctx.waitUntil(done);
     return response;
   } catch (thrown) {

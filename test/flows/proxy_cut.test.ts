@@ -226,6 +226,22 @@ test("a stream ends when its token expires", async () => {
   expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule: "expired" });
 });
 
+test("many streams of one token are all cut, on both sides", async () => {
+  const holder = await newHolder(locker);
+  let open = 0;
+  holder.upstream.answerWith((_request, response) => {
+    open++;
+    response.on("close", () => open--);
+    EVENTS(response);
+  });
+  const answers = await Promise.all(Array.from({ length: 40 }, () => opened(holder, "/stream")));
+  const ends = answers.map(ended);
+  const { streams_cut, in_flight } = await revoke(holder);
+  expect(streams_cut + in_flight).toBe(40);
+  expect(new Set(await Promise.all(ends))).toEqual(new Set(["broken off"]));
+  await eventually(async () => open === 0);
+});
+
 test("a stream of another token of the same vault and key goes on", async () => {
   const holder = await newHolder(locker);
   const other = await mintToken(holder.person);

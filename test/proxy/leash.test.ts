@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Leash } from "../../src/proxy/leash.ts";
-import { CUT } from "../../src/vault/calls/leashes.ts";
+import { CUT } from "../../src/vault/calls/telling.ts";
 import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 
 /** One end of a socket, as the runtime gives it, in a test's hands. */
@@ -36,14 +36,16 @@ class FakeSocket {
 /** A vault that gives out sockets when and as the test says; undefined stands for one that cannot be reached. */
 function fakeVault(next: () => Promise<FakeSocket | undefined>) {
   const leases: string[] = [];
+  const ids: string[] = [];
   const stub = {
-    fetch: async (_url: string, { headers }: { headers: Record<string, string> }) => {
+    fetch: async (url: string, { headers }: { headers: Record<string, string> }) => {
+      ids.push(new URL(url).searchParams.get("_pk") ?? "");
       leases.push(headers["x-leash-lease"] ?? "");
       const webSocket = await next();
       return { webSocket: webSocket ?? null, status: webSocket === undefined ? 503 : 101 };
     },
   };
-  return { leases, open: () => stub as unknown as DurableObjectStub };
+  return { leases, ids, open: () => stub as unknown as DurableObjectStub };
 }
 
 function leashTo(vault: ReturnType<typeof fakeVault>, not_after: number | null = null) {
@@ -88,6 +90,28 @@ test("4001 cuts at once, with the vault's own rule, and nothing is asked again",
   await vi.advanceTimersByTimeAsync(60_000);
   await leash.open();
   expect(vault.leases).toHaveLength(1);
+});
+
+test("a word over any leash of this isolate cuts the calls that it names, and no other", async () => {
+  const sockets = [new FakeSocket(), new FakeSocket(), new FakeSocket()] as const;
+  const vault = fakeVault(async () => sockets[vault.leases.length - 1]);
+  const calls = [leashTo(vault), leashTo(vault), leashTo(vault)] as const;
+  for (const { leash } of calls) await leash.open();
+  const leashes = [...vault.ids.slice(1), "of another isolate"];
+  sockets[0].hear(JSON.stringify({ cut: { rule: "revoked", leashes } }));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls.map(({ cuts }) => cuts)).toEqual([[], ["revoked"], ["revoked"]]);
+  // Its row has ended there. The leash goes with the call, and says nothing more.
+  expect(sockets[1].closedWith).toBeUndefined();
+  expect(calls[1].leash.end({ seq: 7, outcome: "cut" })).toBe(true);
+  expect(sockets[1]).toMatchObject({ closedWith: 1000, said: [] });
+  sockets[1].end(1000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(vault.leases).toHaveLength(3);
+  // Who has ended is not woken again.
+  sockets[0].hear(JSON.stringify({ cut: { rule: "frozen", leashes } }));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls[1].cuts).toEqual(["revoked"]);
 });
 
 test("how a call ended that the vault has cut is not told to it again, unless it did not know whose leash it was", async () => {

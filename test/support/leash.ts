@@ -1,5 +1,5 @@
 /** The router's end of a leash, in a test's hands. */
-import { CUT, type Term } from "../../src/vault/calls/leashes.ts";
+import { CUT, type Cutting, type Term } from "../../src/vault/calls/telling.ts";
 import type { Settlement } from "../../src/vault/calls/dispatch.ts";
 import { outbox, type Vault } from "./vault.ts";
 
@@ -10,23 +10,30 @@ export type HeldLeash = {
   /** Until when the decision stands, as it was told last; undefined before anything was. */
   term(): Term | undefined;
   closed: Promise<{ code: number; reason: string }>;
+  /** The connection's id, and the words about leashes that have ended: those of its router that the vault tells by this one. */
+  id: string;
+  cuts: Cutting["cut"][];
   say(message: { status: number } | { settle: Settlement }): void;
 };
 
-/** With `mute` the router never answers a close: as if it had gone without a word. */
+/** With `mute` the router never answers a close: as if it had gone without a word. One with a name is told of several leashes at once. */
 export async function openLeash(
   { stub }: Vault,
   { seq, lease }: { seq: number; lease: string },
-  { mute = false } = {},
+  { mute = false, router }: { mute?: boolean; router?: string } = {},
 ): Promise<HeldLeash> {
-  const headers = { upgrade: "websocket", "x-leash-seq": String(seq), "x-leash-lease": lease };
-  const { webSocket, status } = await stub.fetch(`https://vault/?_pk=${crypto.randomUUID()}`, { headers });
+  const id = crypto.randomUUID();
+  const headers = new Headers({ upgrade: "websocket", "x-leash-seq": String(seq), "x-leash-lease": lease });
+  if (router !== undefined) headers.set("x-leash-router", router);
+  const { webSocket, status } = await stub.fetch(`https://vault/?_pk=${id}`, { headers });
   if (webSocket === null) throw new Error(`the vault answered ${status}`);
   const next = Promise.withResolvers<string>();
   const closed = Promise.withResolvers<{ code: number; reason: string }>();
+  const cuts: Cutting["cut"][] = [];
   let term: Term | undefined;
   webSocket.addEventListener("message", ({ data }) => {
-    const { lease, ...told } = JSON.parse(String(data)) as { lease?: string } & Term;
+    const { lease, cut, ...told } = JSON.parse(String(data)) as { lease?: string; cut?: Cutting["cut"] } & Term;
+    if (cut !== undefined) return void cuts.push(cut);
     term = told;
     if (lease !== undefined) next.resolve(lease);
   });
@@ -37,6 +44,8 @@ export async function openLeash(
     next: next.promise,
     term: () => term,
     closed: closed.promise,
+    id,
+    cuts,
     say: (message) => webSocket.send(JSON.stringify(message)),
   };
 }

@@ -4,7 +4,7 @@ import { configOf } from "../../src/config.ts";
 import { mintToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Authority, Caller } from "../../src/vault/tokens/caller.ts";
-import { CUT } from "../../src/vault/calls/leashes.ts";
+import { CUT } from "../../src/vault/calls/telling.ts";
 import { held } from "../../src/vault/surface.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {

@@ -176,7 +176,25 @@ describe("a receipt", () => {
     );
     expect(paused).toMatchObject({ ok: true });
     // The first few were told by the pause, and have ended; the rest is waited for by both.
-    expect(revoked).toMatchObject({ ok: true, value: { streams_cut: 36, in_flight: 0 } });
+    expect(revoked).toMatchObject({ ok: true, value: { streams_cut: 32, in_flight: 0 } });
+  });
+
+  it("is had of a router by one word for all of its leashes, and by each leash's own end where that does not help", async () => {
+    const { vault, app } = await vaultWithKey();
+    const open = async (router: string) => openLeash(vault, await authorize(vault, app, "k"), { router });
+    const [deaf, one, two] = [await open("deaf"), await open("hears"), await open("hears")];
+    // It lets go of both when it hears of them by either.
+    const hears = vi
+      .waitUntil(() => [...one.cuts, ...two.cuts][0])
+      .then((word) => {
+        for (const { id, socket } of [one, two]) if (word.leashes.includes(id)) socket.close(1000);
+        return word;
+      });
+    const revoking = ask(vault.stub.revokeToken(vault.ada, app.id));
+    expect(await hears).toEqual({ rule: "revoked", leashes: [one.id, two.id] });
+    expect(await deaf.closed).toEqual(cutFor("revoked"));
+    expect(deaf.cuts).toEqual([{ rule: "revoked", leashes: [deaf.id] }]);
+    expect(await revoking).toMatchObject({ streams_cut: 3, in_flight: 0 });
   });
 
   it("waits a second for a router that says nothing, and then tells that its stream may still be open", async () => {

@@ -155,3 +155,12 @@ describe("a vault to which nobody listens", () => {
     expect(said).not.toHaveBeenCalled();
   });
 });
+
+it("the runtime tells a sender nothing of what waits for a WebSocket's reader, and lets it wait for nothing: feeds and relays are bounded by what they were sent", () => {
+  const { 1: socket } = new WebSocketPair();
+  socket.accept();
+  // Should one of these come, what a reader may cost that talks while it does not read can be bounded too (docs/design/revocation.md).
+  for (const name of ["bufferedAmount", "writable", "readable", "ready", "ping", "pause", "onpong"])
+    expect(name in socket).toBe(false);
+  expect((socket.send as (text: string) => unknown)("a word")).toBeUndefined();
+});

@@ -1,7 +1,7 @@
 import type { Origin, Outcome } from "../audit/row.ts";
 import type { Destination } from "../keys/key.ts";
 import type { Secret } from "../keys/sealer.ts";
-import type { Term } from "./leashes.ts";
+import type { Term } from "./telling.ts";
 import type { Estimate, Metered } from "./spending.ts";
 
 /** What the router asks before it carries a call. `key` is null in direct mode; `path` is the upstream path as it came. */

@@ -1,8 +1,6 @@
 import { sha256 } from "../../crypto/digest.ts";
 import type { Connection } from "partyserver";
-
-/** The close code that means: the decision no longer stands. Any other end of a leash is asked again (SECURITY S6). */
-export const CUT = 4001;
+import { close, CUT, tell, type LeashState, type Term, type Word } from "./telling.ts";
 
 /** The rule of a leash that is cut before it is known whose it is: no row was ended. Every other cut has ended its call's. */
 export const UNKNOWN_LEASE = "lease";
@@ -10,14 +8,8 @@ export const UNKNOWN_LEASE = "lease";
 /** A leash that its router has opened again. */
 const REPLACED = 1000;
 
-/** What a leash's connection remembers through hibernation. */
-export type LeashState = { seq: number; token_id: string; status?: number | undefined };
-
 /** The part of partyserver's `Server` that leashes need. Not every open connection is a leash. */
 export type Connections = { getConnections(tag?: string): Iterable<Connection> };
-
-/** Until when a decision stands (epoch ms, null for ever), and what expires then: the token, or only the key. */
-export type Term = { not_after: number | null; expiry_rule: "expired" | "key_expired" };
 
 /** What a cut achieved within the time a receipt waits. */
 export type Cut = { streams_cut: number; unacknowledged: number };
@@ -26,8 +18,15 @@ const PER_TOKEN = 1_000;
 const PER_VAULT = 10_000;
 /** Rows ended in one step, which is one commit. */
 const A_STEP = 32;
-/** Leashes told before others have their turn: so few that these wait some milliseconds, so many that ever so many are told soon. */
-const [A_TURN, TURNS] = [4, 250];
+/**
+ * Leashes told before others have their turn: so few that these wait some milliseconds; more where their routers take longer than that, since
+ * then the work is not done here.
+ */
+const [A_TURN, A_TURN_AT_MOST, A_TURN_MS] = [8, 512, 50];
+/** A moment in which nothing is due: only then does the runtime look at the network. */
+const A_BREATH_MS = 1;
+/** Whoever was cut by a word to its router and has not let go by then is told by its own leash. */
+const INSIST_AFTER_MS = 250;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
 const COUNT_AGAIN_MS = 1_000;
 
@@ -61,7 +60,7 @@ export function leaseHash(lease: string): string {
 export class Leashes {
   readonly #connections: Connections;
   /** Connections that were told to end, until they have: two cuts at once may wait for the same one. */
-  readonly #ending = new Map<string, PromiseWithResolvers<void>>();
+  readonly #ending = new Map<WebSocket, PromiseWithResolvers<void> & { token_id: string | undefined }>();
   #per_token: Map<string, number> | undefined;
   #total = 0;
   #counted_at = 0;
@@ -88,16 +87,19 @@ export class Leashes {
       if (other.id !== connection.id) other.close(REPLACED, "replaced");
   }
 
-  /** A connection ended. Tells whoever waits for it that the router has let go; true where it was told to, so that its call has ended. */
+  /** A connection ended. True where it was told to, so that its call has ended. */
   closed(connection: Connection<LeashState>): boolean {
-    const token_id = connection.state?.token_id;
-    if (this.#per_token !== undefined && token_id !== undefined) {
-      this.#per_token.set(token_id, Math.max(0, (this.#per_token.get(token_id) ?? 0) - 1));
-      this.#total = Math.max(0, this.#total - 1);
-    }
-    const ending = this.#ending.get(connection.id);
+    if (this.ended(connection)) return true;
+    this.#uncount(connection.state?.token_id);
+    return false;
+  }
+
+  /** A connection that was told to end has: the router has let go, and whoever waits for that hears of it. */
+  ended(socket: WebSocket): boolean {
+    const ending = this.#ending.get(socket);
     if (ending === undefined) return false;
-    this.#ending.delete(connection.id);
+    this.#ending.delete(socket);
+    this.#uncount(ending.token_id);
     ending.resolve();
     return true;
   }
@@ -128,8 +130,9 @@ export class Leashes {
   cut(tags: readonly string[], rule: string, onCut: (state: LeashState) => void): Promise<Cut> {
     const open = this.#tagged(tags);
     for (const connection of open) if (!isLeash(connection)) connection.close(CUT, rule);
-    return this.#each(open.filter(isLeash), ({ state, readyState }) => {
-      if (readyState !== WebSocket.READY_STATE_OPEN) return { ends: rule };
+    return this.#each(open.filter(isLeash), (connection) => {
+      const { state, readyState } = connection;
+      if (readyState !== WebSocket.READY_STATE_OPEN || this.#ending.has(connection)) return { ends: rule };
       if (state !== null) onCut(state);
       return { ends: state === null ? UNKNOWN_LEASE : rule };
     });
@@ -152,7 +155,8 @@ export class Leashes {
 
   /**
    * Decides about each leash, some a step, and tells their routers, a few a turn so that the vault goes on answering; then waits
-   * up to a second for the routers of those that end to say that both sides are closed.
+   * up to a second for the routers of those that end to let go. Who has not by a quarter of it is told by its own leash: what a
+   * router hears about others of its calls it may not get to them.
    */
   async #each(
     open: readonly Connection<LeashState>[],
@@ -160,18 +164,33 @@ export class Leashes {
   ): Promise<Cut> {
     let acknowledged = 0;
     const answers: Promise<void>[] = [];
-    const a_turn = Math.min(A_STEP, Math.max(A_TURN, Math.ceil(open.length / TURNS)));
-    for (let step = 0; step < open.length; step += A_STEP) {
-      const words = open.slice(step, step + A_STEP).map((connection) => ({ connection, word: decide(connection) }));
-      for (const { connection, word } of words)
-        if (word !== undefined && "ends" in word)
-          answers.push(this.#end(connection.id).then(() => void acknowledged++));
-      for (let turn = 0; turn < words.length; turn += a_turn) {
-        for (const { connection, word } of words.slice(turn, turn + a_turn)) tell(connection, word);
-        if (step + turn + a_turn < open.length) await scheduler.wait(0);
+    const insist: (() => void)[] = [];
+    const in_order = [...Map.groupBy(open, ({ state }) => state?.router).values()].flat();
+    for (let at = 0, a_turn = A_TURN; at < in_order.length;) {
+      const step = in_order.slice(at, at + Math.max(A_STEP, a_turn));
+      at += step.length;
+      const words = step.map((connection) => ({ connection, word: decide(connection) }));
+      while (words.length > 0) {
+        const turn = words.splice(0, a_turn);
+        const letting_go = turn.flatMap(({ connection, word }) => {
+          if (word === undefined || !("ends" in word)) return [];
+          insist.push(() => this.#ending.has(connection) && close(connection, word.ends));
+          return [this.#end(connection).then(() => void acknowledged++)];
+        });
+        answers.push(...letting_go);
+        tell(turn);
+        if (at === in_order.length && words.length === 0) break;
+        const here = await within(A_TURN_MS, Promise.all(letting_go));
+        a_turn = here ? A_TURN : Math.min(4 * a_turn, A_TURN_AT_MOST);
+        await scheduler.wait(A_BREATH_MS);
       }
     }
-    if (answers.length > 0) await Promise.race([Promise.all(answers), scheduler.wait(ACKNOWLEDGED_WITHIN_MS)]);
+    if (answers.length === 0) return { streams_cut: 0, unacknowledged: 0 };
+    const all = Promise.all(answers);
+    if (!(await within(INSIST_AFTER_MS, all))) {
+      for (const say of insist) say();
+      await within(ACKNOWLEDGED_WITHIN_MS - INSIST_AFTER_MS, all);
+    }
     return { streams_cut: acknowledged, unacknowledged: answers.length - acknowledged };
   }
 
@@ -184,10 +203,19 @@ export class Leashes {
   }
 
   /** Resolves when the connection has ended. */
-  #end(id: string): Promise<void> {
-    let ending = this.#ending.get(id);
-    if (ending === undefined) this.#ending.set(id, (ending = Promise.withResolvers()));
+  #end(connection: Connection<LeashState>): Promise<void> {
+    let ending = this.#ending.get(connection);
+    if (ending === undefined) {
+      ending = { ...Promise.withResolvers<void>(), token_id: connection.state?.token_id };
+      this.#ending.set(connection, ending);
+    }
     return ending.promise;
+  }
+
+  #uncount(token_id: string | undefined): void {
+    if (this.#per_token === undefined || token_id === undefined) return;
+    this.#per_token.set(token_id, Math.max(0, (this.#per_token.get(token_id) ?? 0) - 1));
+    this.#total = Math.max(0, this.#total - 1);
   }
 
   #isWithinCaps(token_id: string): boolean {
@@ -210,13 +238,9 @@ export class Leashes {
   }
 }
 
-/** What a leash's router is told. One that ends may have been told by somebody else already. */
-type Word = { ends: string } | { says: Term };
-
-function tell(connection: Connection<LeashState>, word: Word | undefined): void {
-  if (word === undefined || connection.readyState !== WebSocket.READY_STATE_OPEN) return;
-  if ("ends" in word) connection.close(CUT, word.ends);
-  else connection.send(JSON.stringify(word.says));
+/** Has it come within that time? */
+function within(ms: number, coming: Promise<unknown>): Promise<boolean> {
+  return Promise.race([coming.then(() => true), scheduler.wait(ms).then(() => false)]);
 }
 
 /** One that is still being opened has no state yet, and is a leash: nothing else is cut while it opens. */

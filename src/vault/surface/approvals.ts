@@ -2,7 +2,7 @@ import type { Connection, ConnectionContext } from "partyserver";
 import type { Answer } from "../answer.ts";
 import type { ApprovalDecision } from "../calls/approvals.ts";
 import type { Caller } from "../tokens/caller.ts";
-import type { LeashState } from "../calls/leashes.ts";
+import type { LeashState } from "../calls/telling.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { ANSWERED, answerQuestion, listQuestions, readQuestion, type ToldQuestion } from "../calls/manage_approvals.ts";
 import { change, held, live, read } from "../surface.ts";

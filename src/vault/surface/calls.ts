@@ -3,7 +3,8 @@ import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Ask, Dispatch, Settlement } from "../calls/dispatch.ts";
-import { CUT, leaseHash, newLease, tagOf, UNKNOWN_LEASE, type LeashState } from "../calls/leashes.ts";
+import { leaseHash, newLease, tagOf, UNKNOWN_LEASE } from "../calls/leashes.ts";
+import { CUT, type LeashState } from "../calls/telling.ts";
 import { admit } from "../parts.ts";
 import { live, held } from "../surface.ts";
 import { VisitSurface } from "./visits.ts";
@@ -69,7 +70,7 @@ export abstract class CallSurface extends VisitSurface {
     }
     const next = newLease();
     under_way.hold(seq, next.hash);
-    const state = { seq, token_id };
+    const state = { seq, token_id, router: request.headers.get("x-leash-router") ?? undefined };
     connection.setState(state);
     leashes.opened(connection, state);
     connection.send(JSON.stringify({ lease: next.lease, ...gate.term(decision) }));
@@ -81,6 +82,18 @@ export abstract class CallSurface extends VisitSurface {
     const said = JSON.parse(message) as { status?: number; settle?: Settlement };
     if (said.status !== undefined) connection.setState({ ...connection.state, status: said.status });
     if (said.settle !== undefined) this[held]?.gate.settle([{ ...said.settle, seq: connection.state.seq }]);
+  }
+
+  /** A leash that was told to end is expected, and has nothing to say: by the thousand they come here without partyserver's ado. */
+  override async webSocketClose(
+    socket: WebSocket,
+    ...how: [code: number, reason: string, clean: boolean]
+  ): Promise<void> {
+    if (this[held]?.leashes.ended(socket) !== true) await super.webSocketClose(socket, ...how);
+  }
+
+  override async webSocketError(socket: WebSocket, fault: unknown): Promise<void> {
+    if (this[held]?.leashes.ended(socket) !== true) await super.webSocketError(socket, fault);
   }
 
   override onClose(connection: Connection<LeashState>): void {

@@ -1,7 +1,7 @@
 import type { Connection, ConnectionContext } from "partyserver";
 import { asProblem, problemResponse } from "../../problem.ts";
 import { recognise } from "../tokens/caller.ts";
-import { CUT, type LeashState } from "../calls/leashes.ts";
+import { CUT, type LeashState } from "../calls/telling.ts";
 import { isListener, listenerIn, type LiveState } from "../alerts/live.ts";
 import { admit } from "../parts.ts";
 import { held, live } from "../surface.ts";
