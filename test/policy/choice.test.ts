@@ -57,6 +57,7 @@ describe("what a device mints", () => {
 
   it.each<[string, Policy, Policy, number]>([
     ["a key that is not the device's", { keys: ["a", "b"] }, { keys: ["b", "x"] }, 1],
+    ["a key that is not the device's, named first", { keys: ["a", "b"] }, { keys: ["x", "b"] }, 0],
     ["no key at all", { keys: ["a"] }, { keys: [] }, 0],
     ["no key at all, of a device that may use any", {}, { keys: [] }, 0],
     ["all keys of a device that has none", { keys: [] }, {}, 0],

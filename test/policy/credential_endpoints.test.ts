@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { listProviders } from "../../src/catalog/catalog.ts";
 import type { Destination } from "../../src/vault/keys/key.ts";
 import { isGuarded, touchesCredentials } from "../../src/vault/policy/credential_endpoints.ts";
 import { readPath } from "../../src/vault/policy/path.ts";
@@ -25,7 +26,8 @@ describe("a call that would hand out a credential", () => {
     ["through a gateway with a path of its own", at("stripe", { base_path: "/gw" }), "POST", "/v1/ephemeral_keys"],
     ["below a base path that is a part of it", at("stripe", { base_path: "/V1" }), "POST", "/ephemeral_keys"],
     ["by HEAD, which servers answer as GET", at("elevenlabs"), "HEAD", "/v1/user"],
-    ["by any method, where any does", at("vercel"), "GET", "/v9/projects/my-app/env"],
+    ["by any method, where any does", at("slack"), "PATCH", "/api/rtm.connect"],
+    ["by one of several that are listed", at("vercel"), "GET", "/v9/projects/my-app/env"],
     ["of the provider whose API it is", at("github-oauth"), "POST", "/app/installations/42/access_tokens"],
   ])("is known %s", (_what, destination, method, path) => {
     expect(touches(destination, method, path)).toBe(true);
@@ -77,5 +79,15 @@ describe("a provider is read strictly", () => {
     ["nobody", false],
   ])("%s: %j", (id, guarded) => {
     expect(isGuarded(at(id))).toBe(guarded);
+  });
+
+  it("where it lists anything, itself or by the provider whose API it is, and nowhere else", () => {
+    const lists = (id: string): boolean => {
+      const { credential_operations = [], same_api_as } = listProviders().find((one) => one.id === id) ?? {};
+      return credential_operations.length > 0 || (same_api_as !== undefined && lists(same_api_as));
+    };
+    const ids = listProviders().map(({ id }) => id);
+    expect(ids.filter((id) => isGuarded(at(id)))).toEqual(ids.filter(lists));
+    for (const id of ids) expect([id, touches(at(id), "GET", "/nothing/of/the/sort")]).toEqual([id, false]);
   });
 });

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -73,6 +74,11 @@ describe("descent", () => {
     expect(successorOf(key, { ...first, generation: 1 }).link).not.toEqual(second.link);
     expect(accessSecret(key, first, 0)).not.toEqual(accessSecret(key, first, 1));
     expect(accessSecret(key, first, 0)).not.toEqual(accessSecret(key, second, 0));
+    expect(accessSecret(key, first, 0)).not.toEqual(accessSecret(key, first, 0, "narrower"));
+    // The label keeps an access token's secret from ever being a successor's link.
+    const said = Buffer.concat([first.link, Buffer.from("access"), Buffer.from([0, 0, 0, 9]), Buffer.from("x")]);
+    expect(accessSecret(key, first, 9, "x")).toEqual(createHmac("sha256", key).update(said).digest());
+    expect(accessSecret(key, first, 9)).toEqual(createHmac("sha256", key).update(said.subarray(0, -1)).digest());
   });
 
   it("is read back from the spelling of a secret, and from nothing else", () => {
