@@ -5,7 +5,7 @@ import { defineConfig } from "oxlint";
  * Entries of one inner list are neighbours that never import each other.
  */
 const ORDER = [
-  ["problem"],
+  ["problem", "json"],
   ["config", "stores"],
   ["crypto"],
   ["catalog"],

@@ -1,6 +1,7 @@
 import { classifyInboundRequest, isJsonContentType } from "@modelcontextprotocol/server";
 import { isSaidToFit } from "../api/body.ts";
 import { configOf } from "../config.ts";
+import { isObject } from "../json.ts";
 import { asProblem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { refused, resultOf, shown } from "./call_tool.ts";
@@ -150,10 +151,6 @@ function answered({ id, session_id }: Plain, result: string): Response {
   const text = `{"result":${result},"jsonrpc":"2.0","id":${JSON.stringify(id)}}`;
   const session = session_id === null ? undefined : { "mcp-session-id": session_id };
   return new Response(text, { headers: { "content-type": "application/json", ...session } });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function holdsOnly(value: object, names: readonly string[]): boolean {

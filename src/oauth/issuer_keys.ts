@@ -1,6 +1,7 @@
 import * as jose from "jose";
 import type { Config } from "../config.ts";
 import { findDocument, keepDocument } from "../directory/client_documents.ts";
+import { objectIn } from "../json.ts";
 import { fetchDocument, isFetchable } from "./outside.ts";
 
 const DOCUMENT_BYTES = 64 * 1_024;
@@ -34,20 +35,12 @@ async function read(
   const now = Date.now();
   const stored = await findDocument(env.DB, url);
   const young = stored !== undefined && now - stored.fetched_at < ASK_AGAIN_MS;
-  if (stored !== undefined && (young || (look === "stored" && stored.fresh_until > now))) return parse(stored.document);
+  if (stored !== undefined && (young || (look === "stored" && stored.fresh_until > now)))
+    return objectIn(stored.document);
   const fetched = await fetchDocument(url, null, DOCUMENT_BYTES);
   if (fetched.got !== "document")
-    return stored !== undefined && now - stored.fetched_at < STANDS_IN_MS ? parse(stored.document) : undefined;
+    return stored !== undefined && now - stored.fetched_at < STANDS_IN_MS ? objectIn(stored.document) : undefined;
   const { text: document, fresh_ms } = fetched;
   await keepDocument(env.DB, url, { document, etag: null, fetched_at: now, fresh_until: now + fresh_ms });
-  return parse(document);
-}
-
-function parse(text: string): Record<string, unknown> | undefined {
-  try {
-    const document: unknown = JSON.parse(text);
-    return typeof document === "object" && document !== null ? (document as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+  return objectIn(document);
 }

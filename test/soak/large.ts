@@ -82,7 +82,8 @@ async function layRows(locker: LocalLocker, person: Person, rows: number): Promi
     // A connection that stood idle may be gone when it is used again; what is asked twice is done once.
     await insert.run().catch(() => insert.run());
   }
-  await inVault(locker, person, "UPDATE vault SET head_seq = head_seq + ?", rows);
+  // The quota counts from the newest row of the day before.
+  await inVault(locker, person, "UPDATE vault SET head_seq = head_seq + ?1, quota_seq = quota_seq + ?1", rows);
   await locker.miniflare.unsafeEvictDurableObject("apilocker", "UserVault", vault);
 }
 
@@ -114,7 +115,8 @@ export async function hoarder({ keys, rows }: { keys: number; rows: number }): P
     console.log(`hoarder: ${what} with ${keys} keys and ${rows} rows: ${(performance.now() - at).toFixed(0)} ms`);
   };
   await timed("a call", async () => {
-    if ((await call()) !== 200) throw new Error("refused");
+    const status = await call();
+    if (status !== 200) throw new Error(`a call was answered ${status}`);
   });
   // So many rows have left before the vault counted them, as after an upgrade from long ago: it does so now that it wakes.
   const statistics = async () => {

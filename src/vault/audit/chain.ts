@@ -1,3 +1,4 @@
+import { objectIn } from "../../json.ts";
 import { BEGINNING, type Checkpoint } from "./segments.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "./row.ts";
 
@@ -18,7 +19,7 @@ export function checkChain(
   const decisions = new Map<number, { hash: string; prev: string }>();
   const outcomes = new Map<number, { hash: string; prev: string }>();
   for (const row of rows) {
-    const decision = readText(row.decision) as Decision | undefined;
+    const decision = objectIn(row.decision) as Decision | undefined;
     if (decision === undefined || chainHash(row.decision) !== row.hash || decision.seq !== row.seq)
       return fault(rows, `row ${row.seq} was changed`);
     if (decisions.has(row.seq)) return fault(rows, `row ${row.seq} is there twice`);
@@ -26,7 +27,7 @@ export function checkChain(
       return fault(rows, `row ${row.seq} was added`);
     decisions.set(row.seq, { hash: row.hash, prev: decision.prev });
     if (row.outcome === null) continue;
-    const outcome = readText(row.outcome) as Settled | undefined;
+    const outcome = objectIn(row.outcome) as Settled | undefined;
     if (outcome === undefined || row.outcome_hash === null || chainHash(row.outcome) !== row.outcome_hash)
       return fault(rows, `the outcome of row ${row.seq} was changed`);
     if (outcome.of !== row.hash) return fault(rows, `the outcome of row ${row.seq} belongs to another row`);
@@ -65,16 +66,6 @@ function walk(
     wanted = entry.prev;
   }
   return wanted === from.hash ? undefined : `${what} ${from.seq + 1} does not begin the chain`;
-}
-
-/** A text may be anything by the time it is checked. */
-function readText(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function fault(rows: readonly AuditRow[], text: string): ChainCheck {

@@ -1,3 +1,5 @@
+import { isObject, objectIn } from "../../json.ts";
+
 /** Tokens as a provider gave them. `expires_in_s` is null where it does not say. */
 export type Granted = {
   access_token: string;
@@ -51,7 +53,7 @@ export async function readAnswer(response: Response): Promise<Answered> {
     return { outcome: "trouble", error: error ?? `status_${status}`, lost: status >= 500, retry_after_s };
   }
   // Slack's tokens of a person, as against a bot's.
-  const from = said.access_token === undefined && isRecord(said.authed_user) ? said.authed_user : said;
+  const from = said.access_token === undefined && isObject(said.authed_user) ? said.authed_user : said;
   const { access_token, refresh_token, expires_in, scope } = from;
   if (!isToken(access_token))
     return { outcome: "trouble", error: error ?? "answer_without_token", lost: error === undefined };
@@ -78,16 +80,7 @@ async function bodyOf({ body, headers }: Response): Promise<Record<string, unkno
   if (/x-www-form-urlencoded/i.test(headers.get("content-type") ?? "")) {
     return Object.fromEntries(new URLSearchParams(text));
   }
-  try {
-    const said: unknown = JSON.parse(text);
-    return isRecord(said) ? said : {};
-  } catch {
-    return {};
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+  return objectIn(text) ?? {};
 }
 
 /** Goes into a header later: visible ASCII only. */
