@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, storeKey } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, storeKey } from "../support/locker.ts";
 import { inVault, vaultOf } from "../support/mcp.ts";
 import { startUpstream } from "../support/upstream.ts";
 import { inParallel, percentile, startMachine } from "./machine.ts";
@@ -107,7 +107,8 @@ export async function hoarder({ keys, rows }: { keys: number; rows: number }): P
       },
     );
   await call();
-  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  // What would be shipped while rows are laid would be taken for another life's.
+  await eventually(async () => (await inVault(locker, ada, "SELECT seq FROM audit LIMIT 1")).length === 0, 60_000);
   await layRows(locker, ada, rows);
   const timed = async (what: string, work: () => Promise<unknown>) => {
     const at = performance.now();
