@@ -27,7 +27,7 @@ export async function restored(parts: Parts): Promise<Restored> {
   const lasting = await theseRows(env.DB, vault_id, audit.lasting);
   const archived = [...lasting, ...(await laterRows(env.DB, vault_id, audit.left))];
   // One synchronous step from here: what was written while D1 was read is seen now, and what has left meanwhile is ours.
-  const first = archived.find((row) => !isOurs(audit, row));
+  const first = archived.find(({ seq, hash }) => !audit.knows(seq, hash));
   if (first === undefined) return { outcome: "in_step" };
   assertChained(archived.filter(({ seq }) => seq >= first.seq));
   const fork = forkBefore(audit, archived, first);
@@ -43,12 +43,6 @@ export async function restored(parts: Parts): Promise<Restored> {
   audit.append({ ...BY_VAULT, action: "vault.restored", outcome: "ok", subject: detail }, now);
   await cutAll(parts, "restored");
   return { outcome: "caught_up", rows: lost.length, replayed };
-}
-
-/** A row that is still here, or one that has left. */
-function isOurs(audit: Audit, { seq, hash }: AuditRow): boolean {
-  const here = audit.hashOf(seq);
-  return here === undefined ? seq <= audit.left : here === hash;
 }
 
 /**

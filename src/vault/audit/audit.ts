@@ -102,6 +102,11 @@ export class Audit {
     return seq === this.#heads.head_seq + 1 ? this.#heads.head_hash : undefined;
   }
 
+  /** Is this a row of ours, here or gone to D1? What is not here any more is known by its number alone. */
+  knows(seq: number, hash: string): boolean {
+    return (this.hashOf(seq) ?? (seq <= this.#heads.head_seq ? hash : undefined)) === hash;
+  }
+
   /** The hash of a row that is still here. */
   hashOf(seq: number): string | undefined {
     return this.#sql.exec<{ hash: string }>("SELECT hash FROM audit WHERE seq = ?", seq).toArray()[0]?.hash;

@@ -68,7 +68,7 @@ async function assertNewestIsOurs(db: D1Database, vault_id: string, audit: Audit
     .prepare("SELECT seq, hash FROM audit WHERE vault_id = ? ORDER BY seq DESC LIMIT 1")
     .bind(vault_id)
     .first<{ seq: number; hash: string }>();
-  if (newest === null || newest.seq <= audit.left || audit.hashOf(newest.seq) === newest.hash) return;
+  if (newest === null || audit.knows(newest.seq, newest.hash)) return;
   throw new OtherRows(`D1 holds another audit row under seq ${newest.seq}`);
 }
 

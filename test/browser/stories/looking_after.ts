@@ -84,6 +84,20 @@ export function lookingAfter(stage: Stage): void {
     await window.close();
   }, 60_000);
 
+  it("is not told that there is nothing where only the newest of it was looked through, and looks further", async () => {
+    const window = await openWindow(stage.browser, ada);
+    const { page } = window;
+    const first = (url: URL) => url.pathname === "/v1/activity" && !url.searchParams.has("cursor");
+    const nothing_yet = { items: [], next_cursor: String(Number.MAX_SAFE_INTEGER) };
+    await page.route(first, (route) => route.fulfill({ json: nothing_yet }));
+    await page.goto(`${stage.locker.publicOrigin}/activity?outcome=refused`);
+    await page.getByText("Nothing so far.").waitFor();
+    await page.getByRole("button", { name: "Look further" }).click();
+    await page.getByText("/v1/charges/ch_1").waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
   it("sees which version of a key was used how often, and brings back a key that a client deleted", async () => {
     const window = await open(`/keys/${ids.keys.openai}`);
     const { page } = window;
