@@ -19,10 +19,10 @@ const PER_VAULT = 10_000;
 /** Rows ended in one step, which is one commit. */
 const A_STEP = 32;
 /**
- * Leashes told before others have their turn: so few that these wait some milliseconds; more where their routers take longer than that, since
- * then the work is not done here.
+ * Leashes told before others have their turn: so few that these wait some milliseconds, so many that ever so many are told soon; more where their
+ * routers take longer than that, since then the work is not done here.
  */
-const [A_TURN, A_TURN_AT_MOST, A_TURN_MS] = [8, 512, 50];
+const [A_TURN, TURNS, A_TURN_AT_MOST, A_TURN_MS] = [8, 250, 512, 50];
 /** A moment in which nothing is due: only then does the runtime look at the network. */
 const A_BREATH_MS = 1;
 /** Whoever was cut by a word to its router and has not let go by then is told by its own leash. */
@@ -166,7 +166,8 @@ export class Leashes {
     const answers: Promise<void>[] = [];
     const insist: (() => void)[] = [];
     const in_order = [...Map.groupBy(open, ({ state }) => state?.router).values()].flat();
-    for (let at = 0, a_turn = A_TURN; at < in_order.length;) {
+    const least = Math.max(A_TURN, Math.ceil(open.length / TURNS));
+    for (let at = 0, a_turn = least; at < in_order.length;) {
       const step = in_order.slice(at, at + Math.max(A_STEP, a_turn));
       at += step.length;
       const words = step.map((connection) => ({ connection, word: decide(connection) }));
@@ -181,7 +182,7 @@ export class Leashes {
         tell(turn);
         if (at === in_order.length && words.length === 0) break;
         const here = await within(A_TURN_MS, Promise.all(letting_go));
-        a_turn = here ? A_TURN : Math.min(4 * a_turn, A_TURN_AT_MOST);
+        a_turn = here ? least : Math.min(4 * a_turn, A_TURN_AT_MOST);
         await scheduler.wait(A_BREATH_MS);
       }
     }
