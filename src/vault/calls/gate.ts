@@ -100,11 +100,11 @@ export class Gate {
     const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending, approvals } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
-    const { key, verdict } = this.#judging.call(token, ask, now);
+    const { key, verdict, holders } = this.#judging.call(token, ask, now);
     const event = eventOf(token, key, ask, action);
     if (verdict.verdict === "deny") throw this.#refuse(event, verdict.denial, now);
     if (key === undefined) throw new Error("a call without a key was let through");
-    const payers = this.#judging.payers(token, key);
+    const payers = this.#judging.payers(holders, key);
     if (payers.length > 0 && ask.upgrade === true) throw this.#refuse(event, NOT_COUNTED, now);
     const billed = payers.length > 0 && ask.method === "POST";
     // Nothing was done yet: the router reads the request and comes back.
@@ -130,7 +130,8 @@ export class Gate {
       spending.release(seq);
       if (yes !== undefined) approvals.giveBack(yes);
     };
-    const opened = this.#atHand(key, ask.stale) ?? (await this.#open(key, ask.stale));
+    const at_hand = this.#atHand(key, ask.stale);
+    const opened = at_hand ?? (await this.#open(key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
     const overtaken =
       epoch === this.#epoch ? undefined : this.#judging.standing(token, key.id, { ...ask, path: path.raw });
@@ -147,7 +148,10 @@ export class Gate {
       throw opened.fault;
     }
     // Both as they are now: either may have been changed while the secret was opened.
-    const term = termOf(tokens.lineage(tokens.byHash(token.hash) ?? token), keys.find(key.id));
+    const term =
+      at_hand === undefined
+        ? termOf(tokens.lineage(tokens.byHash(token.hash) ?? token), keys.find(key.id))
+        : termOf(holders, key);
     return {
       request_id: id,
       seq,

@@ -28,27 +28,26 @@ export class Judging {
     ask: Omit<Ask, "hash">,
     now: number,
     note?: (check: Check) => void,
-  ): { key: ApiKey | undefined; verdict: Verdict } {
+  ): { key: ApiKey | undefined; verdict: Verdict; holders: Standing["holders"] } {
     const { tokens, meters, spending } = this.#parts;
     const holders = tokens.lineage(token);
     const current = this.#keyFor(holders, ask.key);
     const key = ask.overlap === true ? this.before(current, now) : current;
-    const most = key && this.#most(token, key, ask);
+    const most = key && this.#most(holders, key, ask);
     const call = { ...ask, direct: ask.key === null, most };
     const read = (meter: string) => ({ ...meters.read(meter), spent: () => spending.spent(meter, now) });
-    return { key, verdict: judge({ holders, key, now }, call, read, note) };
+    return { key, verdict: judge({ holders, key, now }, call, read, note), holders };
   }
 
   /** Ids of the tokens whose budgets pay for calls with this key: none where nobody knows what its provider costs. */
-  payers(token: Token, { destination: { provider } }: ApiKey): string[] {
-    const { tokens, prices } = this.#parts;
-    const budgeted = tokens.lineage(token).filter(({ rules }) => rules.spend !== undefined);
-    return budgeted.length === 0 || !prices.knows(provider) ? [] : budgeted.map(({ token: { id } }) => id);
+  payers(holders: Standing["holders"], { destination: { provider } }: ApiKey): string[] {
+    const budgeted = holders.filter(({ rules }) => rules.spend !== undefined);
+    return budgeted.length === 0 || !this.#parts.prices.knows(provider) ? [] : budgeted.map(({ token: { id } }) => id);
   }
 
   /** The most that the call may cost, where somebody pays. One that is only asked about costs nothing yet. */
-  #most(token: Token, key: ApiKey, { method, estimate }: Omit<Ask, "hash">): number | undefined {
-    if (method !== "POST" || this.payers(token, key).length === 0) return undefined;
+  #most(holders: Standing["holders"], key: ApiKey, { method, estimate }: Omit<Ask, "hash">): number | undefined {
+    if (method !== "POST" || this.payers(holders, key).length === 0) return undefined;
     return estimate === undefined ? 0 : this.#parts.spending.most(key.destination.provider, estimate);
   }
 

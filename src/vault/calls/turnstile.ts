@@ -1,27 +1,34 @@
 /**
  * Group commit. Rows that are written in one turn become durable together, by one flush. Callers that come while a flush is
- * under way wait for it and are then let in at once, so that theirs is one flush too. Judging and recording each of them stays
- * one synchronous step; a lone caller waits for nothing.
+ * under way wait for it and are then let in at once, so that theirs is one flush too; after a crowd the next one waits as well,
+ * for company. Judging and recording each of them stays one synchronous step; a lone caller waits for nothing.
  */
 export class Turnstile {
   readonly #storage: DurableObjectStorage;
   #waiting: (() => void)[] = [];
+  #flushing = false;
+  /** Several were let in last. */
+  #crowded = false;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
   }
 
-  enter(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#waiting.push(resolve) === 1) void this.#letIn();
-    return promise;
+  /** Undefined where there is nothing to wait for. */
+  enter(): Promise<void> | undefined {
+    const may_enter = !this.#flushing && !this.#crowded;
+    if (!this.#flushing) void this.#flush();
+    return may_enter ? undefined : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  async #letIn(): Promise<void> {
+  async #flush(): Promise<void> {
+    this.#flushing = true;
     // A store that cannot be flushed resets the object; nothing is decided here by how it went.
     await this.#storage.sync().catch(() => {});
     const ready = this.#waiting;
     this.#waiting = [];
+    this.#flushing = false;
+    this.#crowded = ready.length > 1;
     for (const go of ready) go();
   }
 }
