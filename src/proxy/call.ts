@@ -51,6 +51,7 @@ export class ProxyCall {
   /** First for the leash of one that stays, then for one without an answer: nearly every call is over before it rings once. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #leashed = false;
+  #followed: Request | undefined;
   #status: number | undefined;
   #rule: string | undefined;
   #ended = false;
@@ -78,8 +79,13 @@ export class ProxyCall {
     return this.#cut.signal;
   }
 
-  /** What the client's leaving ends too. One listener costs less than a signal made of two. */
-  follow(client: AbortSignal): void {
+  /** Once it is leashed, the client's leaving ends the call too: one that is shorter ends by itself, and nobody need listen. */
+  follow(request: Request): void {
+    this.#followed = request;
+  }
+
+  /** One listener costs less than a signal made of two. */
+  #listen(client: AbortSignal): void {
     const leave = () => this.#cut.abort(new Error("the client has gone"));
     client.addEventListener("abort", leave);
     if (client.aborted) leave();
@@ -104,6 +110,7 @@ export class ProxyCall {
   /** Does not wait for the 250 ms: for upgrades and event streams, which are known to stay. */
   leashNow(): Promise<void> {
     clearTimeout(this.#timer);
+    if (!this.#leashed && this.#followed !== undefined) this.#listen(this.#followed.signal);
     this.#leashed = true;
     if (this.#status === undefined) this.#timer = setTimeout(() => this.stop("first_byte"), FIRST_BYTE_MS);
     return this.#leash.open();

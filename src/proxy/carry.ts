@@ -9,36 +9,38 @@ const BODILESS = new Set([101, 103, 204, 205, 304]);
 /** Codings that the runtime has already taken off when the body is read; it knows them in this spelling only. */
 const DECODED = new Set(["gzip", "br"]);
 
+/** An answer of a known length up to this mostly comes with its head, and is handed on as it came: a pipe for it costs more. */
+const SHORT_BYTES = 64 * 1024;
+
 /** How an answer goes: searched or not, and by whom its tokens are counted where a budget pays. */
 type Lane = {
   scrubber: Scrubber | undefined;
-  method: string;
-  client: AbortSignal;
+  request: Request;
   usage: UsageReader | undefined;
   /** Ends the invocation there and then; undefined where somebody else's work goes on in it. */
   drop: (() => void) | undefined;
 };
 
 /**
- * Answers the client with the upstream's body, in one of two lanes (DESIGN D15): piped by the runtime with no JavaScript per
+ * Answers the client with the upstream's body, in one of two lanes (DESIGN D15): moved by the runtime with no JavaScript per
  * chunk, or read and scrubbed. Never the upstream's own body: the invocation must outlive the headers, or nobody would hear a
- * cut (SECURITY S5). The pipe's end settles the call.
+ * cut (SECURITY S5), unless the whole of it is there by then. The body's end settles the call. Rejects where nothing of a short body comes.
  */
-export function carry(
+export async function carry(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
-  { scrubber, method, client, usage, drop }: Lane,
-): { response: Response; done: Promise<void> } {
+  { scrubber, request, usage, drop }: Lane,
+): Promise<{ response: Response; done: Promise<void> }> {
   const { status } = upstream;
   if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
   const coding = upstream.headers.get("content-encoding") ?? "";
   const decoded = DECODED.has(coding);
   if (decoded) headers.delete("content-encoding");
   const length = decoded || scrubber !== undefined ? null : headers.get("content-length");
-  if (method !== "HEAD" || decoded) headers.delete("content-length");
+  if (request.method !== "HEAD" || decoded) headers.delete("content-length");
 
-  if (upstream.body === null || BODILESS.has(status) || method === "HEAD") {
+  if (upstream.body === null || BODILESS.has(status) || request.method === "HEAD") {
     void upstream.body?.cancel().catch(() => {});
     return {
       response: new Response(null, { status, headers }),
@@ -52,7 +54,14 @@ export function carry(
     );
   }
   const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
+  // What a budget pays for is counted as it comes.
+  const first = isShort(known) && usage === undefined ? await beginning(upstream.body, known) : undefined;
+  if (first !== undefined && first.byteLength === known) {
+    const done = call.end({ outcome: "ok", bytes_out: known });
+    return { response: new Response(first, { status, headers }), done };
+  }
   const { readable, writable } = known === undefined ? new IdentityTransformStream() : new FixedLengthStream(known);
+  if (first !== undefined) put(first, writable);
   const body = usage === undefined ? upstream.body : watched(upstream.body, (chunk) => usage.take(chunk));
   // To break off a body that is under way by its streams costs the runtime three times as much, a thousand times in a revocation.
   if (drop !== undefined) call.dropBy(drop);
@@ -63,9 +72,37 @@ export function carry(
   const done = piped.then(
     (bytes_out) => call.end({ outcome: "ok", bytes_out, metered: told(usage) }),
     // What an answer that broke off has said of its tokens is not all of them.
-    () => call.end({ outcome: client.aborted ? "canceled" : "failed", metered: usage && { bytes_out: usage.bytes } }),
+    () =>
+      call.end({
+        outcome: request.signal.aborted ? "canceled" : "failed",
+        metered: usage && { bytes_out: usage.bytes },
+      }),
   );
   return { response: new Response(readable, { status, headers }), done };
+}
+
+function isShort(length: number | undefined): length is number {
+  return length !== undefined && length > 0 && length <= SHORT_BYTES;
+}
+
+/** Before all that is piped. Whether it went well the pipe will see. */
+function put(bytes: Uint8Array, sink: WritableStream<Uint8Array>): void {
+  const writer = sink.getWriter();
+  void writer.write(bytes).catch(() => {});
+  writer.releaseLock();
+}
+
+/** What there is of a short body when any of it is there. */
+async function beginning(body: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
+  const reader = body.getReader({ mode: "byob" });
+  try {
+    const { value } = await reader.read(new Uint8Array(length));
+    return value ?? new Uint8Array();
+  } catch (fault) {
+    throw new Problem("upstream_unreachable", "The upstream's answer broke off.", { cause: fault });
+  } finally {
+    reader.releaseLock();
+  }
 }
 
 function told(usage: UsageReader | undefined): Metered | undefined {

@@ -5,7 +5,7 @@ import { Problem } from "../problem.ts";
 import type { Origin } from "../vault/audit/row.ts";
 import type { Ask } from "../vault/calls/dispatch.ts";
 import { bearerOf, takeToken } from "./find_token.ts";
-import { overridesMethod, refuseBrowsers, valueOf, type HeaderLines } from "./headers.ts";
+import { linesOf, overridesMethod, refuseBrowsers, valueOf, type HeaderLines } from "./headers.ts";
 import { PATIENCE, type Patience } from "./hold.ts";
 import { RefusedTokens } from "./refused_tokens.ts";
 import { readProxyPath, type ProxyPath } from "./target.ts";
@@ -50,7 +50,7 @@ export function errandOf(request: Request, env: Env, ctx: Waiting): Errand {
   // A forged one is refused before anything else is walked through: a flood of them is to cost whoever sends it, not us.
   const bearer = bearerOf(request.headers);
   const verified = bearer === undefined ? undefined : verifyToken(config.token_keys, bearer);
-  const lines = [...request.headers];
+  const lines = linesOf(request.headers);
   assertServable(request, lines);
   const asked = readProxyPath(request.url);
   const { token, headers, query } = takeToken(lines, asked.query);
@@ -82,7 +82,7 @@ export async function errandFor(
 ): Promise<Errand> {
   const config = configOf(env);
   assertMethod(request);
-  const headers = [...request.headers];
+  const headers = linesOf(request.headers);
   assertServable(request, headers);
   const { method } = request;
   const body = request.body && (await request.arrayBuffer());

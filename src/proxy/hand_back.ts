@@ -25,12 +25,12 @@ type Context = {
 const EVENT_STREAM = /^text\/event-stream\b/i;
 
 /** Turns the upstream's answer into ours. `done` resolves once the call has ended and its row was told. */
-export function handBack(
+export async function handBack(
   call: ProxyCall,
   { config, request, asked, target, scrubber, drop, may_drop }: Context,
   answer: Response,
   timing: string,
-): { response: Response; done: Promise<unknown> } {
+): Promise<{ response: Response; done: Promise<unknown> }> {
   const { dispatch } = call;
   const headers = clientHeaders(answer.headers, (value) => scrubber.text(value));
   const rewritten = (url: string) => redirectedTo(url, target, dispatch.destination, { ...config, key: asked.key });
@@ -48,10 +48,9 @@ export function handBack(
     return relay(call, answer, headers, { offered, scrubber: always, drop });
   }
   const leashed = EVENT_STREAM.test(answer.headers.get("content-type") ?? "") ? call.leashNow() : undefined;
-  const { response, done } = carry(call, answer, headers, {
+  const { response, done } = await carry(call, answer, headers, {
     scrubber: answer.status >= 400 ? scrubber : always,
-    method: request.method,
-    client: request.signal,
+    request,
     usage: readerFor(dispatch, answer),
     drop: may_drop ? drop : undefined,
   });

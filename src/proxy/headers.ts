@@ -4,6 +4,13 @@ import { parameterNames } from "./query.ts";
 /** A request's headers, walked once: names are lower-case, and no name comes twice but where the runtime keeps lines apart. */
 export type HeaderLines = readonly (readonly [name: string, value: string])[];
 
+/** Walks them. `forEach` costs half of what iterating does on this runtime. */
+export function linesOf(headers: Headers): [name: string, value: string][] {
+  const lines: [string, string][] = [];
+  headers.forEach((value, name) => lines.push([name, value]));
+  return lines;
+}
+
 /** The value of a header, as `Headers.get` would tell it. */
 export function valueOf(lines: HeaderLines, name: string): string | null {
   return lines.find(([known]) => known === name)?.[1] ?? null;
@@ -139,7 +146,7 @@ export function guard(headers: Headers): Headers {
 export function clientHeaders(given: Headers, scrub: (value: string) => string): Headers {
   const nominated = nominatedIn(given.get("connection"));
   const headers = new Headers();
-  for (const [name, value] of given) {
+  for (const [name, value] of linesOf(given)) {
     if (
       NOT_TO_CLIENT.has(name) ||
       nominated.has(name) ||

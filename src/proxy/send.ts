@@ -18,6 +18,9 @@ const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 /** A call that has been sent, and what the upstream answered. */
 type Attempt = { call: ProxyCall; upstream: Upstream; answer: Response; timing: string };
 
+/** An answer, and when all that it leaves to do is done. */
+type Carried = { response: Response; done: Promise<unknown> };
+
 /** What the rest of a call works with once the vault has said yes. */
 type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: boolean };
 
@@ -26,8 +29,8 @@ export async function proxy(request: Request, env: Env, ctx: ExecutionContext): 
   try {
     const carried = carry(errandOf(request, env, ctx));
     // A client that leaves ends the invocation there and then unless something is still waited for, and its row must be ended.
-    ctx.waitUntil(carried.catch(() => {}));
-    return await carried;
+    ctx.waitUntil(carried.then(({ done }) => done).catch(() => {}));
+    return (await carried).response;
   } catch (thrown) {
     return refusalOf(asProblem(thrown));
   }
@@ -35,7 +38,10 @@ export async function proxy(request: Request, env: Env, ctx: ExecutionContext): 
 
 /** A call of somebody whose token was verified before ({@link errandFor}): the proxy's own door, as for everybody else. */
 export async function callFor(...said: Parameters<typeof errandFor>): Promise<Response> {
-  return carry(await errandFor(...said));
+  const errand = await errandFor(...said);
+  const { response, done } = await carry(errand);
+  errand.ctx.waitUntil(done);
+  return response;
 }
 
 /** What is said of tokens that are not ours, or are none: the same each time, so it is worded once. */
@@ -61,7 +67,7 @@ function wordsOf(problem: Problem): ProblemWords {
 }
 
 /** A call, step by step: ask the vault once, send, carry the answer, settle. */
-async function carry(errand: Errand): Promise<Response> {
+async function carry(errand: Errand): Promise<Carried> {
   const { ctx } = errand;
   await limitWeak(errand.env, errand, errand.question.ip);
   const first = await attempt(errand);
@@ -75,18 +81,16 @@ async function carry(errand: Errand): Promise<Response> {
 }
 
 /** Hands the answer back; one that cannot be is dropped, and the call settled as failed. */
-function settleHandBack(
+async function settleHandBack(
   { config, ctx, request, asked }: Errand,
   { call, upstream, answer, timing }: Attempt,
   alone: boolean,
-): Response {
+): Promise<Carried> {
   try {
     const drop = () => ctx.abort?.("dropped");
     const may_drop = alone && ctx.abort !== undefined;
     const context = { config, request, asked, drop, may_drop, ...upstream };
-    const { response, done } = handBack(call, context, answer, timing);
-    ctx.waitUntil(done);
-    return response;
+    return await handBack(call, context, answer, timing);
   } catch (thrown) {
     void answer.body?.cancel().catch(() => {});
     throw failed(call, ctx, request, thrown);
@@ -164,7 +168,7 @@ async function send(
   { target, headers, upgrade }: Upstream,
 ): Promise<Response> {
   if (upgrade) await call.leashNow();
-  else call.follow(request.signal);
+  else call.follow(request);
   try {
     // The runtime lets a body through with a GET only from a Request that came with it.
     const carried = hasUnusualBody(request) ? new Request(target, request) : target;

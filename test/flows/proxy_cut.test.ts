@@ -174,6 +174,24 @@ test.each(LANES)(
   },
 );
 
+test("a client that waits for the first byte of a short body is told why, with nothing of the answer", async () => {
+  const holder = await newHolder(locker);
+  const began = Promise.withResolvers<void>();
+  const upstreamClosed = endless(holder, (response) => {
+    response.writeHead(200, { "content-length": "9", "x-said": "yes" }).flushHeaders();
+    began.resolve();
+  });
+  const answered = holder.call("/stream");
+  await began.promise;
+  const { streams_cut, in_flight } = await revoke(holder);
+  expect(streams_cut + in_flight).toBe(1);
+  const refused = await answered;
+  expect([refused.status, problemIn(refused).rule]).toEqual([401, "revoked"]);
+  expect(refused.headers).not.toHaveProperty("x-said");
+  await upstreamClosed;
+  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule: "revoked" });
+});
+
 function revoke({ person, token_id }: Holder): Promise<Receipt> {
   return person.api<Receipt>("DELETE", `/v1/tokens/${token_id}`);
 }

@@ -35,6 +35,7 @@ describe("an upstream", () => {
     ["speaks no HTTP", "220 mail.internal ESMTP secret-banner\r\n"],
     ["breaks off in its headers", "HTTP/1.1 200 OK\r\nx-internal: secret-ban"],
     ["sends a broken length", "HTTP/1.1 200 OK\r\ncontent-length: secret-banner\r\n\r\nx"],
+    ["breaks off before a short body", "HTTP/1.1 200 OK\r\nx-internal: secret-banner\r\ncontent-length: 9\r\n\r\n"],
   ])("that %s is 502, and nothing of what it said is told", async (_what, said) => {
     const { call, row, upstream } = await newHolder(locker);
     upstream.answerWith(({ socket }) => void socket.end(said));

@@ -26,7 +26,8 @@ test("an upstream's own body or socket is never handed back: the invocation woul
     [...code.matchAll(/new Response\(\s*([^,)]*)/g)].map(([, body]) => body),
   );
   expect(bodies.length).toBeGreaterThan(0);
-  expect(bodies.filter((body) => body !== "null" && body !== "readable")).toEqual([]);
+  // `first`: bytes that are all there is.
+  expect(bodies.filter((body) => !["null", "readable", "first"].includes(body ?? ""))).toEqual([]);
   expect(holding(/Response\([^)]*\.body\b/)).toEqual([]);
   expect(holding(/webSocket: (upstream|answer)\.webSocket|webSocket: far/)).toEqual([]);
   expect(holding(/return (await )?fetch\(|\.clone\(\)|\.tee\(\)/)).toEqual([]);
