@@ -19,9 +19,12 @@ let router: string | undefined;
 
 /**
  * The leashes that this isolate holds, by connection: the vault tells one of them of all that it cuts. An invocation is woken by a promise
- * of its own, since one may not touch another's sockets and streams.
+ * of its own, since one may not touch another's sockets and streams. Weakly: one that the runtime ends takes all that it held with it.
  */
-const held = new Map<string, (rule: string) => void>();
+const held = new Map<string, WeakRef<Wake>>();
+const gone = new FinalizationRegistry<string>((id) => held.delete(id));
+
+type Wake = (rule: string) => void;
 
 /**
  * The router's end of a leash: a connection to the vault that lives as long as the call. Closed by the vault with 4001 it
@@ -36,6 +39,7 @@ export class Leash {
   #socket: WebSocket | undefined;
   /** The connection's id: by this name the vault cuts it. */
   #id = "";
+  #wake: Wake | undefined;
   #ping: ReturnType<typeof setInterval> | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #status: number | undefined;
@@ -82,7 +86,9 @@ export class Leash {
     if (this.#over) return socket.close(1000);
     this.#socket = socket;
     const cut = Promise.withResolvers<string>();
-    held.set(this.#id, cut.resolve);
+    this.#wake = cut.resolve;
+    held.set(this.#id, new WeakRef(cut.resolve));
+    gone.register(cut.resolve, this.#id, cut.resolve);
     void cut.promise.then((rule) => this.#cut(socket, rule));
     let unanswered = 0;
     let heard_at = Date.now();
@@ -91,7 +97,7 @@ export class Leash {
       heard_at = Date.now();
       if (typeof data !== "string" || data === "pong") return;
       const { lease, cut, ...term } = JSON.parse(data) as { lease?: string } & Partial<Term & Cutting>;
-      for (const id of cut?.leashes ?? []) held.get(id)?.(cut?.rule ?? "");
+      for (const id of cut?.leashes ?? []) held.get(id)?.deref()?.(cut?.rule ?? "");
       if (term.not_after !== undefined) this.#expireAt(term.not_after, term.expiry_rule ?? "expired");
       if (lease === undefined) return;
       // Only now does the vault hold the call: an object that breaks while it wakes has answered 101 too.
@@ -190,6 +196,8 @@ export class Leash {
   #forget(): void {
     clearInterval(this.#ping);
     held.delete(this.#id);
+    if (this.#wake !== undefined) gone.unregister(this.#wake);
+    this.#wake = undefined;
   }
 
   #release(code: number): void {

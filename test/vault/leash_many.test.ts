@@ -63,4 +63,4 @@ it("5,000 leashes sleep with the vault, are cut by one call, and the vault goes 
     "SELECT count(*) AS n FROM audit WHERE outcome ->> 'rule' = 'key_paused'",
   );
   expect(rows?.n).toBe(TOKENS * PER_TOKEN);
-}, 60_000);
+}, 180_000);
