@@ -1,3 +1,4 @@
+import { isObject } from "../json.ts";
 import type { Usage } from "../vault/calls/prices.ts";
 import type { Estimate } from "../vault/calls/spending.ts";
 
@@ -156,7 +157,7 @@ function clean(counts: Record<string, number | undefined>): Partial<Usage> {
 }
 
 function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  return isObject(value) ? value : {};
 }
 
 function number(value: unknown): number | undefined {
