@@ -1,0 +1,19 @@
+import { runInDurableObject } from "cloudflare:test";
+import { expect, test } from "vitest";
+import { Turnstile } from "../../src/vault/calls/turnstile.ts";
+import { newVault } from "../support/vault.ts";
+
+test("a lone caller waits for nothing, those who come during a flush go in together, and after a crowd one waits for company", async () => {
+  const { stub } = await newVault();
+  const waited = await runInDurableObject(stub, async (_vault, { storage }) => {
+    const turnstile = new Turnstile(storage);
+    const alone = turnstile.enter();
+    const [first, second] = [turnstile.enter(), turnstile.enter()];
+    await first;
+    await second;
+    const after_a_crowd = turnstile.enter();
+    await after_a_crowd;
+    return [alone, first, second, after_a_crowd, turnstile.enter()].map((entering) => entering !== undefined);
+  });
+  expect(waited).toEqual([false, true, true, true, false]);
+});
