@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { eventually, mintToken, newPerson, startLocker, storeKey, type ActivityRow } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, storeKey, type ActivityRow, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -14,7 +14,7 @@ const rows = async (query: string) =>
   (await ada.api<{ items: ActivityRow[] }>("GET", `/v1/activity?limit=200&${query}`)).items;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
   ada = await newPerson(locker);
   await storeKey(ada, "one", upstream.origin);
   await storeKey(ada, "two", upstream.origin);
@@ -37,9 +37,7 @@ beforeAll(async () => {
   for (let n = 0; n < 5; n++) await call("two", writer, "POST");
   await eventually(async () => (await rows("outcome=pending")).length === 0);
 }, 60_000);
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 it("every filter narrows, over the vault and D1 alike", async () => {
   expect(await rows("key=one&action=proxy.call")).toHaveLength(61);

@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ALERT_KINDS, isOffence } from "../../src/vault/alerts/kinds.ts";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { feedOf } from "../support/live.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { newPerson, usualLocker } from "../support/locker.ts";
 import { signedInLongAgo } from "../support/session.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const patch = (person: Person, settings: object) =>
   person.fetch("/v1/alerts/settings", {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { signIn, type Person } from "../../src/local/person.ts";
 import { signInDevice } from "../support/device.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { letIn } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -10,11 +10,9 @@ let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 type Me = { identities: { email?: string }[]; session: { id: string } };
 type Receipt = { id: string; revoked_at: string; last_used_at?: string };

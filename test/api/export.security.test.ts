@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, it } from "vitest";
 import { SECRET } from "../support/holder.ts";
-import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 it("an export holds everything that an account has, and no secret of it", async () => {
   const ada = await newPerson(locker);

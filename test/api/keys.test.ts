@@ -1,18 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Person } from "../../src/local/person.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import {
+  activity,
+  eventually,
+  mintToken,
+  newPerson,
+  startLocker,
+  storeKey,
+  type Minted,
+  usualLocker,
+} from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 const call = (ref: string, { token }: Minted, path = "/x") =>
   fetch(`${locker.proxyOrigin}/v1/proxy/${ref}${path}`, { headers: { authorization: `Bearer ${token}` } });

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder, opened, problemIn, send, type Holder } from "../support/holder.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, type Minted, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Told = { id: string; parent_id?: string; name: string; policy: Record<string, unknown>; expires_at?: string };
 type Explained = {

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { newPerson, usualLocker } from "../support/locker.ts";
 
 /** What every answer to a browser carries (SECURITY S25). */
 const ALWAYS = {
@@ -16,12 +16,11 @@ describe("the dashboard's page and assets (S1, S25)", () => {
   let ada: Person;
   let asset: string;
   beforeAll(async () => {
-    locker = await startLocker();
+    locker = await usualLocker();
     ada = await newPerson(locker);
     const page = await (await ada.fetch("/")).text();
     asset = /src="(\/assets\/[^"]+\.js)"/.exec(page)?.[1] ?? "";
   }, 120_000);
-  afterAll(() => locker.stop());
   const anybody = (path: string, init?: RequestInit) =>
     fetch(locker.publicOrigin + path, { redirect: "manual", ...init });
 

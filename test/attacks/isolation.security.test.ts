@@ -5,7 +5,7 @@ import { OPERATIONS, type Operation, type OperationId } from "../../src/api/sche
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { foundIn } from "../support/canary.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, current, letIn, type Client } from "../support/mcp.ts";
 import { valuesOf } from "../support/schema_values.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -36,7 +36,7 @@ let known: Known[];
 let mallory: { person: Person; token: string; client: Client };
 
 beforeAll(async () => {
-  [locker, hers, his] = await Promise.all([startLocker(), startUpstream(), startUpstream()]);
+  [locker, hers, his] = await Promise.all([usualLocker(), startUpstream(), startUpstream()]);
   vera = await newPerson(locker, "vera-canary");
   const key = await storeKey(vera, "veras-key", hers.origin, {
     secret: HERS.secret,
@@ -60,9 +60,7 @@ beforeAll(async () => {
   known = [...ids.map((id) => ({ id, absent: absentLike(id) })), { id: key.name, absent: "nobodys-k" }];
   mallory = await another();
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), hers.stop(), his.stop()]);
-});
+afterAll(() => Promise.all([hers.stop(), his.stop()]));
 
 /** An id of the same kind that nobody has. */
 function absentLike(id: string): string {

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, test } from "vitest";
 import { newHolder, problemIn, send } from "../support/holder.ts";
-import { activity, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const FOREIGN = [
   "evil.example",

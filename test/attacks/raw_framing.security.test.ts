@@ -1,20 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { SECRET } from "../support/holder.ts";
-import { mintToken, startLocker } from "../support/locker.ts";
+import { mintToken, usualLocker } from "../support/locker.ts";
 import { API, newRawCaller, type RawCaller } from "../support/raw_caller.ts";
 import { speak, statusesIn } from "../support/raw_socket.ts";
 
 let locker: LocalLocker;
 let caller: RawCaller;
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   caller = await newRawCaller(locker);
 });
-afterAll(async () => {
-  await locker.stop();
-  await caller.upstream.stop();
-});
+afterAll(() => caller.upstream.stop());
 
 describe("framing", () => {
   const smuggled = `GET ${API}/smuggled HTTP/1.1\r\nHost: HOST\r\nAuthorization: Bearer TOKEN\r\n\r\n`;

@@ -1,18 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 import { API, newRawCaller, type RawCaller } from "../support/raw_caller.ts";
 
 let locker: LocalLocker;
 let caller: RawCaller;
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   caller = await newRawCaller(locker);
 });
-afterAll(async () => {
-  await locker.stop();
-  await caller.upstream.stop();
-});
+afterAll(() => caller.upstream.stop());
 
 describe("a request target", () => {
   test.each(["@evil.example/x", ":443@evil.example/", "?x=/v1", "\\evil.example", ""])(

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { CHROMIUM, launchChromium } from "../support/chromium.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { newPerson, usualLocker } from "../support/locker.ts";
 import { authorizePath, pkce, registerClient } from "../support/oauth.ts";
 
 type Site = { origin: string; seen: IncomingMessage[]; close: () => void };
@@ -34,12 +34,12 @@ describe.skipIf(CHROMIUM === undefined)("consent in a real browser (S25)", () =>
   const dialogs: string[] = [];
 
   beforeAll(async () => {
-    [locker, browser, evil] = await Promise.all([startLocker(), launchChromium(), startSite(() => html)]);
+    [locker, browser, evil] = await Promise.all([usualLocker(), launchChromium(), startSite(() => html)]);
     victim = await newPerson(locker, "victim");
   }, 60_000);
   afterAll(async () => {
     evil.close();
-    await Promise.all([browser.close(), locker.stop()]);
+    await browser.close();
   });
   beforeEach(async () => {
     context = await browser.newContext();

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { CHROMIUM, launchChromium } from "../support/chromium.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 /** What a hostile upstream would like to run with a victim's session: it reports whatever it could reach. */
@@ -25,7 +25,7 @@ describe.skipIf(CHROMIUM === undefined)("a hostile upstream in a real browser (D
   let link: (path: string) => string;
 
   beforeAll(async () => {
-    [locker, upstream, browser] = await Promise.all([startLocker(), startUpstream(), launchChromium()]);
+    [locker, upstream, browser] = await Promise.all([usualLocker(), startUpstream(), launchChromium()]);
     evilSite = createServer((request, response) => {
       if (request.url?.startsWith("/ran") === true) ran.push(request.url);
       response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>evil</title>");
@@ -39,7 +39,7 @@ describe.skipIf(CHROMIUM === undefined)("a hostile upstream in a real browser (D
     victim = await newPerson(locker, "victim");
   }, 60_000);
   afterAll(async () => {
-    await Promise.all([browser.close(), locker.stop(), upstream.stop()]);
+    await Promise.all([browser.close(), upstream.stop()]);
     evilSite.close();
   });
   beforeEach(async () => {

@@ -5,7 +5,7 @@ import type { OAuthPlacement } from "../../src/catalog/provider.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { browserOf } from "../support/connecting.ts";
-import { eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { CONNECTED_SHAPES, type ConnectedShape } from "./connected_shapes.ts";
 
@@ -22,7 +22,7 @@ const private_key = privateKey.export({ type: "pkcs8", format: "pem" }).toString
 const CLIENT = { client_id: "client.with-signs_0", client_secret: "secret/with+signs" };
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   api = await startUpstream();
   endpoint = await startUpstream((_request, response) => {
     const said = JSON.stringify(answering.token.answer)
@@ -43,7 +43,6 @@ beforeAll(async () => {
   ({ token } = await mintToken(ada));
 });
 afterAll(async () => {
-  await locker.stop();
   await api.stop();
   await endpoint.stop();
 });

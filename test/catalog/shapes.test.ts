@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listProviders, providerOf } from "../../src/catalog/catalog.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Seen, type Upstream } from "../support/upstream.ts";
 import { LLM_SHAPES } from "./llm_shapes.ts";
 import { SERVICE_SHAPES } from "./service_shapes.ts";
@@ -19,7 +19,7 @@ let upstream: Upstream;
 let token: string;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startUpstream();
   const person = await newPerson(locker);
   const first = SHAPES.filter(({ provider }, at) => SHAPES.findIndex((shape) => shape.provider === provider) === at);
@@ -35,10 +35,7 @@ beforeAll(async () => {
   ({ token } = await mintToken(person));
 });
 
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 test.each(SHAPES)(
   "$provider: the documented call $path arrives to the letter, with the real key in its place",

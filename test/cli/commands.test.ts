@@ -5,15 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Person } from "../../src/local/person.ts";
 import { Computer } from "../support/cli.ts";
-import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(() => Promise.all([locker.stop(), upstream.stop()]));
+afterAll(() => upstream.stop());
 
 async function signedIn(choices = {}): Promise<{ ada: Person; computer: Computer }> {
   const [ada, computer] = [await newPerson(locker), new Computer()];

@@ -1,15 +1,10 @@
 import { readFileSync, statSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, it } from "vitest";
 import { Computer, ended, said } from "../support/cli.ts";
 import { choose, formsIn, submit } from "../support/device.ts";
-import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Config = {
   current: string;

@@ -5,15 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { bundle, Computer, ended, said } from "../support/cli.ts";
-import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream(), bundle()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream(), bundle()]);
 });
-afterAll(() => Promise.all([locker.stop(), upstream.stop()]));
+afterAll(() => upstream.stop());
 
 const SECRET = "sk-live-7Qx/Zp+41mNv==Tr09";
 

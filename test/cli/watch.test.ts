@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Person } from "../../src/local/person.ts";
 import { bundle, Computer, ended, said } from "../support/cli.ts";
-import { eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { connect } from "../support/oauth.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream(), bundle()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream(), bundle()]);
 });
-afterAll(() => Promise.all([locker.stop(), upstream.stop()]));
+afterAll(() => upstream.stop());
 
 async function signedIn(choices = {}): Promise<{ ada: Person; computer: Computer; device: { id: string } }> {
   const [ada, computer] = [await newPerson(locker), new Computer()];

@@ -2,11 +2,11 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { BROKEN_RULES } from "../mutation/rules.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { newPerson, usualLocker } from "../support/locker.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -107,10 +107,9 @@ describe("the README's commands", () => {
   let locker: LocalLocker;
   let ada: Person;
   beforeAll(async () => {
-    locker = await startLocker();
+    locker = await usualLocker();
     ada = await newPerson(locker);
   });
-  afterAll(() => locker.stop());
 
   it("store a key and mint a token, as they stand there", async () => {
     const blocks = Array.from(read("README.md").matchAll(/```sh\n\s*(curl[^`]*)```/g), ([, block]) => block as string);

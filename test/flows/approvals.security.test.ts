@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { formsIn } from "../support/device.ts";
 import { newHolder } from "../support/holder.ts";
-import { eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Approval = { id: string; path: string };
 

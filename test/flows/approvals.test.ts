@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { signInDevice } from "../support/device.ts";
 import { begin, newHolder, problemIn, send, type Holder } from "../support/holder.ts";
 import { feedOf } from "../support/live.ts";
-import { activity, eventually, startLocker } from "../support/locker.ts";
+import { activity, eventually, usualLocker } from "../support/locker.ts";
 import { call as callTool } from "../support/mcp.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Approval = { id: string; url: string; path: string; method: string; host: string; waiting: boolean };
 

@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder, problemIn, type Holder } from "../support/holder.ts";
-import { activity, eventually, mintToken, startLocker } from "../support/locker.ts";
+import { activity, eventually, mintToken, usualLocker } from "../support/locker.ts";
 
 type Verdict = { ok: boolean; rows: number; fault?: string; head: { seq: number } };
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 function verify(person: Person): Promise<Verdict> {
   return person.api<Verdict>("GET", "/v1/activity/verify");

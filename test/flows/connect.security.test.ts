@@ -5,7 +5,7 @@ import { signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Browser } from "../support/browser.ts";
 import { browserOf, connectByBrowser, connectedKey } from "../support/connecting.ts";
-import { mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { call, letIn } from "../support/mcp.ts";
 import { startOAuthUpstream, type OAuthUpstream } from "../support/oauth_upstream.ts";
 
@@ -13,13 +13,10 @@ let locker: LocalLocker;
 let upstream: OAuthUpstream;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startOAuthUpstream(`${locker.publicOrigin}/connect/callback`);
 });
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 beforeEach(() => void (upstream.asked.length = 0));
 
 async function withKey(more: object = {}): Promise<{ ada: Person; url: string }> {

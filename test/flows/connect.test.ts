@@ -4,7 +4,7 @@ import { decodeJwt, importSPKI, jwtVerify } from "jose";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { connectByBrowser, connectedKey } from "../support/connecting.ts";
-import { activity, eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { startOAuthUpstream, type OAuthUpstream } from "../support/oauth_upstream.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -12,13 +12,10 @@ let locker: LocalLocker;
 let upstream: OAuthUpstream;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startOAuthUpstream(`${locker.publicOrigin}/connect/callback`);
 });
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 type Details = {
   connection: string;

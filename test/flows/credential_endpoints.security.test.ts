@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { activity, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -9,15 +9,13 @@ let upstream: Upstream;
 let ada: Person;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
   ada = await newPerson(locker);
   await storeKey(ada, "openai", upstream.origin, { provider: "openai" });
   await storeKey(ada, "elevenlabs", upstream.origin, { provider: "elevenlabs" });
   await storeKey(ada, "github", `${upstream.origin}/api/v3`, { provider: "github" });
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 async function call(
   key: string,

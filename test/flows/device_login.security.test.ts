@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import {
   choose,
   deviceOf,
@@ -13,14 +12,10 @@ import {
   typeCode,
   type Form,
 } from "../support/device.ts";
-import { activity, newPerson, startLocker } from "../support/locker.ts";
+import { activity, newPerson, usualLocker } from "../support/locker.ts";
 import { spoiled } from "../support/spoiled.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 async function approvalForm(person: Person, user_code: string): Promise<Form> {
   const [approve] = formsIn(await (await typeCode(person, user_code)).text());

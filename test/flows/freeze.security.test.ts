@@ -1,21 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { OPERATIONS, type Operation, type OperationId } from "../../src/api/schema.ts";
 import { signIn, type Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { formsIn, poll, startLogin, submit, typeCode, type Form } from "../support/device.ts";
 import { newHolder, opened, problemIn, type Holder } from "../support/holder.ts";
 import { feedOf } from "../support/live.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { codeFor, exchangeOf, registerClient, tokenRequest } from "../support/oauth.ts";
 
 type Receipt = { id: string; revoked_at: string; last_used_at?: string; streams_cut: number; in_flight: number };
 type Me = { account_id: string; frozen_at?: string; frozen_by?: string; session: { id: string } };
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type World = { older: Person; froze: Person; fresh: Person; receipt: Receipt };
 

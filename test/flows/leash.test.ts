@@ -1,17 +1,12 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, it } from "vitest";
 import { newHolder, opened, type Holder } from "../support/holder.ts";
-import { activity, eventually, startLocker } from "../support/locker.ts";
+import { activity, eventually, usualLocker } from "../support/locker.ts";
 
 type Receipt = { streams_cut: number; in_flight: number };
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 /** A stream that both ends hold, and what each of them sees of its end. */
 async function openStream(holder: Holder, path = "/stream") {

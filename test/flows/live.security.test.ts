@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, it } from "vitest";
 import { newHolder } from "../support/holder.ts";
 import { feedOf } from "../support/live.ts";
-import { activity, eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { connect } from "../support/websocket.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const open = (headers: Record<string, string>, path = "/v1/live") => connect(locker.publicOrigin + path, { headers });
 

@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { LiveEvent } from "../../src/api/schema.ts";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder } from "../support/holder.ts";
 import { signInDevice } from "../support/device.ts";
 import { feedOf, openFeed } from "../support/live.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 describe("the live feed", () => {
   it("tells of a call at once, and again how it ended, in the words of the activity", async () => {

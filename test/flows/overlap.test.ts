@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 /** A key that was just rotated, at an upstream that still knows only the old secret. */
 async function rotated(overlap_seconds: number) {

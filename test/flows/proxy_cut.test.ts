@@ -1,20 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { signInDevice } from "../support/device.ts";
 import { begin, newHolder, opened, problemIn, SECRET, type Holder, type Sent } from "../support/holder.ts";
-import { eventually, mintToken, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { eventually, mintToken, storeKey, type Minted, usualLocker } from "../support/locker.ts";
 import { connect } from "../support/oauth.ts";
 import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 
 /** The promise is one second; more is allowed here only so that a busy machine fails no test. */
 const CUT_WITHIN_MS = 3_000;
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 /** Resolves when a stream has ended, well or badly; reads on meanwhile. */
 function ended(answer: IncomingMessage): Promise<"whole" | "broken off"> {

@@ -1,14 +1,9 @@
 import { brotliCompressSync, deflateSync, gzipSync, inflateSync } from "node:zlib";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { newHolder, problemIn, SECRET } from "../support/holder.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const TEXT = `${"All work and no play makes Jack a dull boy. ".repeat(500)}ä€😀`;
 const ENCODERS = { gzip: gzipSync, br: brotliCompressSync };

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { newHolder, SECRET, type Answer } from "../support/holder.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 /** Headers that a caller sends and the upstream must not see (CONTRACT §4). */
 const NEVER_UPSTREAM = [

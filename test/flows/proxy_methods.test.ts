@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, test } from "vitest";
 import { newHolder, problemIn, SECRET, send } from "../support/holder.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 describe("requests", () => {
   const WITHOUT_BODY = ["GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND"];

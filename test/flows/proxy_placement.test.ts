@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { newHolder, SECRET, type Holder, type Sent } from "../support/holder.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 async function seenAfter({ call, upstream }: Holder, path = "/v1", sent: Sent = {}) {
   expect((await call(path, sent)).status).toBe(200);

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { newHolder, problemIn, send, type Answer, type Sent } from "../support/holder.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const verdict = (answer: Answer) =>
   answer.status === 200 ? "allowed" : (problemIn(answer).rule ?? problemIn(answer).code);

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, test } from "vitest";
 import { newHolder, problemIn, SECRET, send, type Holder } from "../support/holder.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 /** Lets the upstream point somewhere and tells what the client is told. */
 async function toldOf({ call, upstream }: Holder, location: string, { status = 302, header = "location" } = {}) {

@@ -1,16 +1,11 @@
 import type { ServerResponse } from "node:http";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { begin, newHolder, opened } from "../support/holder.ts";
-import { eventually, startLocker } from "../support/locker.ts";
+import { eventually, usualLocker } from "../support/locker.ts";
 
 const MIB = 1024 * 1024;
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 async function wholeOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { newHolder, problemIn, SECRET, send, type Holder, type Sent } from "../support/holder.ts";
-import { mintToken, startLocker } from "../support/locker.ts";
+import { mintToken, usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 const escaped = (text: string) => [...Buffer.from(text)].map((byte) => `\\u00${byte.toString(16)}`).join("");

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, test } from "vitest";
 import { newHolder, SECRET, type Holder } from "../support/holder.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 import { acceptWebSockets, connect, type Closed, type End } from "../support/websocket.ts";
 
@@ -11,11 +10,7 @@ const MIB = 1024 * 1024;
 const NOISE = randomBytes(MIB);
 const CUT_WITHIN_MS = 3_000;
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Wish = { protocols?: string[]; headers?: Record<string, string> };
 

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, it } from "vitest";
 import { newHolder, opened, send, type Holder } from "../support/holder.ts";
-import { activity, newPerson, startLocker } from "../support/locker.ts";
+import { activity, newPerson, usualLocker } from "../support/locker.ts";
 
 type Issued = { id: string; token: string; expires_at: string; refresh_token: string };
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 function refresh(refresh_token: string, agent = "app/1"): Promise<Response> {
   const headers = { authorization: `Bearer ${refresh_token}`, "user-agent": agent };

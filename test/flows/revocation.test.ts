@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { violations, wronglyArrived, type CallSeen, type ChangeSeen } from "../support/history.ts";
-import { activity, eventually, mintToken, newPerson, startLocker, storeKey, type Minted } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, storeKey, type Minted, usualLocker } from "../support/locker.ts";
 import { storm } from "../support/storm.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -13,9 +13,9 @@ const TOKENS = 8;
 let locker: LocalLocker;
 let upstream: Upstream;
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(() => Promise.all([locker.stop(), upstream.stop()]));
+afterAll(() => upstream.stop());
 
 function call({ token }: Minted, path: string): Promise<Response> {
   return fetch(`${locker.proxyOrigin}/v1/proxy/k/${path}`, { headers: { authorization: `Bearer ${token}` } });

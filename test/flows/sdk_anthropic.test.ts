@@ -1,7 +1,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { languagesWith, runPasted } from "../support/pasted.ts";
 
@@ -13,7 +13,7 @@ let client: Anthropic;
 let token: string;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startUpstream();
   const person = await newPerson(locker);
   await storeKey(person, "claude", upstream.origin, { provider: "anthropic", secret: KEY });
@@ -21,10 +21,7 @@ beforeAll(async () => {
   client = new Anthropic({ baseURL: `${locker.proxyOrigin}/v1/proxy/claude`, apiKey: token, maxRetries: 0 });
 });
 
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 function seen() {
   const last = upstream.seen.at(-1);

@@ -10,7 +10,7 @@ import {
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { ACCESS_KEY, SECRET_KEY } from "../support/aws_signature.ts";
-import { activity, eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { activity, eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { startObjectStore, type ObjectStore } from "../support/object_store.ts";
 import type { Person } from "../../src/local/person.ts";
 
@@ -25,7 +25,7 @@ let token: string;
 let s3: S3Client;
 
 beforeAll(async () => {
-  [locker, store] = await Promise.all([startLocker(), startObjectStore(REGION)]);
+  [locker, store] = await Promise.all([usualLocker(), startObjectStore(REGION)]);
   person = await newPerson(locker);
   await person.api("POST", "/v1/keys", {
     name: "s3",
@@ -45,7 +45,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   s3.destroy();
-  await locker.stop();
   await store.stop();
 });
 beforeEach(() => {

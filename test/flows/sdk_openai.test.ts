@@ -1,7 +1,7 @@
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { languagesWith, runPasted } from "../support/pasted.ts";
 import { spoiled } from "../support/spoiled.ts";
@@ -14,7 +14,7 @@ let client: OpenAI;
 let token: string;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startUpstream();
   const person = await newPerson(locker);
   await storeKey(person, "openai", upstream.origin, { provider: "openai", secret: KEY });
@@ -22,10 +22,7 @@ beforeAll(async () => {
   client = new OpenAI({ baseURL: `${locker.proxyOrigin}/v1/proxy/openai/v1`, apiKey: token, maxRetries: 0 });
 });
 
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 /** The last request, after checking that it carried the real key and nothing of ours. */
 function seen() {

@@ -5,7 +5,7 @@ import Groq from "groq-sdk";
 import twilio from "twilio";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Seen, type Upstream } from "../support/upstream.ts";
 
 const ACCOUNT_SID = `AC${"0".repeat(32)}`;
@@ -23,7 +23,7 @@ let upstream: Upstream;
 let token: string;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startUpstream();
   const person = await newPerson(locker);
   for (const [provider, secret] of Object.entries(KEYS)) {
@@ -33,10 +33,7 @@ beforeAll(async () => {
   ({ token } = await mintToken(person));
 });
 
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 const base = (provider: Provider) => `${locker.proxyOrigin}/v1/proxy/${provider}`;
 

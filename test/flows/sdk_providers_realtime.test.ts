@@ -5,7 +5,7 @@ import { OpenAIRealtimeWS } from "openai/realtime/ws";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { WebSocket as Client, WebSocketServer } from "ws";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 
 const KEY = "sk-proj-realOpenAIKey-0123456789abcdef";
 const URL_PATH = "/v1/realtime?model=gpt-realtime";
@@ -18,7 +18,7 @@ let seen: IncomingMessage[];
 
 /** As the API: greets with `session.created`, and answers a response that is asked for with its first and last event. */
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols: () => "realtime" });
   await new Promise((listening) => upstream.once("listening", listening));
   upstream.on("connection", (socket, request) => {
@@ -46,7 +46,6 @@ beforeEach(() => {
 });
 
 afterAll(async () => {
-  await locker.stop();
   for (const socket of upstream.clients) socket.terminate();
   upstream.close();
 });

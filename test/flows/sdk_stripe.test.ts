@@ -1,7 +1,7 @@
 import Stripe from "stripe";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { spoiled } from "../support/spoiled.ts";
 
@@ -13,7 +13,7 @@ let one: string;
 let both: string;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startUpstream();
   const person = await newPerson(locker);
   await storeKey(person, "stripe", upstream.origin, { provider: "stripe", secret: KEY });
@@ -22,10 +22,7 @@ beforeAll(async () => {
   ({ token: both } = await mintToken(person, { keys: ["stripe", "other"] }));
 });
 
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 /** The SDK as it would be set up: it knows hosts and ports, but no base path. */
 function stripe(token: string): Stripe {

@@ -1,7 +1,7 @@
 import { AwsClient } from "aws4fetch";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { ACCESS_KEY, SECRET_KEY, verify } from "../support/aws_signature.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -12,7 +12,7 @@ let token: string;
 let client: AwsClient;
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   upstream = await startUpstream();
   const person = await newPerson(locker);
   const fields = { access_key_id: ACCESS_KEY, secret_access_key: SECRET_KEY };
@@ -40,10 +40,7 @@ beforeAll(async () => {
     retries: 0,
   });
 });
-afterAll(async () => {
-  await locker.stop();
-  await upstream.stop();
-});
+afterAll(() => upstream.stop());
 beforeEach(() => void (upstream.seen.length = 0));
 
 const at = (key: string, path: string) => `${locker.proxyOrigin}/v1/proxy/${key}${path}`;

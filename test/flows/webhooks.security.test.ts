@@ -1,18 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { Webhook as Verifier } from "standardwebhooks";
 import { readConfig } from "../../src/config.ts";
 import type { Person } from "../../src/local/person.ts";
-import type { LocalLocker } from "../../src/local/serve.ts";
 import { mayBeTold } from "../../src/vault/alerts/public_host.ts";
-import { eventually, mintToken, newPerson, startLocker } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { signedInLongAgo } from "../support/session.ts";
 import { startUpstream } from "../support/upstream.ts";
 
-let locker: LocalLocker;
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Created = { id: string; secret: string; state: string };
 const create = (person: Person, url: string) => person.api<Created>("POST", "/v1/webhooks", { url });

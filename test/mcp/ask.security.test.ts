@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, current, letIn, openSession, resultOf, type Client } from "../support/mcp.ts";
 import { connect } from "../support/oauth.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -13,11 +13,9 @@ let ada: Person;
 let client: Client;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 beforeEach(async () => {
   upstream.seen.length = 0;
   ada = await newPerson(locker);

@@ -1,7 +1,7 @@
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { anotherToken, call, confirmed, current, inVault, letIn, openSession, resultOf } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -9,11 +9,9 @@ let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 const CANARY = "sk-canary-7Qx41mNvTr09-never-to-be-read";
 const ALL = ["vault:read", "vault:proxy", "vault:write", "vault:reveal"];

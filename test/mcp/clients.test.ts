@@ -15,7 +15,7 @@ import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprot
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { inVault } from "../support/mcp.ts";
 import { connect, REDIRECT_URI, tokenRequest, type OAuthClient, type Tokens } from "../support/oauth.ts";
 
@@ -24,10 +24,9 @@ let home: string;
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), "mcp-clients-"));
-  locker = await startLocker();
+  locker = await usualLocker();
 });
 afterAll(async () => {
-  await locker.stop();
   rmSync(home, { recursive: true, force: true });
 });
 

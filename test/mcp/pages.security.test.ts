@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, confirmed, current, letIn, openSession, resultOf, type Client } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -9,11 +9,9 @@ let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 const ALL = ["vault:read", "vault:proxy", "vault:write", "vault:reveal"];
 const SECRET = "sk-typed-by-a-person-7Qx41mNv";

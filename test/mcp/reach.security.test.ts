@@ -1,14 +1,8 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { expect, it } from "vitest";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, current, letIn, resultOf, type Client } from "../support/mcp.ts";
 
-let locker: LocalLocker;
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 /** A client that was given one key of two; everything about the other one carries a word that it must never read. */
 async function halfBlind(): Promise<

@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { expect, it } from "vitest";
+import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import {
   anotherToken,
   evictSession,
@@ -12,12 +11,7 @@ import {
   resultOf,
 } from "../support/mcp.ts";
 
-let locker: LocalLocker;
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Receipt = { sessions_closed: number; streams_cut: number };
 

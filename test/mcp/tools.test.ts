@@ -1,14 +1,8 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { activity, mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { expect, it } from "vitest";
+import { activity, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, current, letIn, openSession, resultOf, type McpAnswer } from "../support/mcp.ts";
 
-let locker: LocalLocker;
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 type Listed = {
   name: string;

@@ -1,9 +1,8 @@
 import * as fc from "fast-check";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { mintToken, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { describe, expect, it } from "vitest";
+import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { send } from "../support/holder.ts";
 import {
   anotherToken,
@@ -19,14 +18,9 @@ import {
 import { speak, statusesIn } from "../support/raw_socket.ts";
 import { spoiled } from "../support/spoiled.ts";
 
-let locker: LocalLocker;
+const locker = await usualLocker();
 /** How many bodies are thrown at it; `FUZZ_RUNS` asks for more. */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 120);
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
 
 const LIST = { jsonrpc: "2.0", id: 1, method: "tools/list" };
 

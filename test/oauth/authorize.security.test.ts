@@ -1,8 +1,8 @@
 /** Authorization requests of hostile clients and pages (RFC 9700 §4.1, §4.11, §4.12; OAuth 2.1 §4.1.2.1). */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { newPerson, usualLocker } from "../support/locker.ts";
 import { authorizePath, formOf, pkce, registerClient, REDIRECT_URI, type OAuthClient } from "../support/oauth.ts";
 
 let locker: LocalLocker;
@@ -12,14 +12,13 @@ let native: OAuthClient;
 const WEB_URI = "https://agent.example.com/callback";
 
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   [ada, web, native] = await Promise.all([
     newPerson(locker),
     registerClient(locker, { redirect_uris: [WEB_URI] }),
     registerClient(locker),
   ]);
 });
-afterAll(() => locker.stop());
 
 const { challenge } = pkce();
 const ask = (client: OAuthClient, parameters: Record<string, string | undefined>, who = ada) =>

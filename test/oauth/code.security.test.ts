@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { activity, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import {
   authorizePath,
   codeFor,
@@ -22,11 +22,9 @@ let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 async function somebody(): Promise<{ ada: Person; client: OAuthClient }> {
   const [ada, client] = await Promise.all([newPerson(locker), registerClient(locker)]);

@@ -1,14 +1,8 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { expect, it } from "vitest";
 import { authorizationConformance } from "../conformance/authorization.ts";
-import { startLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 it("every check of the official conformance suite on authorization servers passes, and none is skipped", async () => {
   const { passed, total, skipped, output } = await authorizationConformance(locker);

@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
-import { startLocker } from "../support/locker.ts";
+import { expect, it } from "vitest";
+import { usualLocker } from "../support/locker.ts";
 
-let locker: LocalLocker;
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const get = (path: string, init: RequestInit = {}) => fetch(locker.publicOrigin + path, init);
 

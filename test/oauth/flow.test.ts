@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { Browser } from "../support/browser.ts";
-import { activity, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import {
   authorizePath,
   codeFor,
@@ -21,11 +21,9 @@ let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 type Grant = { id: string; client_id: string; client_name: string; scopes: string[]; keys?: string[] };
 

@@ -11,7 +11,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { activity, eventually, newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { activity, eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { inVault } from "../support/mcp.ts";
 import { consent, resourceOf } from "../support/oauth.ts";
 
@@ -26,7 +26,7 @@ let sign_ins = 0;
 
 /** The browser that mcp-remote opens is a script that tells us the address; the person at it consents. */
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   ada = await newPerson(locker);
   await storeKey(ada, "my-key", "https://api.openai.com");
   home = mkdtempSync(join(tmpdir(), "apilocker-mcp-remote-"));
@@ -43,7 +43,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   desk.close();
-  await locker.stop();
   rmSync(home, { recursive: true, force: true });
 });
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { newHolder, problemIn, send } from "../support/holder.ts";
-import { activity, newPerson, startLocker } from "../support/locker.ts";
+import { activity, newPerson, usualLocker } from "../support/locker.ts";
 
 const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT = "urn:ietf:params:oauth:token-type:jwt";
@@ -75,14 +75,11 @@ class Issuer {
 let locker: LocalLocker;
 let issuer: Issuer;
 beforeAll(async () => {
-  locker = await startLocker();
+  locker = await usualLocker();
   issuer = new Issuer();
   await issuer.start();
 });
-afterAll(async () => {
-  await locker.stop();
-  await issuer.stop();
-});
+afterAll(() => issuer.stop());
 
 const trust = (person: Person, claims: object, more: object = {}) =>
   person.api<Trust>("POST", "/v1/trusts", { name: "ci", issuer: issuer.url, claims, ...more });

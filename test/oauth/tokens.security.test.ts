@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { newPerson, startLocker, storeKey } from "../support/locker.ts";
+import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import {
   codeFor,
   connect,
@@ -20,11 +20,9 @@ let locker: LocalLocker;
 let upstream: Upstream;
 
 beforeAll(async () => {
-  [locker, upstream] = await Promise.all([startLocker(), startUpstream()]);
+  [locker, upstream] = await Promise.all([usualLocker(), startUpstream()]);
 });
-afterAll(async () => {
-  await Promise.all([locker.stop(), upstream.stop()]);
-});
+afterAll(() => upstream.stop());
 
 type Connected = Tokens & { client: OAuthClient; ada: Person };
 

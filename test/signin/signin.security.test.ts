@@ -1,19 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LocalLocker } from "../../src/local/serve.ts";
+import { describe, expect, it } from "vitest";
 import { Browser } from "../support/browser.ts";
 import { startHostileProvider } from "../support/hostile_provider.ts";
-import { newPerson, startLocker } from "../support/locker.ts";
+import { newPerson, startLocker, usualLocker } from "../support/locker.ts";
 
 const PENDING = "apilocker-sign-in";
 const SESSION = "apilocker";
 
-let locker: LocalLocker;
-
-beforeAll(async () => {
-  locker = await startLocker();
-});
-afterAll(() => locker.stop());
+const locker = await usualLocker();
 
 const begin = (email: string, return_to = "/") =>
   `${locker.publicOrigin}/auth/oidc?${new URLSearchParams({ login_hint: email, return_to }).toString()}`;

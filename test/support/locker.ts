@@ -7,6 +7,18 @@ export function startLocker(options: ServeOptions = {}): Promise<LocalLocker> {
   return serve({ stateDir: "", port: 0, proxyPort: 0, oidcPort: 0, inspect: true, log: () => {}, ...options });
 }
 
+let usual: Promise<LocalLocker> | undefined;
+
+/**
+ * The usual one, shared by all tests of this process: each of them brings people of its own, and with them vaults. Who stops
+ * the locker, looks at everybody's state, floods what is limited or sets anything starts one of their own. It ends with the process.
+ */
+export function usualLocker(): Promise<LocalLocker> {
+  // Vitest ends its workers by a signal, which by itself would leave the runtime and its folder behind.
+  if (usual === undefined) process.once("SIGTERM", () => process.exit(0));
+  return (usual ??= startLocker());
+}
+
 export type Ports = Required<Pick<ServeOptions, "port" | "proxyPort" | "oidcPort">>;
 
 /** Where it is served. One that is started again has to stand there: by that its people, clients and providers know it. */
