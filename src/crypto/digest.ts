@@ -1,7 +1,6 @@
 import { hash } from "node:crypto";
-import { utf8 } from "./encoding.ts";
 
-/** SHA-256 of a text, base64url. In one go: `createHash` makes a stream object each time, which costs as much again. */
+/** SHA-256 of a text, base64url. */
 export function sha256(text: string): string {
-  return hash("sha256", utf8(text), "buffer").toString("base64url");
+  return hash("sha256", text, "base64url");
 }

@@ -15,7 +15,7 @@ const at = (provider: string, more: Partial<Destination> = {}): Destination => (
   ...more,
 });
 const touches = (destination: Destination, method: string, path: string, overridden = false) =>
-  touchesCredentials(destination, { method, path: readPath(path, true), overridden });
+  touchesCredentials(destination, readPath(path, true), { method, overridden });
 const aws = (service: string | undefined, origin = "https://api.example") =>
   at("custom", { origin, placement: { in: "sigv4", service } as unknown as Destination["placement"] });
 

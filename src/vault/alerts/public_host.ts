@@ -4,9 +4,8 @@ type Ours = { proxy_origin: string; public_origin: string };
 
 /** Does the URL name one of our own hosts, on any scheme? A trailing dot is the same host to a resolver. */
 export function isOurs({ proxy_origin, public_origin }: Ours, { hostname, port }: URL): boolean {
-  return [proxy_origin, public_origin]
-    .map((origin) => new URL(origin))
-    .some((own) => own.hostname === hostname.replace(/\.$/, "") && own.port === port);
+  const host = hostname.replace(/\.$/, "") + (port === "" ? "" : `:${port}`);
+  return [proxy_origin, public_origin].some((origin) => origin.slice(origin.indexOf("//") + 2) === host);
 }
 
 /** Names that lead nowhere in public; many resolve inside somebody's network. */

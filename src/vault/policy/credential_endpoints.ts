@@ -1,11 +1,11 @@
-import { providerOf } from "../../catalog/catalog.ts";
-import type { Operation } from "../../catalog/provider.ts";
+import { listProviders, providerOf } from "../../catalog/catalog.ts";
+import type { Operation, Provider } from "../../catalog/provider.ts";
 import type { Destination } from "../keys/key.ts";
 import { covers, readGlob, type UpstreamPath } from "./path.ts";
 
 /** Has this provider operations that are refused? Then paths are read strictly, or a foldable spelling would slip by. */
 export function isGuarded(destination: Destination): boolean {
-  return guardedOperations(destination.provider).length > 0 || isCredentialService(destination);
+  return GUARDED.has(destination.provider) || isCredentialService(destination);
 }
 
 /**
@@ -15,18 +15,20 @@ export function isGuarded(destination: Destination): boolean {
  */
 export function touchesCredentials(
   destination: Destination,
-  { method, path, overridden }: { method: string; path: UpstreamPath; overridden: boolean },
+  path: UpstreamPath,
+  { method, overridden }: { method: string; overridden: boolean },
 ): boolean {
-  const { provider, base_path } = destination;
   if (isCredentialService(destination)) return true;
+  const operations = GUARDED.get(destination.provider);
+  if (operations === undefined) return false;
   const asked = method === "HEAD" ? "GET" : method;
   const own = path.segments.map((segment) => segment.toLowerCase());
   if (own.at(-1) === "") own.pop();
-  const whole = [...base_path.toLowerCase().split("/").slice(1), ...own];
-  return guardedOperations(provider).some(
-    (operation) =>
-      (overridden || operation.method === "*" || operation.method === asked) &&
-      [own, whole].some((segments) => covers(readGlob(operation.path.toLowerCase()), { raw: path.raw, segments })),
+  const whole = [...destination.base_path.toLowerCase().split("/").slice(1), ...own];
+  return operations.some(
+    ({ method, glob }) =>
+      (overridden || method === "*" || method === asked) &&
+      [own, whole].some((segments) => covers(glob, { raw: path.raw, segments })),
   );
 }
 
@@ -38,13 +40,16 @@ function isCredentialService({ placement, origin }: Destination): boolean {
   );
 }
 
-function guardedOperations(id: string): readonly Operation[] {
-  const provider = providerOf(id);
-  if (provider === undefined) return [];
-  const { credential_operations = [], echo_operations = [], same_api_as } = provider;
-  return [
-    ...credential_operations,
-    ...echo_operations,
-    ...(same_api_as === undefined ? [] : guardedOperations(same_api_as)),
-  ];
+/** What is refused of each provider that has any of it, its globs read once. */
+const GUARDED = new Map(
+  listProviders().flatMap((provider) => {
+    const operations = operationsOf(provider);
+    const read = operations.map(({ method, path }) => ({ method, glob: readGlob(path.toLowerCase()) }));
+    return read.length === 0 ? [] : [[provider.id, read] as const];
+  }),
+);
+
+function operationsOf({ credential_operations = [], echo_operations = [], same_api_as = "" }: Provider): Operation[] {
+  const same = providerOf(same_api_as);
+  return [...credential_operations, ...echo_operations, ...(same === undefined ? [] : operationsOf(same))];
 }

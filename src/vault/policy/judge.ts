@@ -45,7 +45,7 @@ export function judge(standing: Standing, call: Call, readMeter?: ReadMeter, not
   const path = pathOf(call.path, strict);
   note?.({ rule: "target", token_id: holders[0]?.token.id ?? "", denial: "code" in path ? path : undefined });
   if ("code" in path) return { verdict: "deny", denial: path };
-  const asked = { ...call, path, credentials: touchesCredentials(key.destination, { ...call, path }) };
+  const asked = { ...call, path, credentials: touchesCredentials(key.destination, path, call) };
   const refused =
     firstDenial(callChecks(holders, asked), note) ??
     (readMeter && firstDenial(longestFirst(limitChecks(holders, readMeter, now, call.most)), note));
