@@ -17,3 +17,16 @@ test("a lone caller waits for nothing, those who come during a flush go in toget
   });
   expect(waited).toEqual([false, true, true, true, false]);
 });
+
+test("callers who come back one after the other are not watched, and one who comes back to a crowd waits with it", async () => {
+  const { stub } = await newVault();
+  const waited = await runInDurableObject(stub, async (_vault, { storage }) => {
+    const turnstile = new Turnstile(storage);
+    const in_turn = [turnstile.enter(true), turnstile.enter(true)];
+    const unknown = turnstile.enter();
+    const during_its_flush = turnstile.enter(true);
+    await during_its_flush;
+    return [...in_turn, unknown, during_its_flush, turnstile.enter(true)].map((entering) => entering !== undefined);
+  });
+  expect(waited).toEqual([false, false, false, true, false]);
+});

@@ -1,7 +1,8 @@
 /**
  * Group commit. Rows that are written in one turn become durable together, by one flush. Callers that come while a flush is
  * under way wait for it and are then let in at once, so that theirs is one flush too; after a crowd the next one waits as well,
- * for company. Judging and recording each of them stays one synchronous step; a lone caller waits for nothing.
+ * for company. Judging and recording each of them stays one synchronous step; a lone caller waits for nothing, and where it is
+ * known that nothing is being flushed the flush is not waited for either.
  */
 export class Turnstile {
   readonly #storage: DurableObjectStorage;
@@ -14,9 +15,10 @@ export class Turnstile {
     this.#storage = storage;
   }
 
-  /** Undefined where there is nothing to wait for. */
-  enter(): Promise<void> | undefined {
+  /** Undefined where there is nothing to wait for. `is_flushed`: all that was written is known to be on disk. */
+  enter(is_flushed = false): Promise<void> | undefined {
     const may_enter = !this.#flushing && !this.#crowded;
+    if (may_enter && is_flushed) return undefined;
     if (!this.#flushing) void this.#flush();
     return may_enter ? undefined : new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -14,11 +14,13 @@ export abstract class CallSurface extends VisitSurface {
   /** The one question of a proxied call; earlier calls' outcomes ride along. */
   authorize(ask: Ask, settled: readonly Settlement[]): Promise<Answer<Dispatch>> {
     return answerAsync(async () => {
-      const { turnstile, restore_watch, sealer } = this[live]();
+      const { audit, turnstile, restore_watch, sealer } = this[live]();
       sealer.wake();
       const looking = restore_watch.look(Date.now());
       if (looking !== undefined) await looking;
-      await turnstile.enter();
+      // Where the newest call has come back, its row is on disk.
+      const turn = turnstile.enter(settled.at(-1)?.seq === audit.heads.head_seq);
+      if (turn !== undefined) await turn;
       const { gate } = this[live]();
       if (settled.length > 0) gate.settle(settled);
       return gate.authorize(ask);
