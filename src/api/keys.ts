@@ -92,7 +92,7 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     const method = asked.method ?? (asked.path === undefined ? known?.method : undefined) ?? "GET";
     const [path = "", query = ""] = wanted.split("?");
     const dispatch = await ask(vault.tryKey(who.caller, { key: key.id, method, path, overridden: false }));
-    return probe(configOf(env), vault, dispatch, { method, query });
+    return probe(configOf(env), vault, dispatch, { method, path, query });
   },
   createEntryLink: async ({ env, vault, who, param }) => {
     const { handle, expires_at } = await ask(vault.createPageLink(who.caller, { kind: "rotate", key: param("key") }));

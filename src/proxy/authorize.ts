@@ -6,51 +6,43 @@ import { askFirst, contentDigest } from "./hold.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
 import { ESTIMATED_BYTES, estimateOf } from "./usage.ts";
 
-/** Asks the vault. Where a person must be asked first, the call is held meanwhile, its body with it. */
+/** Asks the vault, and asks it again once it was told what it wanted to know first. */
 export async function authorizeOrAsk(errand: Errand): Promise<Dispatch> {
+  const { env, vault_id, mac, question } = errand;
+  const settled = takeSettlements(vault_id);
   try {
-    return await authorized(errand);
+    return await ask(env.USER_VAULT.getByName(vault_id).authorize(question, settled));
   } catch (thrown) {
-    if (!(thrown instanceof Problem) || thrown.code !== "approval_required" || errand.question.content !== undefined)
-      throw thrown;
+    if (!(thrown instanceof Problem)) throw thrown;
+    // A refusal means that the vault was reached and has them; only a fault may have lost them, and settling twice is harmless.
+    if (thrown.code === "unavailable") returnSettlements(vault_id, settled);
+    else refused.note(mac, thrown, Date.now());
+    if (thrown.code === "estimate_needed") return estimated(errand);
+    if (thrown.code === "approval_required" && question.content === undefined) return held(errand);
+    throw thrown;
   }
+}
+
+/** Where a budget pays, the vault wants to know what the call may come to. */
+async function estimated(errand: Errand): Promise<Dispatch> {
+  await keepBody(errand);
+  const { request, body, question } = errand;
+  const length = Number(request.headers.get("content-length") ?? ESTIMATED_BYTES);
+  const text = body instanceof ArrayBuffer ? new TextDecoder().decode(body) : "";
+  errand.question = { ...question, estimate: estimateOf(text, length) };
+  return authorizeOrAsk(errand);
+}
+
+/** Where a person must be asked first, the call is held meanwhile, its body with it. */
+async function held(errand: Errand): Promise<Dispatch> {
   const { env, vault_id, request, query } = errand;
   await keepBody(errand);
   const content = contentDigest(query, errand.body instanceof ReadableStream ? "unknown" : errand.body);
   errand.question = { ...errand.question, content };
   return askFirst(
-    () => authorized(errand),
+    () => authorizeOrAsk(errand),
     () => env.USER_VAULT.getByName(vault_id),
     request.signal,
     errand.patience,
   );
-}
-
-/** The vault's yes. Where a budget pays, it wants to know first what the call may come to. */
-async function authorized(errand: Errand): Promise<Dispatch> {
-  try {
-    return await authorize(errand);
-  } catch (thrown) {
-    if (!(thrown instanceof Problem) || thrown.code !== "estimate_needed") throw thrown;
-    await keepBody(errand);
-    const { request, body, question } = errand;
-    const length = Number(request.headers.get("content-length") ?? ESTIMATED_BYTES);
-    const text = body instanceof ArrayBuffer ? new TextDecoder().decode(body) : "";
-    errand.question = { ...question, estimate: estimateOf(text, length) };
-    return authorize(errand);
-  }
-}
-
-async function authorize({ env, vault_id, mac, question }: Errand): Promise<Dispatch> {
-  const settled = takeSettlements(vault_id);
-  try {
-    return await ask(env.USER_VAULT.getByName(vault_id).authorize(question, settled));
-  } catch (thrown) {
-    if (thrown instanceof Problem) {
-      // A refusal means that the vault was reached and has them; only a fault may have lost them, and settling twice is harmless.
-      if (thrown.code === "unavailable") returnSettlements(vault_id, settled);
-      else refused.note(mac, thrown, Date.now());
-    }
-    throw thrown;
-  }
 }

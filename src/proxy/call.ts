@@ -47,10 +47,10 @@ export class ProxyCall {
   readonly #env: Env;
   readonly vault_id: string;
   readonly #cut = new AbortController();
-  readonly #leash: Leash;
-  /** First for the leash of one that stays, then for one without an answer: nearly every call is over before it rings once. */
+  /** Nearly every call is over before it needs one. */
+  #leash: Leash | undefined;
+  /** First for the leash of one that stays, then for one without an answer. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #leashed = false;
   #followed: Request | undefined;
   #status: number | undefined;
   #rule: string | undefined;
@@ -62,15 +62,6 @@ export class ProxyCall {
     this.vault_id = vault_id;
     this.dispatch = dispatch;
     this.started_at = started_at;
-    this.#leash = new Leash(
-      () => env.USER_VAULT.getByName(vault_id),
-      dispatch,
-      (rule, recorded) => {
-        this.#rule = rule;
-        if (recorded && this.#drop !== undefined) this.#drop();
-        else this.#abort();
-      },
-    );
     this.#timer = setTimeout(() => void this.leashNow(), LEASH_AFTER_MS);
   }
 
@@ -110,15 +101,30 @@ export class ProxyCall {
   /** Does not wait for the 250 ms: for upgrades and event streams, which are known to stay. */
   leashNow(): Promise<void> {
     clearTimeout(this.#timer);
-    if (!this.#leashed && this.#followed !== undefined) this.#listen(this.#followed.signal);
-    this.#leashed = true;
+    this.#leash ??= this.#newLeash();
     if (this.#status === undefined) this.#timer = setTimeout(() => this.stop("first_byte"), FIRST_BYTE_MS);
     return this.#leash.open();
   }
 
+  #newLeash(): Leash {
+    if (this.#followed !== undefined) this.#listen(this.#followed.signal);
+    const leash = new Leash(
+      () => this.#env.USER_VAULT.getByName(this.vault_id),
+      this.dispatch,
+      (rule, recorded) => {
+        this.#rule = rule;
+        if (recorded && this.#drop !== undefined) this.#drop();
+        else this.#abort();
+      },
+    );
+    if (this.#status !== undefined) leash.answered(this.#status);
+    return leash;
+  }
+
   answered(status: number): void {
     this.#status = status;
-    if (this.#leashed) clearTimeout(this.#timer);
+    if (this.#leash === undefined) return;
+    clearTimeout(this.#timer);
     this.#leash.answered(status);
   }
 
@@ -137,7 +143,7 @@ export class ProxyCall {
     if (this.#ended) return;
     const settlement = this.#settlement(outcome);
     // What goes over the leash may come after what is asked next: it rides along too, and counts once.
-    this.#leash.end(settlement);
+    this.#leash?.end(settlement);
     await settleSoon(this.#env, this.vault_id, settlement);
   }
 
@@ -145,22 +151,15 @@ export class ProxyCall {
   async end(outcome: Ended): Promise<void> {
     if (this.#ended) return;
     const settlement = this.#settlement(outcome);
-    if (!this.#leash.end(settlement)) await settleSoon(this.#env, this.vault_id, settlement);
+    if (this.#leash?.end(settlement) !== true) await settleSoon(this.#env, this.vault_id, settlement);
   }
 
   #settlement(outcome: Ended): Settlement {
     this.#ended = true;
     clearTimeout(this.#timer);
-    const cut =
-      this.#rule === undefined
-        ? {}
-        : ({ outcome: this.#rule === "first_byte" ? "failed" : "cut", rule: this.#rule } as const);
-    return {
-      seq: this.dispatch.seq,
-      status: this.#status,
-      latency_ms: Date.now() - this.started_at,
-      ...outcome,
-      ...cut,
-    };
+    const latency_ms = Date.now() - this.started_at;
+    const settlement = { seq: this.dispatch.seq, status: this.#status, latency_ms, ...outcome };
+    if (this.#rule === undefined) return settlement;
+    return { ...settlement, outcome: this.#rule === "first_byte" ? "failed" : "cut", rule: this.#rule };
   }
 }

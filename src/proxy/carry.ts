@@ -1,5 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { ProxyCall } from "./call.ts";
+import type { Waiting } from "./errand.ts";
 import type { Metered } from "../vault/calls/spending.ts";
 import type { Scrubber } from "./scrub.ts";
 import { watched, type UsageReader } from "./usage.ts";
@@ -17,8 +18,8 @@ type Lane = {
   scrubber: Scrubber | undefined;
   request: Request;
   usage: UsageReader | undefined;
-  /** Ends the invocation there and then; undefined where somebody else's work goes on in it. */
-  drop: (() => void) | undefined;
+  /** The invocation, where it may be ended there and then; undefined where somebody else's work goes on in it. */
+  ctx: Waiting | undefined;
 };
 
 /**
@@ -30,7 +31,7 @@ export async function carry(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
-  { scrubber, request, usage, drop }: Lane,
+  { scrubber, request, usage, ctx }: Lane,
 ): Promise<{ response: Response; done: Promise<void> }> {
   const { status } = upstream;
   if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
@@ -64,7 +65,7 @@ export async function carry(
   if (first !== undefined) put(first, writable);
   const body = usage === undefined ? upstream.body : watched(upstream.body, (chunk) => usage.take(chunk));
   // To break off a body that is under way by its streams costs the runtime three times as much, a thousand times in a revocation.
-  if (drop !== undefined) call.dropBy(drop);
+  if (ctx?.abort !== undefined) call.dropBy(() => ctx.abort?.("dropped"));
   const piped =
     scrubber === undefined
       ? body.pipeTo(writable, { signal: call.stopped }).then(() => known)
@@ -92,16 +93,15 @@ function put(bytes: Uint8Array, sink: WritableStream<Uint8Array>): void {
   writer.releaseLock();
 }
 
-/** What there is of a short body when any of it is there. */
+/** What there is of a short body when any of it is there. Where that is all, nobody else will read: to let go makes an Error. */
 async function beginning(body: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
   const reader = body.getReader({ mode: "byob" });
   try {
-    const { value } = await reader.read(new Uint8Array(length));
-    return value ?? new Uint8Array();
+    const { value = new Uint8Array() } = await reader.read(new Uint8Array(length));
+    if (value.byteLength < length) reader.releaseLock();
+    return value;
   } catch (fault) {
     throw new Problem("upstream_unreachable", "The upstream's answer broke off.", { cause: fault });
-  } finally {
-    reader.releaseLock();
   }
 }
 

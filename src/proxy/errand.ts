@@ -64,8 +64,7 @@ export function errandOf(request: Request, env: Env, ctx: Waiting): Errand {
   const upgrade = isUpgrade(lines);
   const { method, body } = request;
   const question = { hash, key: asked.key, method, path: asked.path, overridden, upgrade, ...originOf(request) };
-  const way = { config, env, ctx, request, asked, headers, query };
-  return { ...way, vault_id, mac, weak, question, body, patience: PATIENCE };
+  return { config, env, ctx, request, asked, headers, query, vault_id, mac, weak, question, body, patience: PATIENCE };
 }
 
 /**

@@ -1,35 +1,30 @@
 import type { Dispatch } from "../vault/calls/dispatch.ts";
-import type { Config } from "../config.ts";
 import type { ProxyCall } from "./call.ts";
 import { carry } from "./carry.ts";
+import type { Errand } from "./errand.ts";
 import { clientHeaders } from "./headers.ts";
 import { pagination } from "./pagination.ts";
 import type { Scrubber } from "./scrub.ts";
-import { redirectedTo, type ProxyPath } from "./target.ts";
+import { redirectedTo } from "./target.ts";
 import { UsageReader } from "./usage.ts";
 import { relay } from "./websocket.ts";
 
-/** What an answer is handed back with. */
-type Context = {
-  config: Config;
-  request: Request;
-  asked: ProxyPath;
-  target: URL;
-  scrubber: Scrubber;
-  /** Ends this invocation there and then, with all that it holds. */
-  drop: () => void;
-  /** A body that is cut may be ended so: nothing else is under way in the invocation. */
-  may_drop: boolean;
-};
+/** What the rest of a call works with once the vault has said yes. */
+export type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: boolean };
+
+/** A call that has been sent, and what the upstream answered. */
+export type Attempt = { call: ProxyCall; upstream: Upstream; answer: Response; timing: string };
 
 const EVENT_STREAM = /^text\/event-stream\b/i;
 
-/** Turns the upstream's answer into ours. `done` resolves once the call has ended and its row was told. */
+/**
+ * Turns the upstream's answer into ours. `done` resolves once the call has ended and its row was told. `alone`: nothing else is under
+ * way in the invocation, so a body that is cut may end with it.
+ */
 export async function handBack(
-  call: ProxyCall,
-  { config, request, asked, target, scrubber, drop, may_drop }: Context,
-  answer: Response,
-  timing: string,
+  { config, request, asked, ctx }: Errand,
+  { call, upstream: { target, scrubber }, answer, timing }: Attempt,
+  alone: boolean,
 ): Promise<{ response: Response; done: Promise<unknown> }> {
   const { dispatch } = call;
   const headers = clientHeaders(answer.headers, (value) => scrubber.text(value));
@@ -45,16 +40,15 @@ export async function handBack(
   const always = dispatch.scrub ? scrubber : undefined;
   if (answer.webSocket !== null) {
     const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    return relay(call, answer, headers, { offered, scrubber: always, drop });
+    return relay(call, answer, headers, { offered, scrubber: always, drop: () => ctx.abort?.("dropped") });
   }
-  const leashed = EVENT_STREAM.test(answer.headers.get("content-type") ?? "") ? call.leashNow() : undefined;
-  const { response, done } = await carry(call, answer, headers, {
+  if (EVENT_STREAM.test(answer.headers.get("content-type") ?? "")) void call.leashNow();
+  return carry(call, answer, headers, {
     scrubber: answer.status >= 400 ? scrubber : always,
     request,
     usage: readerFor(dispatch, answer),
-    drop: may_drop ? drop : undefined,
+    ctx: alone ? ctx : undefined,
   });
-  return { response, done: Promise.all([leashed, done]) };
 }
 
 /** Who reads what the answer took, where a budget pays. Providers take nothing for what they refuse. */

@@ -19,12 +19,12 @@ export async function probe(
   config: Config,
   vault: DurableObjectStub<UserVault>,
   dispatch: Dispatch,
-  call: { method: string; query: string },
+  call: { method: string; path: string; query: string },
 ): Promise<Probe> {
   const { request_id, seq } = dispatch;
   const started_at = Date.now();
   try {
-    const target = targetOf(dispatch.destination, dispatch.path, call.query);
+    const target = targetOf(dispatch.destination, call.path, call.query);
     assertForeign(config, target);
     const headers = upstreamHeaders([
       ["accept", "*/*"],

@@ -2,12 +2,12 @@ import { limitWeak } from "../auth/weak.ts";
 import type { Config } from "../config.ts";
 import { asProblem, Problem, problemWords, saying, type ProblemWords } from "../problem.ts";
 import { isOurs } from "../vault/alerts/public_host.ts";
-import type { Ask, Dispatch } from "../vault/calls/dispatch.ts";
+import type { Dispatch } from "../vault/calls/dispatch.ts";
 import { authorizeOrAsk } from "./authorize.ts";
 import { ProxyCall } from "./call.ts";
-import { errandFor, errandOf, hasUnusualBody, isUpgrade, keepBody, type Errand, type Waiting } from "./errand.ts";
+import { errandFor, errandOf, hasUnusualBody, isUpgrade, keepBody, type Errand } from "./errand.ts";
 import { guard, upstreamHeaders, valueOf } from "./headers.ts";
-import { handBack } from "./hand_back.ts";
+import { handBack, type Attempt, type Upstream } from "./hand_back.ts";
 import { inject } from "./inject.ts";
 import { Scrubber } from "./scrub.ts";
 import { sign } from "./sign.ts";
@@ -15,14 +15,8 @@ import { targetOf } from "./target.ts";
 
 const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 
-/** A call that has been sent, and what the upstream answered. */
-type Attempt = { call: ProxyCall; upstream: Upstream; answer: Response; timing: string };
-
 /** An answer, and when all that it leaves to do is done. */
 type Carried = { response: Response; done: Promise<unknown> };
-
-/** What the rest of a call works with once the vault has said yes. */
-type Upstream = { target: URL; headers: Headers; scrubber: Scrubber; upgrade: boolean };
 
 /** The proxy's whole origin: every request is a call to carry, every refusal a problem with the same guarding headers. */
 export async function proxy(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -68,38 +62,33 @@ function wordsOf(problem: Problem): ProblemWords {
 
 /** A call, step by step: ask the vault once, send, carry the answer, settle. */
 async function carry(errand: Errand): Promise<Carried> {
-  const { ctx } = errand;
-  await limitWeak(errand.env, errand, errand.question.ip);
+  const { ctx, env, weak, question } = errand;
+  if (weak) await limitWeak(env, errand, question.ip);
   const first = await attempt(errand);
   // Whoever reads the answer to a model has more to say to it than this.
-  if (!mayFallBack(first, errand)) return settleHandBack(errand, first, errand.scrubbed !== true);
+  const { again } = first.call.dispatch;
+  if (first.answer.status !== 401 || again === undefined || errand.body instanceof ReadableStream)
+    return settleHandBack(errand, first, errand.scrubbed !== true);
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
   // asked for, else a newer token. A use of its own.
   void first.answer.body?.cancel().catch(() => {});
   ctx.waitUntil(first.call.endBeforeNext({ outcome: "ok" }));
-  return settleHandBack(errand, await attempt({ ...errand, question: { ...errand.question, ...again(first) } }), false);
+  return settleHandBack(errand, await attempt({ ...errand, question: { ...errand.question, ...again } }), false);
 }
 
 /** Hands the answer back; one that cannot be is dropped, and the call settled as failed. */
-async function settleHandBack(
-  { config, ctx, request, asked }: Errand,
-  { call, upstream, answer, timing }: Attempt,
-  alone: boolean,
-): Promise<Carried> {
+async function settleHandBack(errand: Errand, attempt: Attempt, alone: boolean): Promise<Carried> {
   try {
-    const drop = () => ctx.abort?.("dropped");
-    const may_drop = alone && ctx.abort !== undefined;
-    const context = { config, request, asked, drop, may_drop, ...upstream };
-    return await handBack(call, context, answer, timing);
+    return await handBack(errand, attempt, alone);
   } catch (thrown) {
-    void answer.body?.cancel().catch(() => {});
-    throw failed(call, ctx, request, thrown);
+    void attempt.answer.body?.cancel().catch(() => {});
+    throw failed(attempt.call, errand, thrown);
   }
 }
 
 /** Asks the vault and sends the request. Whatever goes wrong after the vault's yes is settled here. */
 async function attempt(errand: Errand): Promise<Attempt> {
-  const { config, env, ctx, request, vault_id } = errand;
+  const { config, env, request, vault_id } = errand;
   const started_at = Date.now();
   const allowed = await authorizeOrAsk(errand);
   const dispatch = errand.scrubbed === true ? { ...allowed, scrub: true } : allowed;
@@ -107,40 +96,28 @@ async function attempt(errand: Errand): Promise<Attempt> {
   const call = new ProxyCall(env, vault_id, dispatch, started_at);
   try {
     const upstream = prepare(config, dispatch, errand);
-    if (mayNeedAgain(dispatch)) await keepBody(errand);
-    errand.body = await sign(upstream, dispatch, request.method, errand.body);
+    if (dispatch.again !== undefined) await keepBody(errand);
+    if (dispatch.destination.placement.in === "sigv4")
+      errand.body = await sign(upstream, dispatch, request.method, errand.body);
     const sent_at = Date.now();
     const answer = await send(call, errand, upstream);
     return { call, upstream, answer, timing: `vault;dur=${vault_ms}, upstream;dur=${Date.now() - sent_at}` };
   } catch (thrown) {
-    throw failed(call, ctx, request, thrown);
+    throw failed(call, errand, thrown);
   }
 }
 
 /** Ends a call that went wrong, and words it. */
-function failed(call: ProxyCall, ctx: Waiting, request: Request, thrown: unknown): Problem {
+function failed(call: ProxyCall, { ctx, request }: Errand, thrown: unknown): Problem {
   const problem = call.stopped.aborted ? call.cutProblem() : asProblem(thrown);
   const gone = request.signal.aborted;
   ctx.waitUntil(call.end(gone ? { outcome: "canceled" } : { outcome: "failed", rule: problem.code }));
   return new Problem(problem.code, problem.message, { ...problem.extras, request_id: call.dispatch.request_id });
 }
 
-function mayFallBack({ call, answer }: Attempt, { body }: Errand): boolean {
-  return answer.status === 401 && mayNeedAgain(call.dispatch) && !(body instanceof ReadableStream);
-}
-
-function mayNeedAgain({ overlaps, renews }: Dispatch): boolean {
-  return overlaps || renews !== undefined;
-}
-
-/** What the vault is asked the second time. */
-function again({ call: { dispatch } }: Attempt): Pick<Ask, "overlap" | "stale"> {
-  return dispatch.overlaps ? { overlap: true } : { stale: dispatch.renews };
-}
-
 function prepare(config: Config, dispatch: Dispatch, { asked, headers: given, query }: Errand): Upstream {
   // No path at all is judged as `/`, but means the base address itself: `/graphql` and `/graphql/` are two things.
-  const target = targetOf(dispatch.destination, asked.path === "" ? "" : dispatch.path, query);
+  const target = targetOf(dispatch.destination, asked.path, query);
   assertForeign(config, target);
   const headers = upstreamHeaders(given);
   const upgrade = isUpgrade(given);

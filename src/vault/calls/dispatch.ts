@@ -29,14 +29,10 @@ export type Dispatch = {
   seq: number;
   lease: string;
   destination: Destination;
-  /** The path to send, below the base path. */
-  path: string;
   secret: Secret;
   scrub: boolean;
-  /** The version before may be asked for, should the upstream refuse this one. */
-  overlaps: boolean;
-  /** The access token's serial, where the call may be made once more with a newer one should the upstream refuse it. */
-  renews?: number | undefined;
+  /** What to ask beside, should the upstream refuse this secret: for the version before, or for a newer access token than this. */
+  again?: Pick<Ask, "overlap" | "stale"> | undefined;
   /** A budget pays: the answer is to be read for what it took, of this model unless it says so itself. */
   metered?: { model: string } | undefined;
 } & Term;

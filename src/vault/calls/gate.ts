@@ -8,7 +8,7 @@ import { slide } from "../tokens/caller.ts";
 import type { ConnectedKeys } from "../connections/connected_keys.ts";
 import type { ApiKey, Destination } from "../keys/key.ts";
 import type { Keys } from "../keys/keys.ts";
-import type { Check, Denial, Standing, Verdict } from "../policy/judgement.ts";
+import type { Charge, Check, Denial, Standing, Verdict } from "../policy/judgement.ts";
 import type { Ask, Dispatch, Settlement } from "./dispatch.ts";
 import { Judging } from "./judging.ts";
 import { newLease } from "./leashes.ts";
@@ -66,7 +66,7 @@ export class Gate {
   }
 
   /** Judges the call, records it and hands out what it needs; throws the refusal, which is recorded too. */
-  async authorize(ask: Ask): Promise<Dispatch> {
+  authorize(ask: Ask): Promise<Dispatch> {
     const token = this.#parts.tokens.byHash(ask.hash);
     if (token === undefined || !CALLING.has(token.kind))
       throw new Problem("invalid_token", "This token is not known here.");
@@ -97,7 +97,7 @@ export class Gate {
   }
 
   async #letThrough(token: Token, ask: Omit<Ask, "hash">, action: string): Promise<Dispatch> {
-    const { tokens, audit, meters, sealer, keys, quota, connected_keys, spending, approvals } = this.#parts;
+    const { tokens, audit, meters, sealer, keys, quota, spending, approvals } = this.#parts;
     const now = Date.now();
     quota.assertRoom(audit.heads.head_seq, now);
     const { key, verdict, holders } = this.#judging.call(token, ask, now);
@@ -124,12 +124,6 @@ export class Gate {
     if (billed && ask.estimate !== undefined)
       spending.reserve(seq, payers, { id: key.id, provider: key.destination.provider }, ask.estimate, now);
 
-    /** The call never left: nothing of it is charged. */
-    const takeBack = () => {
-      meters.giveBack(charges, now);
-      spending.release(seq);
-      if (yes !== undefined) approvals.giveBack(yes);
-    };
     const at_hand = this.#atHand(key, ask.stale);
     const opened = at_hand ?? (await this.#open(key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
@@ -137,12 +131,12 @@ export class Gate {
       epoch === this.#epoch ? undefined : this.#judging.standing(token, key.id, { ...ask, path: path.raw });
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
-      takeBack();
+      this.#takeBack(seq, charges, yes, now);
       audit.settle(seq, { outcome: "refused", rule: overtaken.rule }, Date.now());
       throw problemOf(overtaken, id);
     }
     if ("fault" in opened) {
-      takeBack();
+      this.#takeBack(seq, charges, yes, now);
       const code = opened.fault instanceof Problem ? opened.fault.code : "unavailable";
       audit.settle(seq, { outcome: "failed", rule: code }, Date.now());
       throw opened.fault;
@@ -158,13 +152,25 @@ export class Gate {
       lease,
       ...term,
       destination: shownAt(key.destination),
-      path: path.raw,
       secret: opened.secret,
       scrub: key.scrub,
       metered: billed ? { model: ask.estimate?.model ?? "" } : undefined,
-      overlaps: ask.overlap !== true && this.#judging.before(key, now) !== undefined,
-      renews: opened.serial !== undefined && connected_keys.mayRenew(key, opened.serial) ? opened.serial : undefined,
+      again: this.#again(key, ask, opened.serial, now),
     };
+  }
+
+  /** What the router may ask for beside, should the upstream refuse what it was given. */
+  #again(key: ApiKey, { overlap }: Omit<Ask, "hash">, serial: number | undefined, now: number): Dispatch["again"] {
+    if (overlap !== true && this.#judging.before(key, now) !== undefined) return { overlap: true };
+    return serial !== undefined && this.#parts.connected_keys.mayRenew(key, serial) ? { stale: serial } : undefined;
+  }
+
+  /** The call never left: nothing of it is charged. */
+  #takeBack(seq: number, charges: readonly Charge[], yes: string | undefined, charged_at: number): void {
+    const { meters, spending, approvals } = this.#parts;
+    meters.giveBack(charges, charged_at);
+    spending.release(seq);
+    if (yes !== undefined) approvals.giveBack(yes);
   }
 
   /** Does a recorded decision still stand? What a leash asks, with the same judgement. */

@@ -3,7 +3,7 @@ import type { Keys } from "../keys/keys.ts";
 import type { Versions } from "../keys/versions.ts";
 import { NO_KEY } from "../policy/checks.ts";
 import { judge } from "../policy/judge.ts";
-import type { Call, Check, Denial, Standing, Verdict } from "../policy/judgement.ts";
+import type { Call, Check, Denial, ReadMeter, Standing, Verdict } from "../policy/judgement.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Ask } from "./dispatch.ts";
@@ -17,9 +17,12 @@ type Evidence = { tokens: Tokens; keys: Keys; versions: Versions; meters: Meters
 /** Judges calls by what the vault holds at this moment. Reads only. */
 export class Judging {
   readonly #parts: Evidence;
+  readonly #readMeter: ReadMeter;
 
   constructor(parts: Evidence) {
     this.#parts = parts;
+    const { meters, spending } = parts;
+    this.#readMeter = (meter) => ({ ...meters.read(meter), spent: (now) => spending.spent(meter, now) });
   }
 
   /** The judgement of a new call: what is counted is counted in. */
@@ -29,14 +32,12 @@ export class Judging {
     now: number,
     note?: (check: Check) => void,
   ): { key: ApiKey | undefined; verdict: Verdict; holders: Standing["holders"] } {
-    const { tokens, meters, spending } = this.#parts;
-    const holders = tokens.lineage(token);
+    const holders = this.#parts.tokens.lineage(token);
     const current = this.#keyFor(holders, ask.key);
     const key = ask.overlap === true ? this.before(current, now) : current;
     const most = key && this.#most(holders, key, ask);
     const call = { ...ask, direct: ask.key === null, most };
-    const read = (meter: string) => ({ ...meters.read(meter), spent: () => spending.spent(meter, now) });
-    return { key, verdict: judge({ holders, key, now }, call, read, note), holders };
+    return { key, verdict: judge({ holders, key, now }, call, this.#readMeter, note), holders };
   }
 
   /** Ids of the tokens whose budgets pay for calls with this key: none where nobody knows what its provider costs. */

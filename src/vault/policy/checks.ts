@@ -113,7 +113,7 @@ export function* limitChecks(
     const budgeted = rules.spend !== undefined && most !== undefined;
     if (rules.limits === undefined && !budgeted) continue;
     const reading = readMeter(token.id);
-    const budget = budgeted ? checkBudget(rules.spend ?? {}, reading.spent(), most, now) : [];
+    const budget = budgeted ? checkBudget(rules.spend ?? {}, reading.spent(now), most, now) : [];
     const spend = [...budget].map((one) => ({ rule: "spend", ...one }));
     for (const { rule, wait_ms, detail } of [...checkLimits(rules.limits ?? {}, reading, now), ...spend]) {
       const denial =

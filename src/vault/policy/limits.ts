@@ -17,7 +17,7 @@ export type Reading = {
   usedOn(day: number): number;
   nthLast(n: number): number | undefined;
   open(): number;
-  spent(): Spent;
+  spent(now: number): Spent;
 };
 
 /** One limit, looked at: how long until it lets a call through again. 0: it does now; Infinity: it never will. */
