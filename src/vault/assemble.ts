@@ -6,6 +6,7 @@ import { Audit } from "./audit/audit.ts";
 import type { Decision } from "./audit/row.ts";
 import { Tallies } from "./audit/tallies.ts";
 import { Deletion } from "./account/deletion.ts";
+import { readVault } from "./account/vault_row.ts";
 import { Devices } from "./tokens/devices.ts";
 import { Families } from "./tokens/families.ts";
 import { ConnectedKeys } from "./connections/connected_keys.ts";
@@ -50,6 +51,7 @@ export function assemble(
 ): Parts {
   const { sql } = storage;
   migrate(storage);
+  const row = readVault(sql);
   const jobs = new Jobs(storage);
   const deliveries = new Deliveries(sql, jobs);
   const audit = new Audit(sql, (state, seq, now, told) => {
@@ -68,7 +70,7 @@ export function assemble(
   const tallies = new Tallies(sql, audit);
   const under_way = new UnderWay(sql);
   const grants = new Grants(sql);
-  const tokens = new Tokens(sql, grants);
+  const tokens = new Tokens(sql, grants, row);
   const meters = new Meters(sql, () => under_way.decisions().map((decision) => openCall(tokens, decision)));
   const { public_origin, root_keys, token_keys, limits } = configOf(env);
   const keys = new Keys(sql, limits);
@@ -80,7 +82,7 @@ export function assemble(
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
-  const quota = new Quota(sql, limits.audit_rows_a_day);
+  const quota = new Quota(sql, limits.audit_rows_a_day, row);
   const prices = new Prices(sql);
   const spending = new Spending(sql, prices);
   const approvals = new Approvals(sql, public_origin);
@@ -127,16 +129,16 @@ export function assemble(
     regrets,
   });
   jobs.load();
-  audit.load();
-  tallies.load();
+  audit.load(row);
+  tallies.load(row);
   refusals.load();
   const parts: Parts = {
     vault_id,
     env,
     sql,
     reach: null,
-    deletion: new Deletion(storage),
-    restore_watch: new RestoreWatch(sql, () => reactions.catchUp(parts)),
+    deletion: new Deletion(storage, row),
+    restore_watch: new RestoreWatch(sql, () => reactions.catchUp(parts), row),
     tokens,
     grants,
     devices: new Devices(sql),

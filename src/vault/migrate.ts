@@ -63,10 +63,14 @@ export function vaultExists(sql: SqlStorage): boolean {
   return table.length > 0 && sql.exec("SELECT 1 FROM vault").toArray().length > 0;
 }
 
+/** Makes the table that a new vault notes its migrations in. */
+export function beginMigrations(sql: SqlStorage): void {
+  sql.exec("CREATE TABLE IF NOT EXISTS migration (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)");
+}
+
 /** Brings the schema up to date, one transaction a step. Synchronous: no request ever meets a half-migrated vault. */
 export function migrate(storage: DurableObjectStorage): void {
   const { sql } = storage;
-  sql.exec("CREATE TABLE IF NOT EXISTS migration (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)");
   const done = sql.exec<{ last: number | null }>("SELECT max(id) AS last FROM migration").one().last ?? 0;
   for (const [index, text] of MIGRATIONS.entries()) {
     if (index < done) continue;

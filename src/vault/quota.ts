@@ -1,4 +1,5 @@
 import { Problem } from "../problem.ts";
+import type { VaultRow } from "./account/vault_row.ts";
 import { dayOf } from "./policy/limits.ts";
 
 const DAY_MS = 86_400_000;
@@ -18,12 +19,9 @@ export class Quota {
   #began_at_seq: number;
   #looked_at_seq = -LOOK_EVERY_ROWS;
 
-  constructor(sql: SqlStorage, rows_a_day: number) {
+  constructor(sql: SqlStorage, rows_a_day: number, { quota_day, quota_seq }: VaultRow) {
     this.#sql = sql;
     this.#rows_a_day = rows_a_day;
-    const { quota_day, quota_seq } = sql
-      .exec<{ quota_day: number; quota_seq: number }>("SELECT quota_day, quota_seq FROM vault")
-      .one();
     this.#day = quota_day;
     this.#began_at_seq = quota_seq;
   }

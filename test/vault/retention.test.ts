@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { archivedRows } from "../../src/directory/audit.ts";
 import { filterSql, passes, type ActivityFilter } from "../../src/vault/audit/activity_filter.ts";
 import { ask } from "../../src/vault/answer.ts";
+import { readVault } from "../../src/vault/account/vault_row.ts";
 import { Audit } from "../../src/vault/audit/audit.ts";
 import type { AuditRow, Event } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
@@ -113,7 +114,7 @@ describe("retention", () => {
           storage.sql.exec("DELETE FROM audit");
           storage.sql.exec("UPDATE vault SET head_seq = 0, head_hash = '', outcome_seq = 0, outcome_hash = ''");
           const audit = new Audit(storage.sql, () => {});
-          audit.load();
+          audit.load(readVault(storage.sql));
           for (let i = 0; i < 20; i++) audit.append(event, i);
           for (const i of order) audit.settle(i + 1, { outcome: "ok" }, 100);
           const rows = audit.whole(100);

@@ -2,6 +2,7 @@ import { logFault } from "../../problem.ts";
 import type { Jobs } from "../jobs.ts";
 import type { McpSessions } from "../calls/mcp_sessions.ts";
 import type { Sealer } from "../keys/sealer.ts";
+import type { VaultRow } from "./vault_row.ts";
 
 type Parts = { env: Env; vault_id: string; jobs: Jobs; sealer: Sealer; mcp_sessions: McpSessions };
 
@@ -34,10 +35,9 @@ export class Deletion {
   #begun: boolean;
   #failures = 0;
 
-  constructor(storage: DurableObjectStorage) {
+  constructor(storage: DurableObjectStorage, { deleting_at }: VaultRow) {
     this.#storage = storage;
-    const [row] = storage.sql.exec<{ deleting_at: number | null }>("SELECT deleting_at FROM vault").toArray();
-    this.#begun = row?.deleting_at != null;
+    this.#begun = deleting_at !== null;
   }
 
   get begun(): boolean {

@@ -1,4 +1,5 @@
 import { logFault } from "../../problem.ts";
+import type { VaultRow } from "./vault_row.ts";
 
 const LOOK_EVERY_MS = 60 * 60_000;
 const LOOK_AGAIN_MS = 10_000;
@@ -15,10 +16,10 @@ export class RestoreWatch {
   #checked_at: number;
   #looking: Promise<void> | undefined;
 
-  constructor(sql: SqlStorage, look: () => Promise<unknown>) {
+  constructor(sql: SqlStorage, look: () => Promise<unknown>, { checked_at }: VaultRow) {
     this.#sql = sql;
     this.#look = look;
-    this.#checked_at = sql.exec<{ at: number }>("SELECT checked_at AS at FROM vault").one().at;
+    this.#checked_at = checked_at;
   }
 
   /** To be awaited before something is used; undefined, nearly always, where there is nothing to wait for. */

@@ -7,7 +7,7 @@ import { GENESIS, type Origin } from "../audit/row.ts";
 import { recognise, slidingExpiry, type Caller } from "../tokens/caller.ts";
 import type { Identity } from "./identities.ts";
 import { tagOf } from "../calls/leashes.ts";
-import { migrate } from "../migrate.ts";
+import { beginMigrations, migrate } from "../migrate.ts";
 import { cut, record, type Parts } from "../parts.ts";
 import type { WrappedDataKey } from "../keys/data_keys.ts";
 import type { Sealer } from "../keys/sealer.ts";
@@ -20,6 +20,7 @@ export function layFoundation(
   data_key: WrappedDataKey,
   now: number,
 ): void {
+  beginMigrations(storage.sql);
   migrate(storage);
   storage.transactionSync(() => {
     storage.sql.exec(

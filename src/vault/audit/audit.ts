@@ -56,9 +56,9 @@ export class Audit {
   }
 
   /** Finds the heads: the last row in the outbox, or what was noted when the outbox was last emptied. */
-  load(): void {
-    const noted = this.#sql.exec<ChainHeads>("SELECT head_seq, head_hash, outcome_seq, outcome_hash FROM vault").one();
-    this.#heads = noted;
+  load(noted: ChainHeads): void {
+    const { head_seq, head_hash, outcome_seq, outcome_hash } = noted;
+    this.#heads = { head_seq, head_hash, outcome_seq, outcome_hash };
     const [last] = this.#sql
       .exec<{ seq: number; hash: string }>("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
       .toArray();

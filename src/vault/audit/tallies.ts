@@ -1,3 +1,4 @@
+import type { VaultRow } from "../account/vault_row.ts";
 import type { Audit } from "./audit.ts";
 import { bucketOf, sumSql, tallyOf, type Bucket, type Tally } from "./tally.ts";
 import type { Read } from "./uses.ts";
@@ -24,10 +25,7 @@ export class Tallies {
    * Every seq is either counted or still here. If that does not come out, rows have left uncounted, before there were tallies
    * or under a release that knows none, and all are counted anew.
    */
-  load(): void {
-    const { tallied, tallied_to } = this.#sql
-      .exec<{ tallied: number; tallied_to: number | null }>("SELECT tallied, tallied_to FROM vault")
-      .one();
+  load({ tallied, tallied_to }: VaultRow): void {
     this.#upto = tallied_to ?? undefined;
     if (tallied === this.#leftUpTo(tallied_to ?? this.#audit.heads.head_seq)) return;
     this.#sql.exec("DELETE FROM tally");

@@ -99,13 +99,16 @@ export class ConnectionRows {
 
   /** Whoever was asking, but for these, has fallen meanwhile: what they were answered is lost. Answers which keys' that were. */
   loseAnswers(but_for: string[]): string[] {
-    const lost = this.#sql.exec<{ key_id: string }>(
-      "UPDATE connection SET asking = ? WHERE asking = ? AND key_id NOT IN (SELECT value FROM json_each(?)) RETURNING key_id",
-      ASKING.lost,
-      ASKING.under_way,
-      JSON.stringify(but_for),
-    );
-    return [...lost].map(({ key_id }) => key_id);
+    const rows = this.#sql.exec<{ key_id: string }>("SELECT key_id FROM connection WHERE asking = ?", ASKING.under_way);
+    const lost = [...rows].map(({ key_id }) => key_id).filter((key_id) => !but_for.includes(key_id));
+    // Nearly always none: whoever only wakes writes nothing.
+    if (lost.length > 0)
+      this.#sql.exec(
+        "UPDATE connection SET asking = ? WHERE key_id IN (SELECT value FROM json_each(?))",
+        ASKING.lost,
+        JSON.stringify(lost),
+      );
+    return lost;
   }
 
   remove(key_id: string): void {

@@ -2,6 +2,7 @@ import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
 import type { Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "../account/frozen.ts";
+import type { VaultRow } from "../account/vault_row.ts";
 import type { Holder } from "../policy/judgement.ts";
 import type { AllowedCall } from "../policy/policy.ts";
 import { allowing } from "../policy/rules.ts";
@@ -26,15 +27,12 @@ export class Tokens {
   readonly #lineage: Lineage;
   #frozen: Freeze | null;
 
-  constructor(sql: SqlStorage, grants: Grants) {
+  constructor(sql: SqlStorage, grants: Grants, { frozen_at: at, frozen_by: by }: VaultRow) {
     this.#sql = sql;
     this.#rows = new TokenRows(sql);
     this.#grants = grants;
     this.#accesses = new Accesses(sql);
     this.#lineage = new Lineage(grants, (id) => this.#parent(id));
-    const { at, by } = sql
-      .exec<{ at: number | null; by: string | null }>("SELECT frozen_at AS at, frozen_by AS by FROM vault")
-      .one();
     this.#frozen = at === null || by === null ? null : { at, by };
   }
 
