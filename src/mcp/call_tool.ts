@@ -51,7 +51,7 @@ export async function callTool(
     if (!input.success) throw invalid(input.error);
     const done = shown(await tool.run(askedBy(calling, tool, given, reading?.vault ?? vault), input.data));
     await record("ok", { status: done.status });
-    return resultOf(tool, done);
+    return resultOf(done);
   } catch (thrown) {
     if (thrown instanceof Unanswered) return thrown.question;
     const problem = asProblem(thrown);
@@ -85,13 +85,15 @@ function askedBy(
   };
 }
 
-/** The answer twice over: structured, and the same as text for clients that read only that. */
-export function resultOf(tool: Tool, { structured, content }: Shown<object>): CallToolResult {
-  const structuredContent = tool.output.parse(structured);
-  return { structuredContent, content: [{ type: "text", text: JSON.stringify(structuredContent) }, ...content] };
+/**
+ * The answer twice over: structured, and the same as text for clients that read only that. It is our own, typed by the tool's output
+ * schema, and not judged by it once more (docs/decisions/0014).
+ */
+function resultOf({ structured, content }: Shown<object>): CallToolResult {
+  return { structuredContent: structured, content: [{ type: "text", text: JSON.stringify(structured) }, ...content] };
 }
 
-export function shown(done: object): Shown<object> {
+function shown(done: object): Shown<object> {
   return "structured" in done ? (done as Shown<object>) : { structured: done, content: [] };
 }
 

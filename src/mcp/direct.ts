@@ -4,7 +4,7 @@ import { configOf } from "../config.ts";
 import { isObject } from "../json.ts";
 import { asProblem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import { refused, resultOf, shown } from "./call_tool.ts";
+import { refused } from "./call_tool.ts";
 import { recording } from "./reading.ts";
 import type { Arrived } from "./serve.ts";
 import { CURRENT_VERSION, IDENTITY, PRIVATE, SESSION_VERSIONS } from "./server.ts";
@@ -15,6 +15,7 @@ import { vaultOf } from "./visit.ts";
 /** What every result of 2026-07-28 says beside what was asked. */
 const COMPLETE = { resultType: "complete" } as const;
 const META = { _meta: { "io.modelcontextprotocol/serverInfo": IDENTITY } };
+const CURRENT = membersOf({ ...COMPLETE, ...META });
 
 const ENVELOPE = ["protocolVersion", "clientInfo", "clientCapabilities"].map(
   (name) => `io.modelcontextprotocol/${name}`,
@@ -132,18 +133,20 @@ async function callTool({ env, visit }: Arrived, asked: Plain): Promise<Response
     session_id: asked.session_id,
   });
   try {
-    return told(asked, resultOf(tool, shown(await tool.run({ env, visit, vault: reading.vault }, input.data))));
+    const text = JSON.stringify(await tool.run({ env, visit, vault: reading.vault }, input.data));
+    return told(asked, `"structuredContent":${text},"content":[{"type":"text","text":${JSON.stringify(text)}}]`);
   } catch (thrown) {
     const problem = asProblem(thrown);
-    if (reading.recorded) return told(asked, refused(problem));
+    if (reading.recorded) return told(asked, membersOf(refused(problem)));
     // Not let in, which the router words; or only not to this: then it is told what it would need.
     if (problem.code !== "insufficient_scope") throw problem;
     return undefined;
   }
 }
 
-function told(asked: Plain, result: object): Response {
-  return answered(asked, JSON.stringify(asked.session_id === null ? { ...result, ...COMPLETE, ...META } : result));
+/** The result of a call, of which these are the members that tell its outcome. */
+function told(asked: Plain, outcome: string): Response {
+  return answered(asked, asked.session_id === null ? `{${outcome},${CURRENT}}` : `{${outcome}}`);
 }
 
 /** One message of JSON, in either era: clients of sessions take that as well as a stream (2025-03-26, Streamable HTTP). */
@@ -151,6 +154,11 @@ function answered({ id, session_id }: Plain, result: string): Response {
   const text = `{"result":${result},"jsonrpc":"2.0","id":${JSON.stringify(id)}}`;
   const session = session_id === null ? undefined : { "mcp-session-id": session_id };
   return new Response(text, { headers: { "content-type": "application/json", ...session } });
+}
+
+/** An object's members as JSON, to stand beside others. */
+function membersOf(value: object): string {
+  return JSON.stringify(value).slice(1, -1);
 }
 
 function holdsOnly(value: object, names: readonly string[]): boolean {

@@ -1,5 +1,6 @@
 import type { Answer } from "../vault/answer.ts";
-import type { ReadingName, ReadingTool } from "../vault/calls/visit.ts";
+import type { ReadingName } from "../vault/calls/readings.ts";
+import type { ReadingTool } from "../vault/calls/visit.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
 import type { UserVault } from "../vault/vault.ts";
 
@@ -17,14 +18,10 @@ export function recording(
 ): Recording {
   const began_at = Date.now();
   const question = async (caller: Caller, ...args: unknown[]): Promise<Answer<unknown>> => {
-    const answered = (await vault.readForTool(
-      caller,
-      { name, args },
-      { ...call, latency_ms: Date.now() - began_at },
-    )) as Answer<Answer<unknown>>;
+    const answered = await vault.readForTool(caller, { name, args }, { ...call, latency_ms: Date.now() - began_at });
     if (!answered.ok) return answered;
     made.recorded = true;
-    return answered.value;
+    return JSON.parse(answered.value) as Answer<unknown>;
   };
   const made: Recording = { vault: { [name]: question } as unknown as DurableObjectStub<UserVault>, recorded: false };
   return made;

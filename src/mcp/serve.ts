@@ -23,7 +23,7 @@ const PARSE_ERROR = -32_700;
  */
 export async function serve(arrived: Arrived): Promise<Response> {
   const { request, env } = arrived;
-  const early = mayBeDirect(request) ? await messageOf(request) : undefined;
+  const early = mayBeDirect(request) ? messageIn(await request.text()) : undefined;
   const direct = early && (await answerDirectly(arrived, early.message));
   if (direct !== undefined) return direct;
 
@@ -32,7 +32,7 @@ export async function serve(arrived: Arrived): Promise<Response> {
   if (!METHODS.has(request.method)) return methodNotAllowed();
   if (request.method !== "POST")
     return request.headers.has("mcp-session-id") ? serveSession(served, undefined) : methodNotAllowed();
-  const { message } = early ?? (await messageOf(request));
+  const { message } = early ?? messageIn(await textOf(request));
   if (message === undefined) return malformed(PARSE_ERROR, "Parse error: the body is not JSON");
   return (await isLegacyRequest(request, message)) ? serveSession(served, message) : serveCurrent(served, message);
 }
@@ -41,11 +41,14 @@ async function greeted(env: Env, bearer: Bearer, session_id: string | null): Pro
   return { ...bearer, guest: await ask(vaultOf(env, bearer).greet(bearer.caller, session_id)) };
 }
 
-/** What was posted; `message` is undefined where it is not JSON. */
-async function messageOf(request: Request): Promise<{ message: unknown }> {
+async function textOf(request: Request): Promise<string> {
   if (!isJsonContentType(request.headers.get("content-type")))
     throw new Problem("unsupported_media_type", "Unsupported Media Type: Content-Type must be application/json");
-  const text = await readText(request);
+  return readText(request);
+}
+
+/** What was posted; `message` is undefined where it is not JSON. */
+function messageIn(text: string): { message: unknown } {
   try {
     return { message: JSON.parse(text) as unknown };
   } catch {

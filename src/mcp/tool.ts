@@ -5,7 +5,7 @@ import type { Scope } from "../vault/policy/scopes.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
 import type { UserVault } from "../vault/vault.ts";
 import type { Person } from "./person.ts";
-import type { ReadingName } from "../vault/calls/visit.ts";
+import type { ReadingName } from "../vault/calls/readings.ts";
 import type { Bearer, Visit } from "./visit.ts";
 
 /** For whom something is asked of a vault; `vault` where it is not asked directly. */
@@ -54,7 +54,7 @@ type Row<In extends z.ZodObject, Out extends z.ZodObject> = {
  */
 type Run<In extends z.ZodObject, Out extends z.ZodObject> =
   | { reading?: undefined; run(asked: Asked, input: z.output<In>): Promise<Done<Out>> }
-  | { reading: ReadingName; run(by: Required<Behalf>, input: z.output<In>): Promise<Done<Out>> };
+  | { reading: ReadingName; run(by: Required<Behalf>, input: z.output<In>): Promise<z.output<Out>> };
 
 type Done<Out extends z.ZodObject> = z.output<Out> | Shown<z.output<Out>>;
 

@@ -34,6 +34,7 @@ export const Provider = z.object({
   docs_url: z.string(),
   credential_operations: z.array(OperationGlob).readonly().optional(),
   echo_operations: z.array(OperationGlob).readonly().optional(),
+  same_api_as: z.string().optional().meta({ description: "The provider that lists this API's operations" }),
   note: z.string().optional(),
 });
 

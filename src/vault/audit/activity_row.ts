@@ -13,8 +13,8 @@ export function activityRow({ decision, hash, outcome }: AuditRow): ActivityRow 
   const {
     outcome: how = event.outcome ?? "pending",
     rule = event.rule,
-    status,
-    latency_ms,
+    status = event.status,
+    latency_ms = event.latency_ms,
     bytes_in,
     bytes_out,
     usd,

@@ -133,7 +133,11 @@ export class Audit {
 
   /** Appends a row. Without an outcome it stays pending until it is settled. */
   append(event: Event, now: number, reserved?: Reserved): { seq: number; id: string } {
-    const { seq, id, decision, hash } = this.#decide(event, now);
+    const seq = this.#heads.head_seq + 1;
+    const id = newRowId(now);
+    const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
+    const decision = JSON.stringify(entry);
+    const hash = chainHash(decision);
     const pending = event.outcome === undefined;
     this.#sql.exec(
       "INSERT INTO audit (seq, decision, hash, pending, lease, unclaimed_at, path) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -152,37 +156,23 @@ export class Audit {
     return { seq, id };
   }
 
-  /** Appends something that has begun and ended by the time it is recorded: one write, an entry of either chain. */
-  appendEnded(event: Event, outcome: Outcome, now: number): void {
-    const { seq, decision, hash } = this.#decide(event, now);
-    const end = this.#end(hash, outcome, now);
-    this.#sql.exec(
-      "INSERT INTO audit (seq, decision, hash, pending, outcome, outcome_hash) VALUES (?, ?, ?, 0, ?, ?)",
-      seq,
-      decision,
-      hash,
-      end.text,
-      end.hash,
-    );
-    this.#heads = { head_seq: seq, head_hash: hash, outcome_seq: end.seq, outcome_hash: end.hash };
-    this.uses.add(event, now);
-    this.#onRow("whole", seq, now, { event });
-    this.#onRow("whole", seq, now, { outcome });
-  }
-
   /** Ends a pending row. The first outcome stands, but what is said after we gave a call up is recorded too. */
   settle(seq: number, outcome: Outcome, now: number): void {
     const of = this.#pendingHash(seq);
     if (of === undefined) return this.#settleLate(seq, outcome, now);
-    const end = this.#end(of, outcome, now);
+    const outcome_seq = this.#heads.outcome_seq + 1;
+    const at = new Date(now).toISOString();
+    const entry: Settled = { seq: outcome_seq, prev: this.#heads.outcome_hash, of, at, ...outcome };
+    const text = JSON.stringify(entry);
+    const outcome_hash = chainHash(text);
     this.#sql.exec(
       `UPDATE audit SET pending = 0, lease = NULL, unclaimed_at = NULL, path = NULL, outcome = ?, outcome_hash = ? WHERE seq = ?`,
-      end.text,
-      end.hash,
+      text,
+      outcome_hash,
       seq,
     );
     this.#pending.delete(seq);
-    this.#heads = { ...this.#heads, outcome_seq: end.seq, outcome_hash: end.hash };
+    this.#heads = { ...this.#heads, outcome_seq, outcome_hash };
     if (outcome.outcome === "refused") this.uses.forget();
     this.#onRow("whole", seq, now, { outcome });
   }
@@ -245,24 +235,6 @@ export class Audit {
       outcome_seq,
       outcome_hash,
     );
-  }
-
-  /** The next entry of the chain of decisions. */
-  #decide(event: Event, now: number): { seq: number; id: string; decision: string; hash: string } {
-    const seq = this.#heads.head_seq + 1;
-    const id = newRowId(now);
-    const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
-    const decision = JSON.stringify(entry);
-    return { seq, id, decision, hash: chainHash(decision) };
-  }
-
-  /** The next entry of the chain of outcomes, for the decision with that hash. */
-  #end(of: string, outcome: Outcome, now: number): { seq: number; text: string; hash: string } {
-    const seq = this.#heads.outcome_seq + 1;
-    const at = new Date(now).toISOString();
-    const entry: Settled = { seq, prev: this.#heads.outcome_hash, of, at, ...outcome };
-    const text = JSON.stringify(entry);
-    return { seq, text, hash: chainHash(text) };
   }
 
   #pendingHash(seq: number): string | undefined {

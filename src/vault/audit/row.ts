@@ -27,7 +27,10 @@ export type Event = {
   generation?: number | undefined;
   action: string;
   /** Absent while the outcome is still to come. */
-  outcome?: "ok" | "refused" | undefined;
+  outcome?: "ok" | "refused" | "failed" | undefined;
+  /** Of what had begun and ended by the time it was recorded: how, and how long it took. */
+  status?: number | undefined;
+  latency_ms?: number | undefined;
   rule?: string | undefined;
   /** What a rule on trial would have refused. */
   would_refuse?: string | undefined;

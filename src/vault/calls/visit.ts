@@ -1,9 +1,11 @@
 import { Problem } from "../../problem.ts";
-import type { Answer } from "../answer.ts";
-import { actorOf } from "../tokens/actor.ts";
-import { recognise, type Authority, type Caller } from "../tokens/caller.ts";
+import { answer, type Answer } from "../answer.ts";
+import type { Origin } from "../audit/row.ts";
 import type { Parts } from "../parts.ts";
 import { grantsScope, type Scope } from "../policy/scopes.ts";
+import { actorOf } from "../tokens/actor.ts";
+import type { Authority } from "../tokens/caller.ts";
+import type { Token } from "../tokens/token.ts";
 
 /** Somebody at `/v1/mcp`: the grant or device that acts, and what it may do at this moment. */
 export type Guest = { id: string; name: string; scopes: readonly Scope[] };
@@ -17,11 +19,6 @@ export type ToolCall = {
   status?: number | undefined;
   latency_ms: number;
 };
-
-/** Questions that all a tool tells may come from. Each of them only reads. */
-export const READINGS = ["listKeys", "getKey", "listTokens", "listDevices", "listGrants", "explain", "doctor"] as const;
-export type ReadingName = (typeof READINGS)[number];
-export type Reading = { name: ReadingName; args: readonly unknown[] };
 
 /** A tool that is called to read: what it needs, the session it is called in, and what its row says of it; `latency_ms` so far. */
 export type ReadingTool = Pick<ToolCall, "tool" | "key" | "latency_ms"> & { scope: Scope; session_id: string | null };
@@ -40,8 +37,7 @@ const DEVICE_SCOPES: readonly Scope[] = ["vault:read", "vault:proxy", "vault:wri
 const TOOL_LIMIT = 64;
 
 /** Who is there, and whether the session that they name is theirs: a foreign one is as absent as an unknown one. */
-export function greet(parts: Parts, caller: Caller, session_id: string | null): Guest {
-  const by = recognise(parts.tokens, caller, Date.now());
+export function greet(parts: Parts, by: Token, session_id: string | null): Guest {
   parts.quota.assertRoom(parts.audit.heads.head_seq, Date.now());
   const { id, name } = actorOf(by);
   if (session_id !== null && !parts.mcp_sessions.holds(session_id, id, Date.now()))
@@ -55,14 +51,15 @@ export function greet(parts: Parts, caller: Caller, session_id: string | null): 
  */
 export function readForTool<T>(
   parts: Parts,
-  caller: Caller,
+  by: Token,
+  origin: Origin,
   { scope, session_id, ...call }: ReadingTool,
-  read: () => Answer<T>,
+  read: () => T,
 ): Answer<T> {
-  const { scopes } = greet(parts, { ...caller, may: GUESTS }, session_id);
+  const { scopes } = greet(parts, by, session_id);
   if (!grantsScope(scopes, scope)) throw new Problem("insufficient_scope", `This needs ${scope}.`, { rule: "scopes" });
-  const seen = read();
-  recordTool(parts, caller, { ...call, ...outcomeOf(seen) });
+  const seen = answer(read);
+  recordTool(parts, by, origin, { ...call, ...outcomeOf(seen) });
   return seen;
 }
 
@@ -72,24 +69,21 @@ function outcomeOf<T>(seen: Answer<T>): Pick<ToolCall, "outcome" | "rule"> {
   return { outcome: status < 500 ? "refused" : "failed", rule: extras.rule ?? code };
 }
 
-export function openSession(parts: Parts, caller: Caller): string {
-  const by = recognise(parts.tokens, caller, Date.now());
+export function openSession(parts: Parts, by: Token): string {
   return parts.mcp_sessions.open(actorOf(by).id, Date.now());
 }
 
 /** Ends a session by its own client's wish. */
-export async function endSession(parts: Parts, caller: Caller, session_id: string): Promise<void> {
-  const by = recognise(parts.tokens, caller, Date.now());
+export async function endSession(parts: Parts, by: Token, session_id: string): Promise<void> {
   if (!parts.mcp_sessions.holds(session_id, actorOf(by).id, Date.now()))
     throw new Problem("not_found", "Session not found", { rule: "session" });
   await parts.mcp_sessions.end(session_id, Date.now());
 }
 
 /** Marks an answer as used; the second time it is refused. */
-export function spend(parts: Parts, caller: Caller, nonce: string, expires_at: number): void {
-  recognise(parts.tokens, caller, Date.now());
-  parts.sql.exec("DELETE FROM spent WHERE expires_at <= ?", Date.now());
-  const { rowsWritten } = parts.sql.exec(
+export function spend({ sql }: Parts, nonce: string, expires_at: number): void {
+  sql.exec("DELETE FROM spent WHERE expires_at <= ?", Date.now());
+  const { rowsWritten } = sql.exec(
     "INSERT INTO spent (nonce, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
     nonce,
     expires_at,
@@ -101,25 +95,25 @@ export function spend(parts: Parts, caller: Caller, nonce: string, expires_at: n
 }
 
 /** Records a tool call that has ended; it is durable before its answer leaves. */
-export function recordTool(parts: Parts, caller: Caller, call: ToolCall): void {
-  const { audit, keys, tokens } = parts;
-  const now = Date.now();
-  const by = tokens.byHash(caller.hash);
-  if (by === undefined) throw new Problem("invalid_token", "This token is not known here.");
-  const key = call.key === undefined ? undefined : keys.find(call.key);
+export function recordTool(
+  { audit, keys }: Parts,
+  by: Token,
+  origin: Origin,
+  { tool, key: ref, ...ended }: ToolCall,
+): void {
+  const key = ref === undefined ? undefined : keys.find(ref);
   const reached = key !== undefined && (by.policy.keys?.includes(key.id) ?? true) ? key : undefined;
-  const { outcome, rule, status, latency_ms } = call;
-  audit.appendEnded(
+  audit.append(
     {
       actor: actorOf(by),
       action: "tool.call",
-      tool: call.tool.slice(0, TOOL_LIMIT),
+      tool: tool.slice(0, TOOL_LIMIT),
       key: reached?.id,
       key_name: reached?.name,
       provider: reached?.destination.provider,
-      ...caller.origin,
+      ...ended,
+      ...origin,
     },
-    { outcome, rule, status, latency_ms },
-    now,
+    Date.now(),
   );
 }

@@ -81,11 +81,13 @@ export class Keys {
       ["instr(lower(k.name), lower(?)) > 0", q],
       ["k.id IN (SELECT value FROM json_each(?))", reachValue(this.#reach)],
     ];
-    // Only what is asked: a list without a filter walks one index and nothing else.
+    // Only what is asked: a list without a filter walks one index and nothing else. The keys themselves are mostly remembered.
     const asked = conditions.filter((each): each is [string, string] => each[1] != null);
     const where = ["TRUE", ...asked.map(([sql]) => sql)].join(" AND ");
     // `+`, here and elsewhere: SQLite plans by the value of a bare `LIMIT ?`, and prepares the statement anew for each.
-    return this.#select(`${where} ORDER BY k.id DESC LIMIT +?`, ...asked.map(([, value]) => value), limit);
+    const page = `SELECT k.id FROM api_key k WHERE ${where} ORDER BY k.id DESC LIMIT +?`;
+    const ids = this.#sql.exec<{ id: string }>(page, ...asked.map(([, value]) => value), limit).toArray();
+    return ids.map(({ id }) => this.must(id));
   }
 
   /** Ids of all keys that carry the tag. */

@@ -1,6 +1,7 @@
 import { configOf } from "../../config.ts";
 import { accountIdOf, accountNameOf } from "../account/account.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
+import { READINGS } from "../calls/readings.ts";
 import type { ActivityFilter } from "../audit/activity_filter.ts";
 import type { Uncounted } from "../audit/tallies.ts";
 import type { Bucket, Tally } from "../audit/tally.ts";
@@ -8,11 +9,11 @@ import type { AuditRow, ChainHeads, Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { beginDeletion } from "../account/manage_account.ts";
 import type { Device } from "../tokens/devices.ts";
-import { examine, type Finding } from "../account/doctor.ts";
+import type { Finding } from "../account/doctor.ts";
 import type { Identity, LinkedIdentity } from "../account/identities.ts";
 import { freezeVault, unfreezeVault } from "../account/freeze.ts";
 import type { Freeze } from "../account/frozen.ts";
-import { holdings, inventory, type Holdings } from "../account/inventory.ts";
+import { holdings, type Holdings } from "../account/inventory.ts";
 import { endLeaked, type Leaked } from "../alerts/leaks.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
 import { assemble } from "../assemble.ts";
@@ -115,9 +116,7 @@ export abstract class AccountSurface extends TrustSurface {
 
   /** What the owner should look at. */
   doctor(caller: Caller): Answer<Finding[]> {
-    return this[read](caller, (parts) =>
-      examine({ ...inventory(parts), frozen: parts.tokens.frozen, now: Date.now() }),
-    );
+    return this[read](caller, (parts) => READINGS.doctor(parts));
   }
 
   /** Everything that is kept about this account, but for secrets and activity. */

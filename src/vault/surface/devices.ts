@@ -1,4 +1,5 @@
 import { answer, type Answer } from "../answer.ts";
+import { READINGS } from "../calls/readings.ts";
 import type { Origin } from "../audit/row.ts";
 import type { ConsentAnswer } from "../tokens/authorizations.ts";
 import type { Caller } from "../tokens/caller.ts";
@@ -13,7 +14,6 @@ import {
   askToUnlock,
   device,
   giveDeviceBack,
-  listDevices,
   lockDevice,
   redeemDevice,
   renameDevice,
@@ -33,7 +33,7 @@ export abstract class DeviceSurface extends GrantSurface {
   }
 
   listDevices(caller: Caller, before: string | undefined, limit: number): Answer<Device[]> {
-    return this[read](caller, (parts) => listDevices(parts, before, limit));
+    return this[read](caller, (parts) => READINGS.listDevices(parts, before, limit));
   }
 
   getDevice(caller: Caller, id: string): Answer<Device> {

@@ -1,10 +1,10 @@
 import type { Answer } from "../answer.ts";
+import { READINGS } from "../calls/readings.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Narrowing } from "../tokens/grants.ts";
 import {
   getGrant,
   giveGrantBack,
-  listGrants,
   narrowGrant,
   pauseGrant,
   resumeGrant,
@@ -18,7 +18,7 @@ import { TokenSurface } from "./tokens.ts";
 /** What a person has let OAuth clients do. */
 export abstract class GrantSurface extends TokenSurface {
   listGrants(caller: Caller, before: string | undefined, limit: number): Answer<GrantDetails[]> {
-    return this[read](caller, (parts) => listGrants(parts, before, limit));
+    return this[read](caller, (parts) => READINGS.listGrants(parts, before, limit));
   }
 
   getGrant(caller: Caller, id: string): Answer<GrantDetails> {

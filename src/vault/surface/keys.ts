@@ -1,18 +1,12 @@
 import { answer, answerAsync, type Answer } from "../answer.ts";
+import { READINGS } from "../calls/readings.ts";
 import type { Caller } from "../tokens/caller.ts";
-import {
-  changeKey,
-  keyDetails,
-  rollBackKey,
-  rotateKey,
-  type KeyDetails,
-  type NewVersion,
-} from "../keys/change_keys.ts";
+import { changeKey, rollBackKey, rotateKey, type KeyDetails, type NewVersion } from "../keys/change_keys.ts";
 import { takeAgreement, type Deed } from "../keys/agreement.ts";
 import { createPageLink, readPageLink, usePageLink, type Done, type ShownPage, type Wish } from "../keys/page_links.ts";
 import type { ApiKey, KeyChanges, NewKey } from "../keys/key.ts";
 import type { KeyFilter } from "../keys/keys.ts";
-import { versionUses, withUses, type UsedVersion } from "../keys/key_uses.ts";
+import { versionUses, type UsedVersion } from "../keys/key_uses.ts";
 import { createKey, deleteKey, pauseKey, resumeKey } from "../keys/manage_keys.ts";
 import type { Receipt } from "../receipt.ts";
 import { revealKeys } from "../keys/reveal.ts";
@@ -28,11 +22,11 @@ export abstract class KeySurface extends Surface {
   }
 
   listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Answer<ApiKey[]> {
-    return this[read](caller, (parts) => withUses(parts, parts.keys.list(before, limit, filter)));
+    return this[read](caller, (parts) => READINGS.listKeys(parts, before, limit, filter));
   }
 
   getKey(caller: Caller, ref: string): Answer<KeyDetails> {
-    return this[read](caller, (parts) => withUses(parts, [keyDetails(parts, ref)])[0] as KeyDetails);
+    return this[read](caller, (parts) => READINGS.getKey(parts, ref));
   }
 
   keyVersions(caller: Caller, ref: string): Answer<{ key: ApiKey; versions: UsedVersion[] }> {

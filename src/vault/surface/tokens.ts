@@ -1,4 +1,5 @@
 import { answerAsync, type Answer } from "../answer.ts";
+import { READINGS } from "../calls/readings.ts";
 import type { Caller } from "../tokens/caller.ts";
 import {
   giveTokenBack,
@@ -10,8 +11,6 @@ import {
   pauseToken,
   resumeToken,
   session,
-  withRotation,
-  withUses,
   type AppToken,
   type AppTokenDetails,
   type CreatedToken,
@@ -20,7 +19,7 @@ import {
 import type { Issued } from "../tokens/families.ts";
 import { changeToken, type TokenChanges } from "../tokens/change_token.ts";
 import { deriveToken } from "../tokens/derive_token.ts";
-import { explain, type Explanation, type Question } from "../policy/explain.ts";
+import type { Explanation, Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../tokens/refresh.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
@@ -48,9 +47,7 @@ export abstract class TokenSurface extends SpendSurface {
   }
 
   listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<AppToken[]> {
-    return this[read](caller, (parts) =>
-      withRotation(parts, withUses(parts, parts.tokens.list(kind, before, limit, parts.reach))),
-    );
+    return this[read](caller, (parts) => READINGS.listTokens(parts, kind, before, limit));
   }
 
   getToken(caller: Caller, id: string): Answer<AppTokenDetails> {
@@ -67,7 +64,7 @@ export abstract class TokenSurface extends SpendSurface {
   }
 
   explain(caller: Caller, question: Question): Answer<Explanation> {
-    return this[read](caller, (parts) => explain(parts, question));
+    return this[read](caller, (parts) => READINGS.explain(parts, question));
   }
 
   pauseToken(caller: Caller, id: string): Promise<Answer<AppToken>> {

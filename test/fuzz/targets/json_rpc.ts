@@ -22,7 +22,7 @@ const vault = {
   }),
   readForTool: async () => ({
     ok: true,
-    value: { ok: false, refusal: new Problem("not_found", "There is no such key.").toRefusal() },
+    value: JSON.stringify({ ok: false, refusal: new Problem("not_found", "There is no such key.").toRefusal() }),
   }),
 };
 const env = {
