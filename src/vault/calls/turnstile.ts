@@ -8,6 +8,8 @@ export class Turnstile {
   readonly #storage: DurableObjectStorage;
   #waiting: (() => void)[] = [];
   #flushing = false;
+  /** The last one was let in unwatched: only who knows that it is over need not wait for it. */
+  #unwatched = false;
   /** Several were let in last. */
   #crowded = false;
 
@@ -17,8 +19,9 @@ export class Turnstile {
 
   /** Undefined where there is nothing to wait for. `is_flushed`: all that was written is known to be on disk. */
   enter(is_flushed = false): Promise<void> | undefined {
-    const may_enter = !this.#flushing && !this.#crowded;
-    if (may_enter && is_flushed) return undefined;
+    const may_enter = !this.#flushing && !this.#crowded && (is_flushed || !this.#unwatched);
+    this.#unwatched = may_enter && is_flushed;
+    if (this.#unwatched) return undefined;
     if (!this.#flushing) void this.#flush();
     return may_enter ? undefined : new Promise((resolve) => this.#waiting.push(resolve));
   }
