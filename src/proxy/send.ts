@@ -65,10 +65,11 @@ async function carry(errand: Errand): Promise<Carried> {
   const { ctx, env, weak, question } = errand;
   if (weak) await limitWeak(env, errand, question.ip);
   const first = await attempt(errand);
-  // Whoever reads the answer to a model has more to say to it than this.
   const { again } = first.call.dispatch;
-  if (first.answer.status !== 401 || again === undefined || errand.body instanceof ReadableStream)
+  if (first.answer.status !== 401 || again === undefined || errand.body instanceof ReadableStream) {
+    // Whoever reads the answer to a model has more to say to it than this.
     return settleHandBack(errand, first, errand.scrubbed !== true);
+  }
   // The upstream does not take the new secret yet, or the access token any more: while a rotation overlaps the one before is
   // asked for, else a newer token. A use of its own.
   void first.answer.body?.cancel().catch(() => {});
