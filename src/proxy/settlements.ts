@@ -1,7 +1,8 @@
 import type { Settlement } from "../vault/calls/dispatch.ts";
 import { ask } from "../vault/answer.ts";
 
-const WAIT_MS = 250;
+/** When an outcome goes alone, and again where the vault could not be asked: before 15 s are over, when it would end the row itself. */
+const WAITS_MS = [250, 1_000, 4_000];
 const STALE_MS = 1_000;
 
 type Queue = { waiting: Settlement[]; sender_since: number };
@@ -28,21 +29,23 @@ export function returnSettlements(vault_id: string, settlements: readonly Settle
 
 /** Queues an outcome; whoever finds no sender under way sends after a moment. */
 export async function settleSoon(env: Env, vault_id: string, settlement: Settlement): Promise<void> {
-  const queue = queueOf(vault_id);
-  queue.waiting.push(settlement);
-  if (Date.now() - queue.sender_since < STALE_MS) return;
-  queue.sender_since = Date.now();
-  await scheduler.wait(WAIT_MS);
-  queue.sender_since = 0;
-  const settlements = takeSettlements(vault_id);
-  if (queue.waiting.length === 0) queues.delete(vault_id);
-  if (settlements.length === 0) return;
-  try {
-    await ask(env.USER_VAULT.getByName(vault_id).settle(settlements));
-  } catch (fault) {
-    // They ride with the next call; the vault takes them for an hour (a row of their own after 15 s).
-    returnSettlements(vault_id, settlements);
-    throw fault;
+  const { waiting, sender_since } = queueOf(vault_id);
+  waiting.push(settlement);
+  if (Date.now() - sender_since < STALE_MS) return;
+  for (const [tries, wait_ms] of WAITS_MS.entries()) {
+    queueOf(vault_id).sender_since = Date.now();
+    await scheduler.wait(wait_ms);
+    const settlements = takeSettlements(vault_id);
+    // What comes from now on has a sender of its own.
+    queues.delete(vault_id);
+    if (settlements.length === 0) return;
+    try {
+      return await ask(env.USER_VAULT.getByName(vault_id).settle(settlements));
+    } catch (fault) {
+      // They ride with the next call, if one comes first; the vault takes them for an hour (a row of their own after 15 s).
+      returnSettlements(vault_id, settlements);
+      if (tries === WAITS_MS.length - 1) throw fault;
+    }
   }
 }
 

@@ -48,6 +48,27 @@ describe("a proxied call", () => {
   });
 });
 
+describe("an outcome that the vault could not be told", () => {
+  it("is told again, though nobody calls any more", async () => {
+    const holder = await newHolder(locker);
+    const object = { name: holder.token.slice(10, 34) };
+    const storage = await locker.miniflare.unsafeGetDurableObjectStorage("apilocker", "UserVault", object);
+    const wakeAs = async (table: string, now: string) => {
+      await storage.exec(`ALTER TABLE ${table} RENAME TO ${now}`);
+      await locker.miniflare.unsafeEvictDurableObject("apilocker", "UserVault", object);
+    };
+    holder.upstream.answerWith((_request, answer) => {
+      // The vault's mark is away, so the object that wakes is nobody's and takes no outcome.
+      void wakeAs("vault", "vault_away").then(() => answer.end("late"));
+    });
+    expect((await holder.call("/late")).text).toBe("late");
+    await askedUntil(holder, "settle");
+    await wakeAs("vault_away", "vault");
+    await askedUntil(holder, "settle");
+    expect(await holder.row("/late")).toMatchObject({ outcome: "ok", status: 200 });
+  });
+});
+
 /** What calls ask; a test that looks at the activity asks more. */
 const CALLS = new Set(["authorize", "settle", "fetch"]);
 
