@@ -57,6 +57,12 @@ const OBJECTS_WORKER = "objects";
 const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
 
 /**
+ * For the runtime's environment: its allocator keeps freed memory at hand for each processor, but only where glibc has not taken the
+ * kernel's restartable sequences for itself. Elsewhere this is nothing.
+ */
+export const FAST_MEMORY = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" };
+
+/**
  * Serves the app, the proxy and an OpenID provider on this machine: the deployed bundle on the real runtime, with no
  * development proxy in front. `npm start`, the demo, the tests and the bench all drive this one thing.
  */
@@ -138,7 +144,7 @@ async function boot([bundle, dashboard]: [string, string], state: State, options
         assetsWorker(dashboard, settings),
       ],
       resourcePersistencePath: join(state.folder, "data"),
-      unsafeRuntimeEnv: runtimeMark(state.folder),
+      unsafeRuntimeEnv: { ...runtimeMark(state.folder), ...FAST_MEMORY },
       cf: false,
       unsafeInspectDurableObjects: options.inspect ?? false,
       ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),

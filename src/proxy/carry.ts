@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { ProxyCall } from "./call.ts";
-import type { Waiting } from "./errand.ts";
+import { drop, type Waiting } from "./errand.ts";
 import type { Metered } from "../vault/calls/spending.ts";
 import type { Scrubber } from "./scrub.ts";
 import { watched, type UsageReader } from "./usage.ts";
@@ -65,7 +65,7 @@ export async function carry(
   if (first !== undefined) put(first, writable);
   const body = usage === undefined ? upstream.body : watched(upstream.body, (chunk) => usage.take(chunk));
   // To break off a body that is under way by its streams costs the runtime three times as much, a thousand times in a revocation.
-  if (ctx?.abort !== undefined) call.dropBy(() => ctx.abort?.("dropped"));
+  if (ctx?.abort !== undefined) call.dropBy(() => drop(ctx));
   const piped =
     scrubber === undefined
       ? body.pipeTo(writable, { signal: call.stopped }).then(() => known)

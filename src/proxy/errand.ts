@@ -19,6 +19,11 @@ const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 /** Where something that outlives the answer is waited for. */
 export type Waiting = Pick<ExecutionContext, "waitUntil"> & Partial<Pick<ExecutionContext, "abort">>;
 
+/** Ends an invocation there and then, with all that it holds: what is `retryable` the runtime takes for a lost connection, and logs no line of it. */
+export function drop(ctx: Waiting): void {
+  ctx.abort?.({ retryable: true });
+}
+
 /** A request on its way. `body` becomes bytes where it may have to be sent twice. */
 export type Errand = {
   config: Config;

@@ -1,7 +1,7 @@
 import type { Dispatch } from "../vault/calls/dispatch.ts";
 import type { ProxyCall } from "./call.ts";
 import { carry } from "./carry.ts";
-import type { Errand } from "./errand.ts";
+import { drop, type Errand } from "./errand.ts";
 import { clientHeaders } from "./headers.ts";
 import { pagination } from "./pagination.ts";
 import type { Scrubber } from "./scrub.ts";
@@ -40,7 +40,7 @@ export async function handBack(
   const always = dispatch.scrub ? scrubber : undefined;
   if (answer.webSocket !== null) {
     const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    return relay(call, answer, headers, { offered, scrubber: always, drop: () => ctx.abort?.("dropped") });
+    return relay(call, answer, headers, { offered, scrubber: always, drop: () => drop(ctx) });
   }
   if (EVENT_STREAM.test(answer.headers.get("content-type") ?? "")) void call.leashNow();
   return carry(call, answer, headers, {

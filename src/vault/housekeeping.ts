@@ -55,6 +55,7 @@ const LOOK_AGAIN_MS = 5 * 60_000;
 const RETRY_BLOBS_MS = 60 * 60_000;
 /** Calls go before: on one machine D1 stands on the vault's own thread. */
 const RECOUNT_PAUSE_MS = 250;
+const AFTER_CUTS_MS = 1_000;
 const WATCH_MS = 24 * 60 * 60_000;
 
 /** What a vault does when nobody asks: ship the audit rows, end abandoned calls, let go of blobs that KV surely has. */
@@ -124,7 +125,9 @@ export class Housekeeping {
   }
 
   async #ship(now: number): Promise<void> {
-    const { db, vault_id, storage, audit, jobs, anomalies } = this.#parts;
+    const { db, vault_id, storage, audit, jobs, anomalies, leashes } = this.#parts;
+    // Its rows come by the thousand, and what ships them is the time in which others are answered.
+    if (leashes.isCutting) return jobs.plan("ship", now + AFTER_CUTS_MS);
     anomalies.save(now);
     const shipped = await ship(db, vault_id, storage, audit, this.#parts).catch(async (fault: unknown) => {
       if (!(fault instanceof OtherRows)) throw fault;

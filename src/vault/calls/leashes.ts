@@ -61,6 +61,7 @@ export class Leashes {
   readonly #connections: Connections;
   /** Connections that were told to end, until they have: two cuts at once may wait for the same one. */
   readonly #ending = new Map<WebSocket, PromiseWithResolvers<void> & { token_id: string | undefined }>();
+  #cutting = 0;
   #per_token: Map<string, number> | undefined;
   #total = 0;
   #counted_at = 0;
@@ -102,6 +103,11 @@ export class Leashes {
     this.#uncount(ending.token_id);
     ending.resolve();
     return true;
+  }
+
+  /** Are leashes being told to end? Whatever else can wait had better. */
+  get isCutting(): boolean {
+    return this.#cutting > 0;
   }
 
   /** Is anything open under a tag? */
@@ -154,17 +160,35 @@ export class Leashes {
   }
 
   /**
-   * Decides about each leash, some a step, and tells their routers, a few a turn so that the vault goes on answering; then waits
-   * up to a second for the routers of those that end to let go. Who has not by a quarter of it is told by its own leash: what a
-   * router hears about others of its calls it may not get to them.
+   * Decides about each leash and tells their routers; then waits up to a second for the routers of those that end to let go. Who
+   * has not by a quarter of it is told by its own leash: what a router hears about others of its calls it may not get to them.
    */
   async #each(
     open: readonly Connection<LeashState>[],
     decide: (connection: Connection<LeashState>) => Word | undefined,
   ): Promise<Cut> {
-    let acknowledged = 0;
-    const answers: Promise<void>[] = [];
-    const insist: (() => void)[] = [];
+    this.#cutting++;
+    try {
+      const told = await this.#tellEach(open, decide);
+      if (told.length === 0) return { streams_cut: 0, unacknowledged: 0 };
+      let streams_cut = 0;
+      const all = Promise.all(told.map(({ ended }) => ended.then(() => void streams_cut++)));
+      if (!(await within(INSIST_AFTER_MS, all))) {
+        for (const { connection, rule } of told) if (this.#ending.has(connection)) close(connection, rule);
+        await within(ACKNOWLEDGED_WITHIN_MS - INSIST_AFTER_MS, all);
+      }
+      return { streams_cut, unacknowledged: told.length - streams_cut };
+    } finally {
+      this.#cutting--;
+    }
+  }
+
+  /** Decides some a step, and tells a few a turn so that the vault goes on answering. Tells which of them end. */
+  async #tellEach(
+    open: readonly Connection<LeashState>[],
+    decide: (connection: Connection<LeashState>) => Word | undefined,
+  ): Promise<{ connection: Connection; rule: string; ended: Promise<void> }[]> {
+    const told: { connection: Connection; rule: string; ended: Promise<void> }[] = [];
     const in_order = [...Map.groupBy(open, ({ state }) => state?.router).values()].flat();
     const least = Math.max(A_TURN, Math.ceil(open.length / TURNS));
     for (let at = 0, a_turn = least; at < in_order.length;) {
@@ -173,26 +197,18 @@ export class Leashes {
       const words = step.map((connection) => ({ connection, word: decide(connection) }));
       while (words.length > 0) {
         const turn = words.splice(0, a_turn);
-        const letting_go = turn.flatMap(({ connection, word }) => {
-          if (word === undefined || !("ends" in word)) return [];
-          insist.push(() => this.#ending.has(connection) && close(connection, word.ends));
-          return [this.#end(connection).then(() => void acknowledged++)];
-        });
-        answers.push(...letting_go);
+        const ends = turn.flatMap(({ connection, word }) =>
+          word !== undefined && "ends" in word ? { connection, rule: word.ends, ended: this.#end(connection) } : [],
+        );
+        told.push(...ends);
         tell(turn);
         if (at === in_order.length && words.length === 0) break;
-        const here = await within(A_TURN_MS, Promise.all(letting_go));
+        const here = await within(A_TURN_MS, Promise.all(ends.map(({ ended }) => ended)));
         a_turn = here ? least : Math.min(4 * a_turn, A_TURN_AT_MOST);
         await scheduler.wait(A_BREATH_MS);
       }
     }
-    if (answers.length === 0) return { streams_cut: 0, unacknowledged: 0 };
-    const all = Promise.all(answers);
-    if (!(await within(INSIST_AFTER_MS, all))) {
-      for (const say of insist) say();
-      await within(ACKNOWLEDGED_WITHIN_MS - INSIST_AFTER_MS, all);
-    }
-    return { streams_cut: acknowledged, unacknowledged: answers.length - acknowledged };
+    return told;
   }
 
   /** The connections of any of these tags, each once. */

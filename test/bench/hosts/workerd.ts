@@ -5,6 +5,7 @@ import { build, type Plugin } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { choosePort } from "../../../src/local/loopback.ts";
 import { readSettings, ROOT } from "../../../src/local/project.ts";
+import { FAST_MEMORY } from "../../../src/local/serve.ts";
 import { FOR_WORKERS, nodeModules, oneLanguage } from "../../../src/local/worker_bundle.ts";
 import type { Host } from "./host.ts";
 
@@ -40,7 +41,7 @@ export function serveCutter(upstream: number): Promise<Host> {
   return serveWorker("cutter", upstream, { HUB: { className: "Hub", useSQLite: true } });
 }
 
-/** Same build, date and flags as the product, and no development proxy in front either. */
+/** Same build, date, flags and environment as the product, and no development proxy in front either. */
 async function serveWorker(name: string, upstream: number, durableObjects: Objects): Promise<Host> {
   const port = await choosePort(0);
   const folder = await mkdtemp(join(tmpdir(), `bench-${name}-`));
@@ -57,6 +58,7 @@ async function serveWorker(name: string, upstream: number, durableObjects: Objec
       durableObjects,
       unsafeDirectSockets: [{ host: "127.0.0.1", port }],
       resourcePersistencePath: folder,
+      unsafeRuntimeEnv: FAST_MEMORY,
       cf: false,
       log: new NoOpLog(),
     }),
