@@ -137,7 +137,7 @@ export class Housekeeping {
     if (shipped.rows > 0) jobs.plan("retain", now + PACK_AFTER_MS);
     // Whatever was given an end has left a row, and it is not one of a call: those come by the thousand, and keys would be looked through for each batch.
     if (shipped.rows > 0) jobs.plan("watch", shipped.managed ? now : now + WATCH_MS);
-    if (shipped.rows === BATCH_ROWS) jobs.plan("ship", now);
+    if (shipped.rows === BATCH_ROWS && audit.whole(1).length > 0) jobs.plan("ship", now);
   }
 
   /** Ends calls that nobody carries any more, and plans to look again at the rest. */

@@ -101,7 +101,7 @@ export class Jobs {
     try {
       await handler(Date.now());
       if (!this.#due.has(name)) this.#storage.sql.exec("DELETE FROM job WHERE name = ? AND due_at <= ?", name, due_at);
-      else this.#storage.sql.exec("UPDATE job SET failures = 0 WHERE name = ?", name);
+      else this.#storage.sql.exec("UPDATE job SET failures = 0 WHERE name = ? AND failures > 0", name);
     } catch (fault) {
       logFault("job_failed", fault, { job: name });
       const { failures } = this.#storage.sql

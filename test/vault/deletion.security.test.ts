@@ -202,7 +202,7 @@ describe("a deletion that is broken off", () => {
     await deleteAccount(vault);
     const row = JSON.stringify([{ seq: 99, at: 1, decision: "{}", hash: "h" }]);
     await env.DB.prepare(ships ?? "")
-      .bind(vault.id, row)
+      .bind(vault.id, row, 99, "[]")
       .run();
     expect(await remains(vault)).toEqual(NOTHING);
   });

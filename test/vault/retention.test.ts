@@ -126,6 +126,40 @@ describe("retention", () => {
     });
   });
 
+  it("a gap that a restore has left is carried over the cut, wherever it lies", async () => {
+    const vault = await newVault();
+    await inside(vault, (_vault, { storage }) => {
+      const event: Event = {
+        actor: { kind: "app", id: "tok_1", name: "t" },
+        action: "proxy.call",
+        ip: "",
+        country: "",
+        user_agent: "",
+      };
+      const audit = new Audit(storage.sql, () => {});
+      storage.sql.exec("DELETE FROM audit");
+      storage.sql.exec("UPDATE vault SET head_seq = 0, head_hash = '', outcome_seq = 0, outcome_hash = ''");
+      audit.load(readVault(storage.sql));
+      for (let i = 1; i <= 8; i++) audit.append(event, i);
+      for (const i of [1, 8, 5, 4, 2, 7]) audit.settle(i, { outcome: "ok" }, 100);
+      // The row of the second and third end is gone, and so are those ends.
+      const gone = audit.whole(100).filter(({ seq }) => seq === 8 || seq === 5);
+      const [before] = audit.at(1);
+      const lost = { rows: [], outcomes: [{ first: 2, last: 3, prev: before?.outcome_hash ?? "" }] };
+      audit.append({ ...event, action: "vault.restored", outcome: "ok", lost }, 9);
+      for (const i of [3, 6]) audit.settle(i, { outcome: "ok" }, 100);
+      const rows = audit
+        .whole(100)
+        .map((row) => (gone.some(({ seq }) => seq === row.seq) ? { ...row, outcome: null, outcome_hash: null } : row));
+      expect(rows).toHaveLength(9);
+      for (let cut = 0; cut <= 9; cut++) {
+        const from = advance(advance(BEGINNING, rows.slice(0, cut >> 1)), rows.slice(cut >> 1, cut));
+        expect(checkChain(rows.slice(cut), audit.heads, { from }).fault).toBeUndefined();
+      }
+      expect(advance(BEGINNING, rows)).toMatchObject({ beyond: [], lost: [] });
+    });
+  });
+
   it("a segment gives back what went in, to the letter", async () => {
     const vault = await busyVault(20);
     const rows = (await everything(vault)).toReversed();

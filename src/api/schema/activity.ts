@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { listOf, moment, page, PEOPLE, text, time, type Operation } from "./common.ts";
 
+const gaps = z.array(z.object({ first: z.int(), last: z.int(), prev: z.string() }));
+
 export const AuditRow = z.object({
   id: z.string(),
   at: time,
@@ -28,6 +30,10 @@ export const AuditRow = z.object({
   usd: z.number().optional().meta({ description: "What it cost, where a budget pays" }),
   usd_estimated: z.boolean().optional(),
   count: z.int().optional(),
+  lost: z
+    .object({ rows: gaps, outcomes: gaps })
+    .optional()
+    .meta({ description: "After a restore: entries of either chain that no log has any more" }),
   ip: z.string(),
   country: z.string(),
   user_agent: z.string().optional(),

@@ -1,9 +1,8 @@
-import { Problem } from "../../problem.ts";
-import type { Audit } from "../audit/audit.ts";
-import { BY_VAULT, chainHash, type AuditRow, type ChainHeads, type Decision, type Settled } from "../audit/row.ts";
+import { BY_VAULT, type AuditRow, type Decision } from "../audit/row.ts";
 import { readRow } from "../audit/uses.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
+import { OtherLife } from "./other_life.ts";
 
 /** What looking for a restore has found: nothing, a vault that is behind and has caught up, or one that was deleted since. */
 export type Restored = { outcome: "in_step" | "deleted" } | { outcome: "caught_up"; rows: number; replayed: number };
@@ -17,57 +16,32 @@ const ROWS_A_READ = 1_000;
  * changes nothing.
  */
 export async function restored(parts: Parts): Promise<Restored> {
-  const { env, vault_id, audit, tallies, deletion, gate } = parts;
+  const { env, vault_id, audit, tallies, deletion, gate, jobs } = parts;
   const buried = await env.DB.prepare("SELECT 1 FROM tombstone WHERE vault_id = ?").bind(vault_id).first();
   if (buried !== null) {
     deletion.begin(Date.now());
     gate.bump();
     return { outcome: "deleted" };
   }
+  const other = new OtherLife(audit);
+  const { left } = audit;
   const lasting = await theseRows(env.DB, vault_id, audit.lasting);
-  const archived = [...lasting, ...(await laterRows(env.DB, vault_id, audit.left))];
-  // One synchronous step from here: what was written while D1 was read is seen now, and what has left meanwhile is ours.
-  const first = archived.find(({ seq, hash }) => !audit.knows(seq, hash));
-  if (first === undefined) return { outcome: "in_step" };
-  assertChained(archived.filter(({ seq }) => seq >= first.seq));
-  const fork = forkBefore(audit, archived, first);
-  const lost = archived.filter(({ seq }) => seq >= fork);
+  for (const row of lasting) other.add(row);
+  for await (const page of laterRows(env.DB, vault_id, left)) for (const row of page) other.add(row);
+  // One synchronous step from here: what was written while D1 was read is seen now.
+  if (other.isNone) return { outcome: "in_step" };
   const now = Date.now();
-  // What has left in another life leaves now in this one; what this one knows to have left is counted.
-  tallies.add(archived.filter(({ seq }) => seq >= fork || audit.hashOf(seq) !== undefined).map(readRow));
-  audit.resume(endOf(archived, audit.heads), archived, fork, now);
-  tallies.settle();
-  const replayed = lost.filter((row) => replay(parts, JSON.parse(row.decision) as Decision, now)).length;
+  const theirs = other.since(left);
+  const lost = audit.resume(theirs, now);
+  tallies.add(lasting.map(readRow));
+  tallies.recountAfter(left);
+  jobs.plan("recount", now);
+  const replayed = other.changes.filter((decision) => replay(parts, decision, now)).length;
   gate.bump();
-  const detail = `${lost.length} rows since ${fork}`;
-  audit.append({ ...BY_VAULT, action: "vault.restored", outcome: "ok", subject: detail }, now);
+  const subject = `${other.lost} rows since ${theirs.fork}`;
+  audit.append({ ...BY_VAULT, action: "vault.restored", outcome: "ok", subject, lost }, now);
   await cutAll(parts, "restored");
-  return { outcome: "caught_up", rows: lost.length, replayed };
-}
-
-/**
- * The seq from which on the two lives differ. Calls that were under way in the other one never came to D1, so before the first row
- * that is not ours there may be others that are: as many as its `prev` does not know of. Where none may be, it does not continue this
- * vault's own chain, and is a fault or a forgery by which nothing is done.
- */
-function forkBefore(audit: Audit, archived: readonly AuditRow[], first: AuditRow): number {
-  if (audit.prevAt(first.seq) === (JSON.parse(first.decision) as Decision).prev) return first.seq;
-  const shared = archived.findLast(({ seq }) => seq < first.seq)?.seq ?? 0;
-  const fork = Math.max(shared, audit.left) + 1;
-  if (fork === first.seq) throw new Problem("conflict", `D1 holds other audit rows under seq ${fork}.`);
-  return fork;
-}
-
-/** Rows that follow each other, but for those that are missing between them, are one chain. */
-function assertChained(rows: readonly AuditRow[]): void {
-  let before: AuditRow | undefined;
-  for (const row of rows) {
-    const decision = JSON.parse(row.decision) as Decision;
-    const follows = before?.seq !== row.seq - 1 || decision.prev === before.hash;
-    if (decision.seq !== row.seq || !follows || chainHash(row.decision) !== row.hash)
-      throw new Problem("conflict", `D1 holds other audit rows under seq ${row.seq}.`);
-    before = row;
-  }
+  return { outcome: "caught_up", rows: other.lost, replayed };
 }
 
 /** Of rows that have not left, those that D1 has all the same. */
@@ -83,30 +57,17 @@ async function theseRows(db: D1Database, vault_id: string, seqs: readonly number
 }
 
 /** What D1 has beyond what has left for it, as far as this vault remembers. */
-async function laterRows(db: D1Database, vault_id: string, left: number): Promise<AuditRow[]> {
-  const all: AuditRow[] = [];
-  for (let after = left; ;) {
-    const { results } = await db
+async function* laterRows(db: D1Database, vault_id: string, left: number): AsyncGenerator<AuditRow[]> {
+  for (let after: number | undefined = left; after !== undefined;) {
+    const { results }: D1Result<AuditRow> = await db
       .prepare(
         "SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE vault_id = ? AND seq > ? ORDER BY seq LIMIT +?",
       )
       .bind(vault_id, after, ROWS_A_READ)
       .all<AuditRow>();
-    all.push(...results);
-    if (results.length < ROWS_A_READ) return all;
-    after = results.at(-1)?.seq ?? after;
+    yield results;
+    after = results.length < ROWS_A_READ ? undefined : results.at(-1)?.seq;
   }
-}
-
-/** Where the chains end in D1; outcomes end in another order than decisions begin. */
-function endOf(rows: readonly AuditRow[], { outcome_seq, outcome_hash }: ChainHeads): ChainHeads {
-  const last = rows.at(-1);
-  let end = { outcome_seq, outcome_hash };
-  for (const { outcome, outcome_hash: hash } of rows) {
-    const seq = outcome === null ? 0 : (JSON.parse(outcome) as Settled).seq;
-    if (seq > end.outcome_seq && hash !== null) end = { outcome_seq: seq, outcome_hash: hash };
-  }
-  return { head_seq: last?.seq ?? 0, head_hash: last?.hash ?? "", ...end };
 }
 
 /** Takes away again what was taken away. What was given back since stays taken: its owner can give it back once more. */

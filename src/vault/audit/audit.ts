@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import { RecentUses } from "./uses.ts";
 import { filterSql, type ActivityFilter } from "./activity_filter.ts";
+import type { Spans } from "./spans.ts";
 import { tallySql, type Bucket, type Tally } from "./tally.ts";
 import {
   chainHash,
@@ -31,6 +32,19 @@ export type OnRow = (
   told: { event: Event } | { outcome: Outcome },
 ) => void;
 
+/**
+ * What the archive has of another life of this vault: from the `fork` on other rows, before which `prev` stands, and other `ends`, the first of which
+ * is `first_end`. What is `held` here it has too, as it was or with another end.
+ */
+export type Theirs = {
+  fork: number;
+  prev: string;
+  rows: Spans;
+  ends: Spans;
+  first_end: { seq: number; prev: string } | undefined;
+  held: readonly number[];
+};
+
 /** Uses are counted over so many rows that are still here: more lie here only where D1 is away. */
 const COUNTED_ROWS = 10_000;
 
@@ -47,6 +61,8 @@ export class Audit {
   #heads: ChainHeads = GENESIS;
   /** Of what is still here. */
   readonly uses = new RecentUses(() => this.latest(Number.MAX_SAFE_INTEGER, COUNTED_ROWS));
+  /** The newest row that has left since this object woke. */
+  newest_left = 0;
   /** Hashes of pending rows that were written since this object woke: ending one need not look it up. */
   readonly #pending = new Map<number, string>();
 
@@ -102,33 +118,39 @@ export class Audit {
     return seq === this.#heads.head_seq + 1 ? this.#heads.head_hash : undefined;
   }
 
-  /** Is this a row of ours, here or gone to D1? What is not here any more is known by its number alone. */
-  knows(seq: number, hash: string): boolean {
-    return (this.hashOf(seq) ?? (seq <= this.#heads.head_seq ? hash : undefined)) === hash;
-  }
-
-  /** The hash of a row that is still here. */
-  hashOf(seq: number): string | undefined {
-    return this.#sql.exec<{ hash: string }>("SELECT hash FROM audit WHERE seq = ?", seq).toArray()[0]?.hash;
+  /** Is this a row of ours, with the end that it has here? What is not here any more is known by its number alone. */
+  knows({ seq, hash, outcome_hash }: Pick<AuditRow, "seq" | "hash" | "outcome_hash">): boolean {
+    const [here] = this.at(seq);
+    if (here === undefined) return seq <= this.#heads.head_seq;
+    return here.hash === hash && here.outcome_hash === outcome_hash;
   }
 
   /**
    * Goes on where the archive ends, after a restore (SECURITY S18). What is archived leaves the outbox; what was written here
-   * since, in a life that the archive does not know, is appended again behind it.
+   * since, in a life that the archive does not know, is appended again behind it, and so are ends. Answers what neither has.
    */
-  resume(end: ChainHeads, archived: readonly { seq: number; hash: string }[], fork: number, now: number): void {
-    const own = this.#rows("seq >= ? ORDER BY seq", fork).filter(
-      (row) => !archived.some(({ hash }) => hash === row.hash),
+  resume({ fork, prev, rows, ends, first_end, held }: Theirs, now: number): NonNullable<Event["lost"]> {
+    const gone = new Set(held);
+    const kept = this.#rows("seq >= ? OR pending = 0 ORDER BY seq", fork).filter(({ seq }) => !gone.has(seq));
+    const own = kept.filter(({ seq }) => seq >= fork);
+    const ended = kept.flatMap((row) =>
+      row.outcome === null ? [] : [{ row, end: JSON.parse(row.outcome) as Settled }],
     );
-    this.#heads = end;
-    this.forget([...archived, ...own].map(({ seq }) => seq));
-    for (const { decision, outcome } of own) {
-      const { seq: _seq, prev: _prev, id, at: _at, ...event } = JSON.parse(decision) as Decision;
-      const again = this.append({ ...event, subject: event.subject ?? id }, now);
-      if (event.outcome !== undefined) continue;
-      const { seq: _its, prev: _before, of: _of, at: _then, ...how } = JSON.parse(outcome ?? "{}") as Settled;
-      this.settle(again.seq, outcome === null ? { outcome: "interrupted" } : how, now);
-    }
+    ended.sort((a, b) => a.end.seq - b.end.seq);
+    const from = this.#endsDiffer(first_end, ended, fork);
+    const open = this.#sql.exec<{ seq: number }>("SELECT seq FROM audit WHERE pending = 1").toArray();
+    const head = rows.last;
+    const end = ends.last ?? (from && { seq: from.seq - 1, hash: from.prev });
+    if (head !== undefined) this.#heads = { ...this.#heads, head_seq: head.seq, head_hash: head.hash };
+    if (end !== undefined) this.#heads = { ...this.#heads, outcome_seq: end.seq, outcome_hash: end.hash };
+    this.forget([...held, ...own.map(({ seq }) => seq)]);
+    // Whoever carries one of these has lost it.
+    for (const { seq } of open)
+      if (gone.has(seq) || seq >= fork) this.#onRow("whole", seq, now, { outcome: { outcome: "interrupted" } });
+    for (const { row, end } of ended)
+      if (row.seq < fork && from !== undefined && end.seq >= from.seq) this.#endAgain(row, end, now);
+    for (const row of own) this.#appendAgain(row, now);
+    return { rows: rows.gaps(fork, prev), outcomes: from === undefined ? [] : ends.gaps(from.seq, from.prev) };
   }
 
   /** Appends a row. Without an outcome it stays pending until it is settled. */
@@ -160,19 +182,15 @@ export class Audit {
   settle(seq: number, outcome: Outcome, now: number): void {
     const of = this.#pendingHash(seq);
     if (of === undefined) return this.#settleLate(seq, outcome, now);
-    const outcome_seq = this.#heads.outcome_seq + 1;
-    const at = new Date(now).toISOString();
-    const entry: Settled = { seq: outcome_seq, prev: this.#heads.outcome_hash, of, at, ...outcome };
-    const text = JSON.stringify(entry);
-    const outcome_hash = chainHash(text);
+    const end = this.#end(of, outcome, now);
     this.#sql.exec(
       `UPDATE audit SET pending = 0, lease = NULL, unclaimed_at = NULL, path = NULL, outcome = ?, outcome_hash = ? WHERE seq = ?`,
-      text,
-      outcome_hash,
+      end.text,
+      end.hash,
       seq,
     );
     this.#pending.delete(seq);
-    this.#heads = { ...this.#heads, outcome_seq, outcome_hash };
+    this.#heads = { ...this.#heads, outcome_seq: end.seq, outcome_hash: end.hash };
     if (outcome.outcome === "refused") this.uses.forget();
     this.#onRow("whole", seq, now, { outcome });
   }
@@ -226,7 +244,10 @@ export class Audit {
   forget(seqs: readonly number[]): void {
     const { head_seq, head_hash, outcome_seq, outcome_hash } = this.#heads;
     this.#sql.exec("DELETE FROM audit WHERE seq IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
-    for (const seq of seqs) this.#pending.delete(seq);
+    for (const seq of seqs) {
+      this.#pending.delete(seq);
+      this.newest_left = Math.max(this.newest_left, seq);
+    }
     this.uses.forget();
     this.#sql.exec(
       "UPDATE vault SET head_seq = ?, head_hash = ?, outcome_seq = ?, outcome_hash = ?",
@@ -235,6 +256,45 @@ export class Audit {
       outcome_seq,
       outcome_hash,
     );
+  }
+
+  /** From which end on the two lives differ; undefined where they do not. `ended` is what has ended here and has not left, in order. */
+  #endsDiffer(
+    theirs: Theirs["first_end"],
+    ended: readonly { row: AuditRow; end: Settled }[],
+    fork: number,
+  ): { seq: number; prev: string } | undefined {
+    const own = ended.find(({ row }) => row.seq >= fork)?.end;
+    if (theirs === undefined) return own;
+    const before = ended.find(({ end }) => end.seq === theirs.seq - 1)?.row.outcome_hash ?? theirs.prev;
+    if (own !== undefined && own.seq < theirs.seq) return own;
+    if (before === theirs.prev) return theirs;
+    // Theirs follows an end that never came to D1: all that may have been settled since is settled again.
+    const noted = this.#sql.exec<ChainHeads>("SELECT outcome_seq, outcome_hash FROM vault").one();
+    return { seq: noted.outcome_seq + 1, prev: noted.outcome_hash };
+  }
+
+  /** Chains an end that has not left behind those that have. */
+  #endAgain({ seq, hash }: AuditRow, end: Settled, now: number): void {
+    const again = this.#end(hash, howOf(end), now);
+    this.#sql.exec("UPDATE audit SET outcome = ?, outcome_hash = ? WHERE seq = ?", again.text, again.hash, seq);
+    this.#heads = { ...this.#heads, outcome_seq: again.seq, outcome_hash: again.hash };
+  }
+
+  #appendAgain({ decision, outcome }: AuditRow, now: number): void {
+    const { seq: _seq, prev: _prev, id, at: _at, ...event } = JSON.parse(decision) as Decision;
+    const { seq } = this.append({ ...event, subject: event.subject ?? id }, now);
+    if (event.outcome !== undefined) return;
+    this.settle(seq, outcome === null ? { outcome: "interrupted" } : howOf(JSON.parse(outcome) as Settled), now);
+  }
+
+  /** The next entry of the chain of outcomes, for the decision with that hash. */
+  #end(of: string, outcome: Outcome, now: number): { seq: number; text: string; hash: string } {
+    const seq = this.#heads.outcome_seq + 1;
+    const at = new Date(now).toISOString();
+    const entry: Settled = { seq, prev: this.#heads.outcome_hash, of, at, ...outcome };
+    const text = JSON.stringify(entry);
+    return { seq, text, hash: chainHash(text) };
   }
 
   #pendingHash(seq: number): string | undefined {
@@ -258,4 +318,8 @@ export class Audit {
       .exec<AuditRow>(`SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE ${where}`, ...values)
       .toArray();
   }
+}
+
+function howOf({ seq: _seq, prev: _prev, of: _of, at: _at, ...how }: Settled): Outcome {
+  return how;
 }

@@ -14,10 +14,16 @@ import type { Versions } from "../keys/versions.ts";
 export const BATCH_ROWS = 200;
 export const BATCH_WAIT_MS = 10_000;
 
-/** One statement whatever the number of rows; shipping a row again changes nothing, and a deleted vault's come too late. */
+/**
+ * One statement whatever the number of rows; a deleted vault's come too late. Nothing is written where D1 has any row from `?3` on, or one
+ * of those that have not ended here (`?4`): whose that is must be known first.
+ */
 const INSERT = `INSERT INTO audit (vault_id, seq, at, decision, hash, outcome, outcome_hash)
   SELECT ?1, value ->> 'seq', value ->> 'at', value ->> 'decision', value ->> 'hash', value ->> 'outcome', value ->> 'outcome_hash'
-  FROM json_each(?2) WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE vault_id = ?1) ON CONFLICT DO NOTHING`;
+  FROM json_each(?2) WHERE NOT EXISTS (SELECT 1 FROM tombstone WHERE vault_id = ?1)
+    AND NOT EXISTS (SELECT 1 FROM audit WHERE vault_id = ?1 AND seq >= ?3)
+    AND NOT EXISTS (SELECT 1 FROM audit WHERE vault_id = ?1 AND seq IN (SELECT value FROM json_each(?4)))
+  ON CONFLICT DO NOTHING`;
 
 /** Which of these rows D1 does not hold to the letter. */
 const ARRIVED = `SELECT ours.value ->> 'seq' AS seq FROM json_each(?2) ours WHERE NOT EXISTS (
@@ -34,7 +40,7 @@ export class OtherRows extends Error {}
 export type Shipped = { rows: number; managed: boolean };
 
 /** Rows that change nothing about keys, tokens and grants. */
-const USES: ReadonlySet<string> = new Set(["proxy.call", "proxy.late", "tool.call"]);
+export const CHANGES_NOTHING: ReadonlySet<string> = new Set(["proxy.call", "proxy.late", "tool.call"]);
 
 /** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. */
 export async function ship(
@@ -45,31 +51,40 @@ export async function ship(
   counted: Counted,
 ): Promise<Shipped> {
   const rows = audit.whole(BATCH_ROWS);
-  if (rows.length === 0) return { rows: 0, managed: false };
-  await assertNewestIsOurs(db, vault_id, audit);
+  const [first] = rows;
+  if (first === undefined) return { rows: 0, managed: false };
   const read = rows.map(readRow);
-  const packed = read.map(({ row, decision }) => ({ ...row, at: Date.parse(decision.at) }));
-  const { meta } = await db.prepare(INSERT).bind(vault_id, JSON.stringify(packed)).run();
-  if (meta.changes !== rows.length) await assertArrived(db, vault_id, rows);
+  const packed = JSON.stringify(read.map(({ row, decision }) => ({ ...row, at: Date.parse(decision.at) })));
+  const insert = async (from: number, under_way: readonly number[]) =>
+    (await db.prepare(INSERT).bind(vault_id, packed, from, JSON.stringify(under_way)).run()).meta.changes;
+  const under_way = audit.seqs(0, first.seq - 1);
+  // Unless a call has lasted longer than later ones, D1 ends before these rows, and this is all that is asked of it.
+  if (first.seq < audit.newest_left || (await insert(first.seq, under_way)) !== rows.length) {
+    await assertOurs(db, vault_id, audit, [...under_way, ...rows.map(({ seq }) => seq)]);
+    if ((await insert(Number.MAX_SAFE_INTEGER, [])) !== rows.length) await assertArrived(db, vault_id, rows);
+  }
   storage.transactionSync(() => {
     audit.forget(rows.map(({ seq }) => seq));
     countUses(read, counted);
     counted.tallies.add(read);
   });
-  return { rows: rows.length, managed: read.some(({ decision }) => !USES.has(decision.action)) };
+  return { rows: rows.length, managed: read.some(({ decision }) => !CHANGES_NOTHING.has(decision.action)) };
 }
 
 /**
  * After a restore D1 knows more of this vault than the vault does, and rows of two lives would stand there as one log. The chain
- * says which it is: where the newest row is ours, all before it are.
+ * says which it is: where the newest row is ours, all before it are, but for the ends of calls that have not ended here, or otherwise.
  */
-async function assertNewestIsOurs(db: D1Database, vault_id: string, audit: Audit): Promise<void> {
-  const newest = await db
-    .prepare("SELECT seq, hash FROM audit WHERE vault_id = ? ORDER BY seq DESC LIMIT 1")
-    .bind(vault_id)
-    .first<{ seq: number; hash: string }>();
-  if (newest === null || audit.knows(newest.seq, newest.hash)) return;
-  throw new OtherRows(`D1 holds another audit row under seq ${newest.seq}`);
+async function assertOurs(db: D1Database, vault_id: string, audit: Audit, seqs: readonly number[]): Promise<void> {
+  const { results } = await db
+    .prepare(
+      `SELECT seq, hash, outcome_hash FROM audit WHERE vault_id = ?1
+       AND seq IN (SELECT value FROM json_each(?2) UNION ALL SELECT max(seq) FROM audit WHERE vault_id = ?1)`,
+    )
+    .bind(vault_id, JSON.stringify(seqs))
+    .all<Pick<AuditRow, "seq" | "hash" | "outcome_hash">>();
+  const other = results.find((row) => !audit.knows(row));
+  if (other !== undefined) throw new OtherRows(`D1 holds another audit row under seq ${other.seq}`);
 }
 
 /** Some seq was there before: shipped earlier by us, or somebody else's row, and then ours must not be forgotten. */

@@ -1,3 +1,4 @@
+import type { Gap } from "./spans.ts";
 import { sha256 } from "../../crypto/digest.ts";
 
 /** Who did it. */
@@ -49,6 +50,8 @@ export type Event = {
   tool?: string | undefined;
   /** For a counted row: how many refusals of this kind it stands for. */
   count?: number | undefined;
+  /** After a restore: entries of either chain that were under way when it came, and that no log has any more. */
+  lost?: { rows: Gap[]; outcomes: Gap[] } | undefined;
 } & Origin;
 
 /** How a pending row ended. */

@@ -59,9 +59,10 @@ export class Tallies {
     return { tally: [...counted, ...this.#audit.tally(bucket, from)], uncounted };
   }
 
-  /** After a restore: what has left is counted, as far as anything is left of it. */
-  settle(): void {
-    this.#note(this.#leftUpTo(this.#upto ?? this.#audit.heads.head_seq), this.#upto);
+  /** After a restore: of what has left beyond that seq nothing is counted, and it will be read in D1. */
+  recountAfter(left: number): void {
+    const upto = Math.min(left, this.#upto ?? left);
+    this.#note(this.#leftUpTo(upto), upto);
   }
 
   /** Forgets hours that began before that time. */
