@@ -56,9 +56,7 @@ export function inventory(parts: Parts): Inventory {
   const made = versions.currentSince();
   return {
     identities: identities.list(),
-    keys: keys
-      .list(undefined, EVERYTHING, {})
-      .map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
+    keys: keys.all().map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
     tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
     sessions: tokens.list("ses", undefined, EVERYTHING, parts.reach),
     devices: listDevices(parts, undefined, EVERYTHING),

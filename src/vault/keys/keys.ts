@@ -90,6 +90,11 @@ export class Keys {
     return ids.map(({ id }) => this.must(id));
   }
 
+  /** All keys, newest first, in one go: for whoever looks over the whole vault. */
+  all(): ApiKey[] {
+    return this.#select("true ORDER BY k.id DESC").filter(({ id }) => this.#reach?.has(id) ?? true);
+  }
+
   /** Ids of all keys that carry the tag. */
   tagged(tag: string): string[] {
     return this.#sql
