@@ -150,6 +150,19 @@ describe("after a restore to hours ago, before anything is served", () => {
     await assertWhole(vault);
   });
 
+  it("it is caught up with once, whoever looks at the same time", async () => {
+    const { vault, kept, revoked } = await lived();
+    const then = await remember(vault);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    await shipped(vault);
+    await restore(vault, then);
+    const looks = await inside(vault, (object) => Promise.all([object.restored(), object.restored()].map(ask)));
+    expect(looks.map(({ outcome }) => outcome).toSorted()).toEqual(["caught_up", "in_step"]);
+    await authorize(vault, kept, "k");
+    await runAlarmAfter(vault, 10_001);
+    await assertWhole(vault);
+  });
+
   it("a vault whose owner has deleted it since is deleted again", async () => {
     const { vault, kept } = await lived();
     const then = await remember(vault);

@@ -13,6 +13,8 @@ export class OtherLife {
   readonly #rows = new Spans();
   readonly #ends = new Spans();
   readonly #held: number[] = [];
+  /** The first row that is not known here as it is there. */
+  #strange: AuditRow | undefined;
   /** The first row that is lost, and the last one before it that is not. */
   #first: { seq: number; prev: string } | undefined;
   #shared = 0;
@@ -27,9 +29,9 @@ export class OtherLife {
     this.#audit = audit;
   }
 
-  /** Does D1 tell nothing that is not known here? */
+  /** Does D1 tell nothing that is not known here by now? Somebody else may have caught up with it meanwhile. */
   get isNone(): boolean {
-    return this.#first === undefined && this.#first_end === undefined;
+    return this.#strange === undefined || this.#audit.knows(this.#strange);
   }
 
   add(row: AuditRow): void {
@@ -39,7 +41,9 @@ export class OtherLife {
     this.#shared = row.seq;
     if (here === undefined) return;
     this.#held.push(row.seq);
-    if (here.outcome_hash !== row.outcome_hash) this.#addEnd(row);
+    if (here.outcome_hash === row.outcome_hash) return;
+    this.#strange ??= row;
+    this.#addEnd(row);
   }
 
   /**
@@ -69,6 +73,7 @@ export class OtherLife {
     const before = this.#rows.last;
     const follows = before?.seq !== row.seq - 1 || decision.prev === before.hash;
     if (decision.seq !== row.seq || !follows || chainHash(row.decision) !== row.hash) throw other(row.seq);
+    this.#strange ??= row;
     this.#first ??= { seq: row.seq, prev: decision.prev };
     this.#rows.add(row.seq, row.hash);
     this.lost++;
