@@ -1,25 +1,9 @@
-import { ulid } from "ulid";
 import { RecentUses } from "./uses.ts";
 import { filterSql, type ActivityFilter } from "./activity_filter.ts";
 import type { Spans } from "./spans.ts";
 import { tallySql, type Bucket, type Tally } from "./tally.ts";
-import {
-  chainHash,
-  GENESIS,
-  type AuditRow,
-  type ChainHeads,
-  type Decision,
-  type Event,
-  type Outcome,
-  type Settled,
-} from "./row.ts";
-
-/** All that is random in an id is drawn at once: `ulid` by itself asks the runtime sixteen times. */
-function newRowId(now: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  let at = 0;
-  return `aud_${ulid(now, () => (random[at++] ?? 0) / 256)}`;
-}
+import { Heads } from "./heads.ts";
+import type { AuditRow, ChainHeads, Decision, Event, Outcome, Settled } from "./row.ts";
 
 /** A call that goes on after its decision: the lease that opens its leash, and the path where the row has only a part of it. */
 export type Reserved = { lease: string; path: string | null };
@@ -58,7 +42,7 @@ const LATE_MS = 60 * 60_000;
 export class Audit {
   readonly #sql: SqlStorage;
   readonly #onRow: OnRow;
-  #heads: ChainHeads = GENESIS;
+  readonly #heads: Heads;
   /** Of what is still here. */
   readonly uses = new RecentUses(() => this.latest(Number.MAX_SAFE_INTEGER, COUNTED_ROWS));
   /** The newest row that has left since this object woke. */
@@ -68,36 +52,22 @@ export class Audit {
 
   constructor(sql: SqlStorage, onRow: OnRow) {
     this.#sql = sql;
+    this.#heads = new Heads(sql);
     this.#onRow = onRow;
   }
 
-  /** Finds the heads: the last row in the outbox, or what was noted when the outbox was last emptied. */
+  /** Before anything else is asked; `noted` is what was noted of the heads when the outbox was last emptied. */
   load(noted: ChainHeads): void {
-    const { head_seq, head_hash, outcome_seq, outcome_hash } = noted;
-    this.#heads = { head_seq, head_hash, outcome_seq, outcome_hash };
-    const [last] = this.#sql
-      .exec<{ seq: number; hash: string }>("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-      .toArray();
-    // An old pending row may be all that is left here: what was noted is then the later end.
-    if (last !== undefined && last.seq > noted.head_seq)
-      this.#heads = { ...this.#heads, head_seq: last.seq, head_hash: last.hash };
-    const [settled] = this.#sql
-      .exec<{ seq: number; hash: string }>(
-        `SELECT json_extract(outcome, '$.seq') AS seq, outcome_hash AS hash FROM audit WHERE outcome IS NOT NULL ORDER BY 1 DESC LIMIT 1`,
-      )
-      .toArray();
-    if (settled !== undefined && settled.seq > noted.outcome_seq) {
-      this.#heads = { ...this.#heads, outcome_seq: settled.seq, outcome_hash: settled.hash };
-    }
+    this.#heads.load(noted);
   }
 
   get heads(): ChainHeads {
-    return this.#heads;
+    return this.#heads.now;
   }
 
   /** The newest seq that has left for D1: what D1 has beyond it is here too, or was written in a life that this vault does not remember. */
   get left(): number {
-    const { head_seq } = this.#heads;
+    const { head_seq } = this.heads;
     const { last, gap } = this.#sql
       .exec<{ last: number | null; gap: number | null }>(
         `SELECT max(seq) AS last, max(CASE WHEN NOT EXISTS (SELECT 1 FROM audit b WHERE b.seq = audit.seq - 1) THEN seq - 1 END) AS gap FROM audit`,
@@ -115,13 +85,13 @@ export class Audit {
   prevAt(seq: number): string | undefined {
     const [row] = this.#sql.exec<{ decision: string }>("SELECT decision FROM audit WHERE seq = ?", seq).toArray();
     if (row !== undefined) return (JSON.parse(row.decision) as Decision).prev;
-    return seq === this.#heads.head_seq + 1 ? this.#heads.head_hash : undefined;
+    return seq === this.heads.head_seq + 1 ? this.heads.head_hash : undefined;
   }
 
   /** Is this a row of ours, with the end that it has here? What is not here any more is known by its number alone. */
   knows({ seq, hash, outcome_hash }: Pick<AuditRow, "seq" | "hash" | "outcome_hash">): boolean {
     const [here] = this.at(seq);
-    if (here === undefined) return seq <= this.#heads.head_seq;
+    if (here === undefined) return seq <= this.heads.head_seq;
     return here.hash === hash && here.outcome_hash === outcome_hash;
   }
 
@@ -139,10 +109,7 @@ export class Audit {
     ended.sort((a, b) => a.end.seq - b.end.seq);
     const from = this.#endsDiffer(first_end, ended, fork);
     const open = this.#sql.exec<{ seq: number }>("SELECT seq FROM audit WHERE pending = 1").toArray();
-    const head = rows.last;
-    const end = ends.last ?? (from && { seq: from.seq - 1, hash: from.prev });
-    if (head !== undefined) this.#heads = { ...this.#heads, head_seq: head.seq, head_hash: head.hash };
-    if (end !== undefined) this.#heads = { ...this.#heads, outcome_seq: end.seq, outcome_hash: end.hash };
+    this.#heads.moveTo({ row: rows.last, end: ends.last ?? (from && { seq: from.seq - 1, hash: from.prev }) });
     this.forget([...held, ...own.map(({ seq }) => seq)]);
     // Whoever carries one of these has lost it.
     for (const { seq } of open)
@@ -155,23 +122,20 @@ export class Audit {
 
   /** Appends a row. Without an outcome it stays pending until it is settled. */
   append(event: Event, now: number, reserved?: Reserved): { seq: number; id: string } {
-    const seq = this.#heads.head_seq + 1;
-    const id = newRowId(now);
-    const entry: Decision = { seq, prev: this.#heads.head_hash, id, at: new Date(now).toISOString(), ...event };
-    const decision = JSON.stringify(entry);
-    const hash = chainHash(decision);
+    const row = this.#heads.nextRow(event, now);
+    const { seq, id, hash } = row;
     const pending = event.outcome === undefined;
     this.#sql.exec(
       "INSERT INTO audit (seq, decision, hash, pending, lease, unclaimed_at, path) VALUES (?, ?, ?, ?, ?, ?, ?)",
       seq,
-      decision,
+      row.text,
       hash,
       pending ? 1 : 0,
       reserved?.lease ?? null,
       pending ? now : null,
       reserved?.path ?? null,
     );
-    this.#heads = { ...this.#heads, head_seq: seq, head_hash: hash };
+    this.#heads.moveTo({ row });
     if (pending) this.#pending.set(seq, hash);
     this.uses.add(event, now);
     this.#onRow(pending ? "pending" : "whole", seq, now, { event });
@@ -182,7 +146,7 @@ export class Audit {
   settle(seq: number, outcome: Outcome, now: number): void {
     const of = this.#pendingHash(seq);
     if (of === undefined) return this.#settleLate(seq, outcome, now);
-    const end = this.#end(of, outcome, now);
+    const end = this.#heads.nextEnd(of, outcome, now);
     this.#sql.exec(
       `UPDATE audit SET pending = 0, lease = NULL, unclaimed_at = NULL, path = NULL, outcome = ?, outcome_hash = ? WHERE seq = ?`,
       end.text,
@@ -190,7 +154,7 @@ export class Audit {
       seq,
     );
     this.#pending.delete(seq);
-    this.#heads = { ...this.#heads, outcome_seq: end.seq, outcome_hash: end.hash };
+    this.#heads.moveTo({ end });
     if (outcome.outcome === "refused") this.uses.forget();
     this.#onRow("whole", seq, now, { outcome });
   }
@@ -242,20 +206,13 @@ export class Audit {
 
   /** Forgets rows that D1 has confirmed, and notes the heads that would go with them. Call inside a transaction. */
   forget(seqs: readonly number[]): void {
-    const { head_seq, head_hash, outcome_seq, outcome_hash } = this.#heads;
     this.#sql.exec("DELETE FROM audit WHERE seq IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
     for (const seq of seqs) {
       this.#pending.delete(seq);
       this.newest_left = Math.max(this.newest_left, seq);
     }
     this.uses.forget();
-    this.#sql.exec(
-      "UPDATE vault SET head_seq = ?, head_hash = ?, outcome_seq = ?, outcome_hash = ?",
-      head_seq,
-      head_hash,
-      outcome_seq,
-      outcome_hash,
-    );
+    this.#heads.note();
   }
 
   /** From which end on the two lives differ; undefined where they do not. `ended` is what has ended here and has not left, in order. */
@@ -270,15 +227,15 @@ export class Audit {
     if (own !== undefined && own.seq < theirs.seq) return own;
     if (before === theirs.prev) return theirs;
     // Theirs follows an end that never came to D1: all that may have been settled since is settled again.
-    const noted = this.#sql.exec<ChainHeads>("SELECT outcome_seq, outcome_hash FROM vault").one();
-    return { seq: noted.outcome_seq + 1, prev: noted.outcome_hash };
+    const noted = this.#heads.notedEnd();
+    return { seq: noted.seq + 1, prev: noted.hash };
   }
 
   /** Chains an end that has not left behind those that have. */
   #endAgain({ seq, hash }: AuditRow, end: Settled, now: number): void {
-    const again = this.#end(hash, howOf(end), now);
+    const again = this.#heads.nextEnd(hash, howOf(end), now);
     this.#sql.exec("UPDATE audit SET outcome = ?, outcome_hash = ? WHERE seq = ?", again.text, again.hash, seq);
-    this.#heads = { ...this.#heads, outcome_seq: again.seq, outcome_hash: again.hash };
+    this.#heads.moveTo({ end: again });
   }
 
   #appendAgain({ decision, outcome }: AuditRow, now: number): void {
@@ -286,15 +243,6 @@ export class Audit {
     const { seq } = this.append({ ...event, subject: event.subject ?? id }, now);
     if (event.outcome !== undefined) return;
     this.settle(seq, outcome === null ? { outcome: "interrupted" } : howOf(JSON.parse(outcome) as Settled), now);
-  }
-
-  /** The next entry of the chain of outcomes, for the decision with that hash. */
-  #end(of: string, outcome: Outcome, now: number): { seq: number; text: string; hash: string } {
-    const seq = this.#heads.outcome_seq + 1;
-    const at = new Date(now).toISOString();
-    const entry: Settled = { seq, prev: this.#heads.outcome_hash, of, at, ...outcome };
-    const text = JSON.stringify(entry);
-    return { seq, text, hash: chainHash(text) };
   }
 
   #pendingHash(seq: number): string | undefined {
