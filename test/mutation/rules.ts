@@ -145,8 +145,8 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
   {
     rule: "S17",
     broken: "a row of the log does not name the one before",
-    file: "src/vault/audit/audit.ts",
-    from: "const entry: Decision = { seq, prev: this.#heads.head_hash, id,",
+    file: "src/vault/audit/heads.ts",
+    from: "const entry: Decision = { seq, prev: this.#now.head_hash, id,",
     to: `const entry: Decision = { seq, prev: "", id,`,
     test: "test/vault/chain.test.ts",
   },
