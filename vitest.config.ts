@@ -33,6 +33,7 @@ export default defineConfig({
   test: {
     // A file mostly waits for a runtime of its own: with a worker less than cores, which is usual, half of two cores idles.
     maxWorkers: availableParallelism() + 1,
+    globalSetup: "test/support/temporary.ts",
     projects: [
       {
         // Code in the real runtime: objects are evicted, alarms run, storage is looked into.

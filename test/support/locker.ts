@@ -14,7 +14,7 @@ let usual: Promise<LocalLocker> | undefined;
  * the locker, looks at everybody's state, floods what is limited or sets anything starts one of their own. It ends with the process.
  */
 export function usualLocker(): Promise<LocalLocker> {
-  // Vitest ends its workers by a signal, which by itself would leave the runtime and its folder behind.
+  // Vitest ends its workers by a signal, which by itself would leave the runtime behind. Their folders go with the run's.
   if (usual === undefined) process.once("SIGTERM", () => process.exit(0));
   return (usual ??= startLocker());
 }
