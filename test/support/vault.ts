@@ -19,6 +19,9 @@ import type { UserVault } from "../../src/vault/vault.ts";
 
 export const ORIGIN: Origin = { ip: "192.0.2.1", country: "NZ", user_agent: "test" };
 
+/** A call of somebody's, as it is recorded before it is made. */
+export const CALLED = { actor: { kind: "app", id: "tok_1", name: "t" }, action: "proxy.call", ...ORIGIN } as const;
+
 export const ADA: Identity = {
   issuer: "https://id.example",
   subject: "ada",

@@ -11,6 +11,7 @@ import { remember, restore } from "../support/restore.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,
+  CALLED,
   ORIGIN,
   type Vault,
   archive,
@@ -69,7 +70,6 @@ function missingFrom(rows: readonly AuditRow[], { head_seq }: ChainHeads): numbe
   return Array.from({ length: head_seq }, (_, i) => i + 1).filter((seq) => !there.has(seq));
 }
 
-const CALLED = { actor: { kind: "app", id: "tok_1", name: "t" }, action: "proxy.call", ...ORIGIN } as const;
 const MANAGED = { ...CALLED, action: "token.revoke", outcome: "ok", subject: "tok_2" } as const;
 
 type Step = { does: "begin" | "ship" | "manage" } | { does: "end"; nth: number };
@@ -286,14 +286,20 @@ describe("where calls were under way that never came to D1", () => {
   });
 });
 
+/** A vault with a call under way, whose end has come to D1 and was lost here. */
+async function withoutItsEnd() {
+  const { vault, kept } = await lived();
+  const { seq } = await authorize(vault, kept, "k");
+  const then = await remember(vault);
+  await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
+  await shipped(vault);
+  await restore(vault, then);
+  return { vault, kept, seq };
+}
+
 describe("ends that were lost", () => {
   it("of a call of before are its ends again, though nothing else was lost", async () => {
-    const { vault, kept } = await lived();
-    const { seq } = await authorize(vault, kept, "k");
-    const then = await remember(vault);
-    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
-    await shipped(vault);
-    await restore(vault, then);
+    const { vault, kept, seq } = await withoutItsEnd();
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", rows: 0 });
     expect(await ask(vault.stub.restored())).toEqual({ outcome: "in_step" });
     expect((await outbox(vault)).map((row) => row.seq)).not.toContain(seq);
@@ -304,12 +310,7 @@ describe("ends that were lost", () => {
   });
 
   it("are noticed before a row of the other life comes to D1", async () => {
-    const { vault, kept } = await lived();
-    const { seq } = await authorize(vault, kept, "k");
-    const then = await remember(vault);
-    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
-    await shipped(vault);
-    await restore(vault, then);
+    const { vault, kept, seq } = await withoutItsEnd();
     const later = await authorize(vault, kept, "k");
     await ask(vault.stub.settle([{ seq: later.seq, outcome: "ok", status: 201 }]));
     await runAlarmAfter(vault, 10_001);

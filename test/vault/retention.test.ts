@@ -6,7 +6,7 @@ import { filterSql, passes, type ActivityFilter } from "../../src/vault/audit/ac
 import { ask } from "../../src/vault/answer.ts";
 import { readVault } from "../../src/vault/account/vault_row.ts";
 import { Audit } from "../../src/vault/audit/audit.ts";
-import type { AuditRow, Event } from "../../src/vault/audit/row.ts";
+import type { AuditRow } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import { checkpointOf, retain } from "../../src/vault/audit/retention.ts";
 import { advance, BEGINNING, pack, unpack } from "../../src/vault/audit/segments.ts";
@@ -14,6 +14,7 @@ import {
   type Vault,
   archive,
   authorize,
+  CALLED,
   callAndSettle,
   inside,
   mintApp,
@@ -37,6 +38,15 @@ async function busyVault(calls: number): Promise<Vault> {
   await runAlarmAfter(vault, 11_000);
   while ((await wholeLog(vault)).rows.length > (await archive(vault)).length) await runAlarm(vault);
   return vault;
+}
+
+/** The log of a vault whose log is empty. */
+function newLog(storage: SqlStorage): Audit {
+  storage.exec("DELETE FROM audit");
+  storage.exec("UPDATE vault SET head_seq = 0, head_hash = '', outcome_seq = 0, outcome_hash = ''");
+  const audit = new Audit(storage, () => {});
+  audit.load(readVault(storage));
+  return audit;
 }
 
 async function everything({ id }: Vault): Promise<AuditRow[]> {
@@ -102,20 +112,10 @@ describe("retention", () => {
   it("whatever order calls end in, the checkpoint carries the chain over the cut", async () => {
     const vault = await newVault();
     await inside(vault, (_vault, { storage }) => {
-      const event: Event = {
-        actor: { kind: "app", id: "tok_1", name: "t" },
-        action: "proxy.call",
-        ip: "",
-        country: "",
-        user_agent: "",
-      };
       fc.assert(
         fc.property(fc.shuffledSubarray([...Array(20).keys()], { minLength: 20 }), fc.nat(20), (order, cut) => {
-          storage.sql.exec("DELETE FROM audit");
-          storage.sql.exec("UPDATE vault SET head_seq = 0, head_hash = '', outcome_seq = 0, outcome_hash = ''");
-          const audit = new Audit(storage.sql, () => {});
-          audit.load(readVault(storage.sql));
-          for (let i = 0; i < 20; i++) audit.append(event, i);
+          const audit = newLog(storage.sql);
+          for (let i = 0; i < 20; i++) audit.append(CALLED, i);
           for (const i of order) audit.settle(i + 1, { outcome: "ok" }, 100);
           const rows = audit.whole(100);
           const from = advance(advance(BEGINNING, rows.slice(0, cut >> 1)), rows.slice(cut >> 1, cut));
@@ -129,24 +129,14 @@ describe("retention", () => {
   it("a gap that a restore has left is carried over the cut, wherever it lies", async () => {
     const vault = await newVault();
     await inside(vault, (_vault, { storage }) => {
-      const event: Event = {
-        actor: { kind: "app", id: "tok_1", name: "t" },
-        action: "proxy.call",
-        ip: "",
-        country: "",
-        user_agent: "",
-      };
-      const audit = new Audit(storage.sql, () => {});
-      storage.sql.exec("DELETE FROM audit");
-      storage.sql.exec("UPDATE vault SET head_seq = 0, head_hash = '', outcome_seq = 0, outcome_hash = ''");
-      audit.load(readVault(storage.sql));
-      for (let i = 1; i <= 8; i++) audit.append(event, i);
+      const audit = newLog(storage.sql);
+      for (let i = 1; i <= 8; i++) audit.append(CALLED, i);
       for (const i of [1, 8, 5, 4, 2, 7]) audit.settle(i, { outcome: "ok" }, 100);
       // The row of the second and third end is gone, and so are those ends.
       const gone = audit.whole(100).filter(({ seq }) => seq === 8 || seq === 5);
       const [before] = audit.at(1);
       const lost = { rows: [], outcomes: [{ first: 2, last: 3, prev: before?.outcome_hash ?? "" }] };
-      audit.append({ ...event, action: "vault.restored", outcome: "ok", lost }, 9);
+      audit.append({ ...CALLED, action: "vault.restored", outcome: "ok", lost }, 9);
       for (const i of [3, 6]) audit.settle(i, { outcome: "ok" }, 100);
       const rows = audit
         .whole(100)

@@ -6,13 +6,13 @@ import { ask } from "../../src/vault/answer.ts";
 import { ship } from "../../src/vault/audit/outbox.ts";
 import { uncountedTally } from "../../src/vault/audit/recount.ts";
 import { retain } from "../../src/vault/audit/retention.ts";
-import type { AuditRow, Decision, Event, Outcome, Settled } from "../../src/vault/audit/row.ts";
+import type { AuditRow, Decision, Outcome, Settled } from "../../src/vault/audit/row.ts";
 import { Tallies } from "../../src/vault/audit/tallies.ts";
 import { bucketOf, type Bucket, type Tally } from "../../src/vault/audit/tally.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
 import { remember, restore } from "../support/restore.ts";
-import { evict, inside, newVault, runAlarmAfter, sql, travel, type Vault } from "../support/vault.ts";
+import { CALLED, evict, inside, newVault, runAlarmAfter, sql, travel, type Vault } from "../support/vault.ts";
 
 const RUNS = 8;
 const HOUR_MS = 3_600_000;
@@ -21,14 +21,6 @@ const DAY_MS = 24 * HOUR_MS;
 beforeEach(() => {
   vi.spyOn(console, "error").mockReturnValue();
 });
-
-const EVENT: Event = {
-  actor: { kind: "app", id: "tok_1", name: "t" },
-  action: "proxy.call",
-  ip: "",
-  country: "",
-  user_agent: "",
-};
 
 function within<T>(vault: Vault, work: (parts: Parts, state: DurableObjectState) => T | Promise<T>): Promise<T> {
   return inside(vault, (object, state) => {
@@ -43,7 +35,7 @@ const write = (vault: Vault, outcomes: readonly (Partial<Outcome> | undefined)[]
   within(vault, ({ audit }) => {
     const at = Date.now() - hours_ago * HOUR_MS;
     for (const outcome of outcomes) {
-      const { seq } = audit.append(EVENT, at);
+      const { seq } = audit.append(CALLED, at);
       if (outcome !== undefined) audit.settle(seq, { outcome: "ok", ...outcome }, at);
     }
   });
@@ -128,11 +120,11 @@ const STEPS: Record<string, (vault: Vault, n: number) => Promise<unknown>> = {
   old_calls: (vault, n) => write(vault, many(20, 3), 24 * 65 + n),
   refusals: (vault, n) =>
     within(vault, ({ audit }) => {
-      audit.append({ ...EVENT, outcome: "refused", rule: "methods" }, Date.now());
-      audit.append({ ...EVENT, outcome: "refused", rule: "methods", count: n + 2 }, Date.now() - n * HOUR_MS);
+      audit.append({ ...CALLED, outcome: "refused", rule: "methods" }, Date.now());
+      audit.append({ ...CALLED, outcome: "refused", rule: "methods", count: n + 2 }, Date.now() - n * HOUR_MS);
     }),
   others: (vault) =>
-    within(vault, ({ audit }) => void audit.append({ ...EVENT, action: "key.pause", outcome: "ok" }, 0)),
+    within(vault, ({ audit }) => void audit.append({ ...CALLED, action: "key.pause", outcome: "ok" }, 0)),
   end: (vault, n) =>
     within(vault, ({ audit, under_way }) => {
       const [open] = under_way.all();
