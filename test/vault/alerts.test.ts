@@ -55,6 +55,16 @@ describe("an alert", () => {
     expect(await ask(vault.stub.listAlerts(vault.ada, undefined, 50, { kind: "error_burst" }))).toHaveLength(1);
   });
 
+  it("stands above those that came before it, be it in the same millisecond", async () => {
+    const vault = await newVault();
+    await inside(vault, (object) => {
+      for (let n = 0; n < 40; n++) raiseAlert(object[held] as Parts, { kind: "volume", subject: `tok_${n}` });
+    });
+    expect((await list(vault)).map(({ subject }) => subject)).toEqual(
+      Array.from({ length: 40 }, (_, n) => `tok_${39 - n}`),
+    );
+  });
+
   it("is recorded when it opens and when somebody has seen it, once each", async () => {
     const vault = await newVault();
     await raise(vault, { kind: "volume", subject: "tok_1" });

@@ -1,5 +1,5 @@
-import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
+import { newId } from "../ids.ts";
 import { ALERT_KINDS, type AlertKind } from "./kinds.ts";
 
 /** What an alert stops by itself: nothing, its token or grant, or the whole vault. */
@@ -64,7 +64,7 @@ export class Alerts {
     this.#sql.exec("DELETE FROM alert WHERE acknowledged_at < ?", now - KEPT_MS);
     const [alert] = this.#read(
       "INSERT INTO alert (id, kind, subject, name, key, facts, count, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING *",
-      `alt_${ulid(now)}`,
+      newId("alt", now),
       kind,
       subject,
       name ?? null,

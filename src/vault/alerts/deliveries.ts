@@ -1,5 +1,5 @@
-import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
+import { newId } from "../ids.ts";
 import type { Jobs } from "../jobs.ts";
 
 /** How an attempt ended, in our words: of the receiver's answer only the status is told. */
@@ -51,7 +51,7 @@ export class Deliveries {
   queue(webhook_id: string, body: string, now: number): void {
     this.#sql.exec(
       "INSERT INTO delivery (id, webhook_id, body, created_at, due_at) VALUES (?, ?, ?, ?, ?)",
-      newId(now),
+      newId("msg", now),
       webhook_id,
       body,
       now,
@@ -69,7 +69,7 @@ export class Deliveries {
 
   /** A message that waits for nothing: it is sent by hand, once. */
   byHand(webhook_id: string, body: string, now: number): Delivery {
-    const id = newId(now);
+    const id = newId("msg", now);
     this.#sql.exec(
       "INSERT INTO past_delivery (id, webhook_id, body, created_at, attempts, taken) VALUES (?, ?, ?, ?, 0, 0)",
       id,
@@ -176,8 +176,4 @@ export class Deliveries {
       REMEMBERED,
     );
   }
-}
-
-function newId(now: number): string {
-  return `msg_${ulid(now)}`;
 }

@@ -1,4 +1,3 @@
-import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { WebhookEvent } from "./kinds.ts";
@@ -40,10 +39,6 @@ export class Webhooks {
 
   assertRoom(): void {
     if (this.list().length >= WEBHOOKS) throw new Problem("conflict", `A vault has at most ${WEBHOOKS} webhooks.`);
-  }
-
-  newId(now: number): string {
-    return `whk_${ulid(now)}`;
   }
 
   add(id: string, url: string, events: readonly WebhookEvent[] | null, sealed: Uint8Array, now: number): Webhook {

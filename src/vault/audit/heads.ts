@@ -1,4 +1,4 @@
-import { ulid } from "ulid";
+import { newId } from "../ids.ts";
 import { chainHash, GENESIS, type ChainHeads, type Decision, type Event, type Outcome, type Settled } from "./row.ts";
 
 /** The next entry of a chain: what is hashed to the letter. It counts once it was written and `moveTo` was told. */
@@ -41,7 +41,7 @@ export class Heads {
   /** The next entry of the chain of decisions. */
   nextRow(event: Event, now: number): Entry & { id: string } {
     const seq = this.#now.head_seq + 1;
-    const id = newRowId(now);
+    const id = newId("aud", now);
     const entry: Decision = { seq, prev: this.#now.head_hash, id, at: new Date(now).toISOString(), ...event };
     const text = JSON.stringify(entry);
     return { seq, id, text, hash: chainHash(text) };
@@ -73,11 +73,4 @@ export class Heads {
       .exec<{ seq: number; hash: string }>("SELECT outcome_seq AS seq, outcome_hash AS hash FROM vault")
       .one();
   }
-}
-
-/** All that is random in an id is drawn at once: `ulid` by itself asks the runtime sixteen times. */
-function newRowId(now: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  let at = 0;
-  return `aud_${ulid(now, () => (random[at++] ?? 0) / 256)}`;
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
 import type { Denial } from "../policy/judgement.ts";
 import type { ApiKey } from "../keys/key.ts";
+import { newId } from "../ids.ts";
 
 /** What a person answers. `always` writes a rule into the policy that asks. */
 export type ApprovalDecision = "once" | "10m" | "1h" | "always" | "no";
@@ -120,7 +120,7 @@ export class Approvals {
       return { denial: TOO_MANY };
     this.#sql.exec("DELETE FROM question WHERE expires_at < ?", now - FORGOTTEN_MS);
     this.#sql.exec("DELETE FROM allowance WHERE until < ?", now);
-    const id = `apr_${ulid(now)}`;
+    const id = newId("apr", now);
     const { actor, token_id, asking, token_name, key, method, path, shown_path, ip, country } = wish;
     const { host } = new URL(key.destination.origin);
     this.#sql.exec(

@@ -1,4 +1,3 @@
-import { ulid } from "ulid";
 import { CUSTOM } from "../../catalog/catalog.ts";
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
@@ -120,10 +119,6 @@ export class Keys {
     if (provider === CUSTOM && custom >= custom_keys) {
       throw new Problem("conflict", `A vault holds at most ${custom_keys} keys for hosts outside the catalog.`);
     }
-  }
-
-  newId(now: number): string {
-    return `key_${ulid(now)}`;
   }
 
   /** Stores a key with its first version. */

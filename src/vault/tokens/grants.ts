@@ -1,5 +1,5 @@
-import { ulid } from "ulid";
 import { Problem } from "../../problem.ts";
+import { newId } from "../ids.ts";
 import type { AllowedCall, AskRule, Policy } from "../policy/policy.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
 import { allowing } from "../policy/rules.ts";
@@ -88,7 +88,7 @@ export class Grants {
 
   add({ client_id, client, scopes, keys, ask, expires_at }: NewGrant, now: number): Grant {
     this.assertRoom(now);
-    const id = `grt_${ulid(now)}`;
+    const id = newId("grt", now);
     this.#sql.exec(
       "INSERT INTO grant (id, client_id, client, scopes, keys, ask, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       id,

@@ -1,5 +1,5 @@
-import { ulid } from "ulid";
 import type { TokenKind } from "../../crypto/token.ts";
+import { newId } from "../ids.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { NewToken, Token } from "./token.ts";
 
@@ -34,7 +34,7 @@ export class TokenRows {
 
   /** Answers the new row's id. */
   add(token: NewToken, now: number): string {
-    const id = `${ID_PREFIX[token.kind] ?? token.kind}_${ulid(now)}`;
+    const id = newId(ID_PREFIX[token.kind] ?? token.kind, now);
     this.#sql.exec(
       `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
