@@ -20,6 +20,7 @@ import {
   travel,
   vaultWithKey,
   wholeLog,
+  withoutD1,
 } from "../support/vault.ts";
 
 const BATCH = BATCH_ROWS;
@@ -40,15 +41,6 @@ async function countingRows(vault: Vault): Promise<() => number> {
     }) as typeof sql.exec;
   });
   return () => rows;
-}
-
-async function down<T>(work: () => Promise<T>): Promise<T> {
-  await env.DB.prepare("ALTER TABLE audit RENAME TO audit_away").run();
-  try {
-    return await work();
-  } finally {
-    await env.DB.prepare("ALTER TABLE audit_away RENAME TO audit").run();
-  }
 }
 
 async function job(vault: Vault, name: string): Promise<{ due_in: number; failures: number } | undefined> {
@@ -147,7 +139,7 @@ describe("shipping", () => {
 describe("while D1 is down", () => {
   it("rows stay, calls go on, and nothing is lost or doubled afterwards", async () => {
     const { vault, app } = await vaultWithKey();
-    await down(async () => {
+    await withoutD1(async () => {
       await callAndSettle(vault, app, 20);
       for (let i = 0; i < 4; i++) await runAlarmAfter(vault, 20_000);
       await callAndSettle(vault, app, 20);
@@ -163,7 +155,7 @@ describe("while D1 is down", () => {
 
   it("it is asked less and less often, however many calls there are, also after a sleep", async () => {
     const { vault, app } = await vaultWithKey();
-    await down(async () => {
+    await withoutD1(async () => {
       const waits: number[] = [];
       await runAlarmAfter(vault, 10_001);
       for (let i = 0; i < 9; i++) {
@@ -180,7 +172,7 @@ describe("while D1 is down", () => {
 
   it("calls that nobody carries any more are ended all the same", async () => {
     const { vault, app } = await vaultWithKey();
-    await down(async () => {
+    await withoutD1(async () => {
       for (let i = 0; i < 8; i++) await runAlarmAfter(vault, 5 * 60_000);
       const { seq } = await authorize(vault, app, "k");
       await runAlarmAfter(vault, 15_001);
