@@ -3,7 +3,7 @@ import { Problem } from "../problem.ts";
 
 /** Checks a value against its schema; what is wrong with it is told by field and rule, never by value. */
 export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: ruleOf });
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap((issue) => {
     const at = issue.path.join(".");
@@ -20,4 +20,43 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<
     first === undefined ? "The request is not valid." : `${first.field || "The body"}: ${first.rule}.`,
     { errors },
   );
+}
+
+/** What a value must be, where its schema does not say so in words of its own. */
+function ruleOf(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.input === undefined ? "must be given" : `must be ${KINDS[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.map(String).join(", ")}`;
+    case "too_small":
+      return `must ${bound(issue.origin, "at least", Number(issue.minimum), issue.inclusive)}`;
+    case "too_big":
+      return `must ${bound(issue.origin, "at most", Number(issue.maximum), issue.inclusive)}`;
+    case "invalid_format":
+      return `must be ${FORMATS[issue.format] ?? "as /openapi.json has it"}`;
+    case "invalid_key":
+      return issue.issues[0]?.message ?? "must have other names";
+    default:
+      return "must be as /openapi.json has it";
+  }
+}
+
+const KINDS: Record<string, string> = {
+  string: "a text",
+  int: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+  record: "an object",
+};
+const FORMATS: Record<string, string> = { datetime: "a time such as 2027-01-31T12:00:00Z", url: "a URL" };
+
+function bound(origin: string, most: string, limit: number, inclusive = true): string {
+  if (limit === 1 && most === "at least" && origin !== "number") return "not be empty";
+  if (origin === "string") return `have ${most} ${limit} characters`;
+  if (origin === "array") return `have ${most} ${limit} items`;
+  if (inclusive) return `be ${most} ${limit}`;
+  return `be ${most === "at least" ? "more" : "less"} than ${limit}`;
 }
