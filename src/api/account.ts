@@ -21,8 +21,8 @@ import { wireDeletedKey, wireKeyDetails } from "./wire_keys.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
-    const { limit, cursor } = query;
-    const all = listProviders();
+    const { limit, cursor, category } = query;
+    const all = listProviders(category);
     const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1;
     return paged(all.slice(from, from + limit + 1), limit, ({ id }) => id);
   },
@@ -70,6 +70,9 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
     return Response.json(receipt, { headers });
   },
   me: async ({ env, vault, who }) => wireMe(await ask(vault.me(who.caller)), configOf(env)),
+  listIdentities: async ({ vault, who }) => ({
+    items: (await ask(vault.me(who.caller))).identities.map(wireIdentity),
+  }),
   changeMe: async ({ env, vault, who, body }) => {
     const { name } = body;
     await ask(vault.nameAccount(who.caller, name));

@@ -1,27 +1,34 @@
 import type { AuditRow as StoredRow } from "../vault/audit/row.ts";
 import { wireRow } from "./wire.ts";
 
+/** All that a row tells, but for the lists in `lost`. */
 const COLUMNS = [
   "seq",
   "at",
   "action",
+  "tool",
   "outcome",
   "rule",
   "actor.kind",
   "actor.id",
   "actor.name",
+  "token",
+  "generation",
   "key",
   "key_version",
   "key_name",
   "provider",
   "method",
+  "overridden",
   "host",
   "path",
   "subject",
   "status",
   "latency_ms",
+  "bytes_in",
   "bytes_out",
   "usd",
+  "usd_estimated",
   "count",
   "would_refuse",
   "ip",
@@ -83,7 +90,7 @@ function csvLine(row: StoredRow): string {
 
 /** RFC 4180; a cell that a spreadsheet would take for a formula gets a quote in front (SECURITY S17). */
 function csvCell(value: unknown): string {
-  if (typeof value === "number") return String(value);
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return "";
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

@@ -25,8 +25,8 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     return wireKey(await ask(vault.createKey(who.caller, stored, secret)));
   },
   listKeys: async ({ vault, who, query }) => {
-    const { limit, cursor, provider, tag, q } = query;
-    const keys = await ask(vault.listKeys(who.caller, cursor, limit + 1, { provider, tag, q }));
+    const { limit, cursor, ...filter } = query;
+    const keys = await ask(vault.listKeys(who.caller, cursor, limit + 1, filter));
     return paged(keys.map(wireKey), limit, ({ id }) => id);
   },
   getKey: async ({ vault, who, param }) => wireKeyDetails(await ask(vault.getKey(who.caller, param("key")))),

@@ -7,7 +7,7 @@ import { MODEL_HOSTS } from "./model_hosts.ts";
 import { CONNECTED } from "./connected.ts";
 import { OFFICE } from "./office.ts";
 import { PAYMENTS } from "./payments.ts";
-import type { Provider } from "./provider.ts";
+import type { Category, Provider } from "./provider.ts";
 
 /** The providers we know. Data only; each is tried with its documented request in test/catalog. */
 const PROVIDERS: readonly Provider[] = [
@@ -32,7 +32,7 @@ export function providerOf(id: string): Provider | undefined {
   return BY_ID.get(id);
 }
 
-/** All providers, in catalog order. */
-export function listProviders(): readonly Provider[] {
-  return PROVIDERS;
+/** Providers in catalog order: all, or those of a category. */
+export function listProviders(category?: Category): readonly Provider[] {
+  return category === undefined ? PROVIDERS : PROVIDERS.filter((provider) => provider.category === category);
 }

@@ -47,11 +47,15 @@ export type Operation = { method: "*" | "GET" | "POST" | "PUT" | "PATCH" | "DELE
 /** Where a provider's API is: at one address for everybody, or at an address of the person's own, of which the hint is the form. */
 type Address = { base_url: string; base_url_hint?: never } | { base_url?: never; base_url_hint: string };
 
+/** What providers are sorted into. */
+export const CATEGORIES = ["llm", "service", "oauth"] as const;
+export type Category = (typeof CATEGORIES)[number];
+
 /** A provider we know: where its API is and how it takes its key. */
 export type Provider = Address & {
   id: string;
   name: string;
-  category: "llm" | "service" | "oauth";
+  category: Category;
   placement: Placement;
   /** Headers that every call needs; sent only where the caller sent none. */
   headers?: Record<string, string>;

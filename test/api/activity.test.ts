@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { AuditRow } from "../../src/api/schema.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { eventually, mintToken, newPerson, storeKey, type ActivityRow, usualLocker } from "../support/locker.ts";
@@ -49,7 +50,9 @@ it("every filter narrows, over the vault and D1 alike", async () => {
   expect(await rows("ip=203.0.113.9")).toEqual([]);
   expect(await rows("country=XX&key=two&outcome=ok&action=proxy.call")).toHaveLength(65);
   const [newest] = await rows("");
-  expect(await rows(`since=${encodeURIComponent(String(newest?.at))}`)).toHaveLength(1);
+  const since = await rows(`since=${encodeURIComponent(String(newest?.at))}`);
+  expect(since[0]).toEqual(newest);
+  expect(since.filter(({ at }) => at !== newest?.at)).toEqual([]);
   expect(await rows(`until=2001-01-01T00:00:00Z`)).toEqual([]);
 });
 
@@ -75,6 +78,10 @@ it("an export holds every row, and no cell that a spreadsheet would run", async 
   expect(csv.headers.get("content-disposition")).toMatch(/^attachment; filename="activity-/);
   const lines = (await csv.text()).trim().split("\r\n");
   expect(lines).toHaveLength(127);
+  const { actor: _, lost: __, ...told } = AuditRow.shape;
+  expect(lines[0]?.split(",").toSorted()).toEqual(
+    [...Object.keys(told), "actor.kind", "actor.id", "actor.name"].toSorted(),
+  );
   expect(lines.some((line) => line.includes(",'=reader,"))).toBe(true);
   expect(lines.some((line) => line.includes(",=reader,"))).toBe(false);
 });

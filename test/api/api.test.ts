@@ -70,6 +70,10 @@ describe("keys", () => {
     expect(tagged.items.map(({ name }) => name)).toEqual(["a2", "a1"]);
     expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?provider=openai")).items).toEqual([]);
     expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?q=B3")).items).toHaveLength(1);
+    await storeKey(ada, "model", "https://api.openai.com", { provider: "openai" });
+    const models = await ada.api<{ items: { name: string }[] }>("GET", "/v1/keys?category=llm");
+    expect(models.items.map(({ name }) => name)).toEqual(["model"]);
+    expect(await refusal(ada, "GET", "/v1/keys?category=all")).toMatchObject({ errors: [{ field: "category" }] });
   });
 
   const bad: [string, object, string][] = [

@@ -33,6 +33,7 @@ it("an export holds everything that an account has, and no secret of it", async 
     prices: [{ provider: "openai", model: "gpt-4o", input: 1, output: 2, own: true }],
     spend: [],
   });
+  expect(await ada.api("GET", "/v1/me/identities")).toEqual({ items: exported.identities });
   expect(exported.alert_settings).toHaveProperty("refresh_reuse");
   const secrets = [SECRET, rotating.token, rotating.refresh_token, webhook.secret, ada.cookie];
   for (const secret of secrets) expect(text).not.toContain(secret);

@@ -9,6 +9,7 @@ const DASHBOARD = resolve(import.meta.dirname, "../../src/dashboard");
 const ELSEWHERE: Record<string, string> = {
   "POST /keys/reveal": "many at once is for programs; a person looks at one",
   "POST /keys/{key}/entry-link": "hands a person from a program to the browser; here they are already in it",
+  "GET /me/identities": "`GET /me` tells them too",
   "GET /devices/{id}": "the list tells the same",
   "GET /approvals/{id}": "for whoever waits for one answer; a person sees all that are open",
   "GET /live": "a socket, opened by its address in data/live.ts",

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { Category, listOf, page, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 import { Alert, AlertSettings } from "./alerts.ts";
 import { Placement } from "./destination.ts";
 import { Device } from "./devices.ts";
@@ -24,7 +24,7 @@ const OperationGlob = z.object({ method: z.string(), path: z.string() });
 export const Provider = z.object({
   id: z.string(),
   name: z.string(),
-  category: z.string(),
+  category: Category,
   base_url: z.string().optional(),
   base_url_hint: z.string().optional(),
   placement: Placement,
@@ -95,7 +95,7 @@ export const ACCOUNT_OPERATIONS = {
     path: "/providers",
     summary: "The providers we know",
     may: PEOPLE,
-    query: Page,
+    query: z.object({ ...page, category: Category.optional() }),
     answer: listOf(Provider),
     status: 200,
   },
@@ -171,6 +171,14 @@ export const ACCOUNT_OPERATIONS = {
     summary: "Everything but secrets",
     may: ["session_recent"],
     answer: Export,
+    status: 200,
+  },
+  listIdentities: {
+    method: "get",
+    path: "/me/identities",
+    summary: "Whom this person signs in with",
+    may: PEOPLE,
+    answer: z.object({ items: z.array(Identity) }),
     status: 200,
   },
   me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },

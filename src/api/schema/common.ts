@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { CATEGORIES } from "../../catalog/provider.ts";
 
 /** What an OAuth client may be granted. */
 export const Scope = z.enum(["vault:read", "vault:proxy", "vault:write", "vault:reveal"]);
@@ -37,6 +38,8 @@ export const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next_cursor: z.string().optional() });
 
 export const Page = z.object(page);
+
+export const Category = z.enum(CATEGORIES).meta({ description: "What kind of provider" });
 
 export const Receipt = z.object({
   id: z.string(),

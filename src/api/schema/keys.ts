@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, page, PEOPLE, Receipt, text, type Operation } from "./common.ts";
+import { Category, listOf, page, PEOPLE, Receipt, text, type Operation } from "./common.ts";
 import {
   NewKey,
   KeyPatch,
@@ -19,6 +19,7 @@ import {
 const KeyQuery = z.object({
   ...page,
   provider: text(40).optional(),
+  category: Category.optional(),
   tag: text(40).optional(),
   q: text(100).optional(),
 });

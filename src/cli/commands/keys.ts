@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { Answer } from "../client.ts";
 import { answer, command, count, duration, group, list, several, type Common } from "../command.ts";
 import { openPage } from "../browser.ts";
@@ -11,7 +11,10 @@ import { locker } from "../client.ts";
 import { ago, note, paint, plain, say, sayJson, table } from "../terminal.ts";
 
 type Key = Answer<"GET /keys">["items"][number];
-type Listing = Common & { tag?: string; provider?: string; category?: string; search?: string; limit?: number };
+type Category = Answer<"GET /providers">["items"][number]["category"];
+type Listing = Common & { tag?: string; provider?: string; category?: Category; search?: string; limit?: number };
+
+const CATEGORIES: readonly Category[] = ["llm", "service", "oauth"];
 
 /** Keys, under `keys` and, as people know them, at the top. */
 export function keyCommands(program: Command): void {
@@ -77,13 +80,16 @@ function shared(parent: Command): void {
   command(parent, "list", "list keys")
     .option("--tag <tag>", "only with this tag")
     .option("--provider <id>", "only of this provider")
-    .option("--category <category>", "only of providers of this kind: llm, service")
+    .addOption(new Option("--category <category>", "only of providers of this kind").choices(CATEGORIES))
     .option("--search <text>", "only with this in the name")
     .option("--limit <n>", "at most so many", count)
     .action((options: Listing) =>
       answer(
         options,
-        (locker) => listKeys(locker, options),
+        async (locker) => {
+          const { tag, provider, category, search: q, limit } = options;
+          return { items: await locker.list("GET /keys", { tag, provider, category, q }, limit) };
+        },
         ({ items }) => showKeys(items),
       ),
     );
@@ -154,17 +160,6 @@ function shared(parent: Command): void {
     .option("--overwrite", "with --yes: give keys that are there already the new secret")
     .option("--revealable", "let unlocked devices see the secrets, not only use them")
     .action(importFile);
-}
-
-async function listKeys(
-  at: Awaited<ReturnType<typeof locker>>,
-  { tag, provider, category, search: q, limit }: Listing,
-): Promise<{ items: Key[] }> {
-  const keys = await at.list("GET /keys", { tag, provider, q }, limit);
-  if (category === undefined) return { items: keys };
-  const providers = await at.list("GET /providers");
-  const wanted = new Set(providers.filter((one) => one.category === category).map(({ id }) => id));
-  return { items: keys.filter(({ provider }) => wanted.has(provider)) };
 }
 
 function showKeys(keys: readonly Key[]): void {

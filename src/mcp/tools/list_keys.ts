@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { keyHandlers } from "../../api/keys.ts";
 import { Key } from "../../api/schema.ts";
+import { CATEGORIES } from "../../catalog/provider.ts";
 import { answerOf, operationOf } from "../operation.ts";
 import { listOf, page } from "../shapes.ts";
 import { tool } from "../tool.ts";
@@ -16,6 +17,7 @@ export const list_keys = tool({
   input: z.strictObject({
     ...page,
     provider: z.string().max(40).optional().describe("Only keys for this provider id"),
+    category: z.enum(CATEGORIES).optional().describe("Only keys for providers of this kind"),
     tag: z.string().max(40).optional().describe("Only keys with this tag"),
     q: z.string().max(100).optional().describe("Only keys whose name contains this"),
   }),

@@ -1,11 +1,17 @@
-import { CUSTOM } from "../../catalog/catalog.ts";
+import { CUSTOM, listProviders } from "../../catalog/catalog.ts";
+import type { Category } from "../../catalog/provider.ts";
 import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import { reachValue, type Reach } from "../policy/reach.ts";
 import type { ApiKey, Destination, KeyChanges, NewKey } from "./key.ts";
 
 /** What a list of keys is narrowed by. */
-export type KeyFilter = { provider?: string | undefined; tag?: string | undefined; q?: string | undefined };
+export type KeyFilter = {
+  provider?: string | undefined;
+  category?: Category | undefined;
+  tag?: string | undefined;
+  q?: string | undefined;
+};
 
 /** How many keys there may be, and how many of them for hosts outside the catalog. */
 export type KeyLimits = { keys: number; custom_keys: number };
@@ -21,6 +27,11 @@ type Row = Omit<ApiKey, "destination" | "sealed_destination" | "tags" | "scrub" 
 const REMEMBERED = 500;
 const SELECT = `SELECT k.*, v.destination, c.state AS connection FROM api_key k
   JOIN key_version v ON v.key_id = k.id AND v.version = k.version LEFT JOIN connection c ON c.key_id = k.id`;
+
+/** Ids of the providers of a category, as JSON. */
+function idsOf(category: Category): string {
+  return JSON.stringify(listProviders(category).map(({ id }) => id));
+}
 
 /** Tables `api_key`, `key_version`, `key_name`. A name is looked up as id, then as current or former name (DESIGN D16). */
 export class Keys {
@@ -72,10 +83,11 @@ export class Keys {
   }
 
   /** Keys, newest first, below the id `before`. */
-  list(before: string | undefined, limit: number, { provider, tag, q }: KeyFilter): ApiKey[] {
+  list(before: string | undefined, limit: number, { provider, category, tag, q }: KeyFilter): ApiKey[] {
     const conditions: [sql: string, value: string | null | undefined][] = [
       ["k.id < ?", before],
       ["k.provider = ?", provider],
+      ["k.provider IN (SELECT value FROM json_each(?))", category && idsOf(category)],
       ["EXISTS (SELECT 1 FROM json_each(k.tags) WHERE value = ?)", tag],
       ["instr(lower(k.name), lower(?)) > 0", q],
       ["k.id IN (SELECT value FROM json_each(?))", reachValue(this.#reach)],
