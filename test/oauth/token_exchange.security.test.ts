@@ -36,6 +36,8 @@ class Issuer {
       const headers = { "content-type": "application/json", "cache-control": "max-age=3600" };
       void this.#answer(request.url ?? "").then((body) => response.writeHead(200, headers).end(JSON.stringify(body)));
     });
+    // As in upstream.ts: what the runtime keeps is not closed under it.
+    this.#server.keepAliveTimeout = 0;
   }
 
   async start(): Promise<void> {

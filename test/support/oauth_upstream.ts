@@ -37,6 +37,8 @@ const CLIENT = { client_id: "locker", client_secret: "client-secret_with-signs.0
 
 export async function startOAuthUpstream(redirect_uri: string): Promise<OAuthUpstream> {
   const server = createServer();
+  // As in upstream.ts: what the runtime keeps is not closed under it.
+  server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
