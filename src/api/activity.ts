@@ -5,9 +5,8 @@ import { ask } from "../vault/answer.ts";
 import type { ActivityFilter } from "../vault/audit/activity_filter.ts";
 import type { AuditRow, ChainHeads } from "../vault/audit/row.ts";
 import { checkChain, type ChainCheck } from "../vault/audit/chain.ts";
-import { uncountedTally } from "../vault/audit/recount.ts";
 import { checkpointOf } from "../vault/audit/retention.ts";
-import { bucketOf, type Tally } from "../vault/audit/tally.ts";
+import type { Tally } from "../vault/audit/tally.ts";
 import { exportStream } from "./export.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACTIVITY_OPERATIONS } from "./schema.ts";
@@ -35,12 +34,10 @@ export const activityHandlers: Handlers<typeof ACTIVITY_OPERATIONS> = {
     };
     return exportStream(format, await read(Number.MAX_SAFE_INTEGER), read, configOf(env).public_origin);
   },
-  activityStats: async ({ env, vault, who, query }) => {
+  activityStats: async ({ vault, who, query }) => {
     const { bucket, since = wireTime(Date.now() - STATS_SPAN_MS[bucket]) } = query;
-    const { tally, uncounted } = await ask(vault.tally(who.caller, bucket, since));
-    if (uncounted === undefined) return { items: bucketed(tally) };
-    const rest = await uncountedTally(env.DB, who.vault_id, bucket, bucketOf(bucket, since), uncounted);
-    return { items: bucketed([...tally, ...rest]) };
+    const { tally, counting } = await ask(vault.tally(who.caller, bucket, since));
+    return { items: bucketed(tally), counting };
   },
   verifyActivity: async ({ env, who }) => {
     const { rows, fault, heads } = await verifyActivity(env, who);

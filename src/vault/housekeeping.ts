@@ -54,7 +54,7 @@ type Parts = {
 const LOOK_AGAIN_MS = 5 * 60_000;
 const RETRY_BLOBS_MS = 60 * 60_000;
 /** Calls go before: on one machine D1 stands on the vault's own thread. */
-const RECOUNT_PAUSE_MS = 250;
+const RECOUNT_PAUSE_MS = 100;
 const AFTER_CUTS_MS = 1_000;
 const WATCH_MS = 24 * 60 * 60_000;
 
@@ -101,7 +101,7 @@ export class Housekeeping {
   wake(): void {
     const { under_way, leashes, connected_keys, tallies, jobs } = this.#parts;
     connected_keys.wake(Date.now());
-    if (tallies.upto !== undefined) jobs.plan("recount", Date.now());
+    if (tallies.uncounted !== undefined) jobs.plan("recount", Date.now());
     for (const { seq, unclaimed_at } of under_way.all())
       if (unclaimed_at === null && !leashes.holds(seq)) this.letGo(seq);
   }

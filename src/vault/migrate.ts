@@ -25,6 +25,7 @@ import regrets from "./migrations/0024_regrets.sql";
 import asking from "./migrations/0025_asking.sql";
 import deliveries from "./migrations/0026_deliveries.sql";
 import tallies from "./migrations/0027_tallies.sql";
+import tallied_beyond from "./migrations/0028_tallied_beyond.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -55,6 +56,7 @@ const MIGRATIONS: readonly string[] = [
   asking,
   deliveries,
   tallies,
+  tallied_beyond,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

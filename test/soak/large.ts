@@ -121,14 +121,18 @@ export async function hoarder({ keys, rows }: { keys: number; rows: number }): P
   });
   // So many rows have left before the vault counted them, as after an upgrade from long ago: it does so now that it wakes.
   const statistics = async () => {
-    const { items } = await ada.api<{ items: { calls: number }[] }>("GET", "/v1/activity/stats?bucket=day");
+    const { items, counting } = await ada.api<{ items: { calls: number }[]; counting: boolean }>(
+      "GET",
+      "/v1/activity/stats?bucket=day",
+    );
     const calls = items.reduce((sum, item) => sum + item.calls, 0);
-    if (calls < rows) throw new Error(`${calls} calls are told of ${rows}`);
+    if (!counting && calls < rows) throw new Error(`${calls} calls are told of ${rows}`);
+    return counting;
   };
   await timed("statistics, while the vault still counts", statistics);
+  await timed("a call, while the vault still counts", call);
   await timed("and until it has counted", async () => {
-    while ((await inVault(locker, ada, "SELECT 1 FROM vault WHERE tallied_to IS NULL")).length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while (await statistics()) await new Promise((resolve) => setTimeout(resolve, 100));
   });
   await timed("a page of keys", () => ada.api("GET", "/v1/keys?limit=200"));
   await timed("a search among keys", () => ada.api("GET", "/v1/keys?q=k99&limit=200"));

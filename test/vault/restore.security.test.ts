@@ -199,6 +199,44 @@ describe("a restore to less than an hour ago", () => {
     await assertWhole(vault);
   });
 
+  it("also where it is noticed between the sending of rows and their answer", async () => {
+    const { vault, kept, revoked } = await lived();
+    const then = await remember(vault);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    await shipped(vault);
+    await restore(vault, then);
+    for (let i = 0; i < 3; i++) await mintApp(vault);
+    const looked = await inside(vault, async (object) => {
+      const prepare = env.DB.prepare.bind(env.DB);
+      let outcome: string | undefined;
+      const sending = vi.spyOn(env.DB, "prepare").mockImplementation((text) => {
+        const statement = prepare(text);
+        if (outcome !== undefined || !text.startsWith("INSERT INTO audit ")) return statement;
+        const bind = statement.bind.bind(statement);
+        statement.bind = (...values) => {
+          const bound = bind(...values);
+          const run = bound.run.bind(bound);
+          bound.run = async <T>() => {
+            const answer = await run<T>();
+            ({ outcome } = await ask(object.restored()));
+            return answer;
+          };
+          return bound;
+        };
+        return statement;
+      });
+      await object[held]?.housekeeping.handlers.ship(Date.now())?.catch(() => {});
+      sending.mockRestore();
+      return outcome;
+    });
+    expect(looked).toBe("caught_up");
+    expect(await outbox(vault)).toHaveLength(4);
+    await authorize(vault, kept, "k");
+    await runAlarmAfter(vault, 20_000);
+    await shipped(vault);
+    await assertWhole(vault);
+  });
+
   it("however much more was done since than was lost: no row of it comes to D1 before what was lost is caught up with", async () => {
     const { vault, kept, revoked } = await lived();
     const then = await remember(vault);

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { archivedRows } from "../../src/directory/audit.ts";
 import { ask } from "../../src/vault/answer.ts";
 import { ship } from "../../src/vault/audit/outbox.ts";
-import { uncountedTally } from "../../src/vault/audit/recount.ts";
+import { recount as countSome } from "../../src/vault/audit/recount.ts";
 import { retain } from "../../src/vault/audit/retention.ts";
 import type { AuditRow, Decision, Outcome, Settled } from "../../src/vault/audit/row.ts";
 import { Tallies } from "../../src/vault/audit/tallies.ts";
@@ -49,11 +49,14 @@ const shipUncounted = (vault: Vault) =>
     await ship(env.DB, vault.id, storage, parts.audit, { ...parts, tallies });
   });
 
-const recount = (vault: Vault) => within(vault, ({ housekeeping }) => housekeeping.handlers.recount(Date.now()));
+/** Counts up to so many rows. */
+const recount = (vault: Vault, rows: number) =>
+  within(vault, (parts, { storage }) => countSome(env.DB, vault.id, storage, parts.audit, parts.tallies, rows));
 
-/** Until all is counted: packed rows that are not are looked for by nobody else. */
+const uncounted = (vault: Vault) => within(vault, ({ tallies }) => tallies.uncounted);
+
 async function countOut(vault: Vault): Promise<void> {
-  while ((await within(vault, ({ tallies }) => tallies.upto)) !== undefined) await recount(vault);
+  while (await recount(vault, 1_000));
 }
 
 /** By bucket and outcome, in a fixed order. */
@@ -71,9 +74,7 @@ function merged(tallies: readonly Tally[]): Tally[] {
 
 /** As the API answers it. */
 async function told(vault: Vault, bucket: Bucket, since: string): Promise<Tally[]> {
-  const { tally, uncounted } = await within(vault, ({ tallies }) => tallies.of(bucket, since));
-  if (uncounted === undefined) return merged(tally);
-  return merged([...tally, ...(await uncountedTally(env.DB, vault.id, bucket, bucketOf(bucket, since), uncounted))]);
+  return merged((await within(vault, ({ tallies }) => tallies.of(bucket, since))).tally);
 }
 
 /** Every row there is, wherever it is. */
@@ -143,7 +144,7 @@ const STEPS: Record<string, (vault: Vault, n: number) => Promise<unknown>> = {
     await shipUncounted(vault);
     await evict(vault);
   },
-  recount,
+  recount: (vault, n) => recount(vault, 1 + n),
   pack: (vault) => retain(env.DB, vault.id, Date.now()),
   restore: async (vault, n) => {
     const then = await remember(vault);
@@ -176,34 +177,55 @@ describe("statistics", () => {
           await countOut(vault);
           await assertExact(vault);
           await evict(vault);
-          expect(await within(vault, ({ tallies }) => tallies.upto)).toBeUndefined();
+          expect(await uncounted(vault)).toBeUndefined();
         },
       ),
       { numRuns: RUNS },
     );
   }, 60_000);
 
-  it("are exact while a vault that is older than its tallies is still being counted, and are then read there alone", async () => {
+  it("of a vault that is older than its tallies are counted by its alarm, and told meanwhile", async () => {
     const vault = await newVault();
     await write(vault, [{ latency_ms: 5 }, {}, undefined], 30);
     await write(vault, [{ latency_ms: 9 }, { outcome: "failed" }], 1);
     await shipUncounted(vault);
-    await write(vault, [{}, {}], 3);
     await evict(vault);
-    expect(await within(vault, ({ tallies }) => tallies.upto)).toBe(0);
-    await assertExact(vault);
-    await STEPS.end?.(vault, 1);
-    await shipAll(vault);
-    await assertExact(vault);
-    await write(vault, [{}], 3);
-    await runAlarmAfter(vault, 1);
-    // A step in which rows leave is done again.
-    await runAlarmAfter(vault, 1_000);
-    expect(await within(vault, ({ tallies }) => tallies.upto)).toBeUndefined();
-    await assertExact(vault);
+    await write(vault, [{}, {}], 3);
     const asked = vi.spyOn(env.DB, "prepare");
-    await told(vault, "day", "2000-01-01T00:00:00.000Z");
+    const answered = async () => {
+      const { tally, counting } = await ask(vault.stub.tally(vault.ada, "day", "2000-01-01T00:00:00.000Z"));
+      return { calls: tally.reduce((sum, { calls }) => sum + calls, 0), counting };
+    };
+    expect(await answered()).toEqual({ calls: 3, counting: true });
     expect(asked).not.toHaveBeenCalled();
+    await runAlarmAfter(vault, 1);
+    expect(await answered()).toEqual({ calls: 7, counting: false });
+    await assertExact(vault);
+  });
+
+  it("are counted a few rows at a time, the newest first, and a crash goes on where it was", async () => {
+    const vault = await newVault();
+    // The clock stands, so that no hour ends meanwhile.
+    travel(0);
+    for (const hours_ago of [5, 4, 3, 2, 1]) await write(vault, [{}, {}, {}], hours_ago);
+    await shipUncounted(vault);
+    await evict(vault);
+    const since = new Date(Date.now() - 2 * DAY_MS).toISOString();
+    const seen: number[][] = [];
+    for (let more = true; more; await evict(vault)) {
+      more = await recount(vault, 4);
+      // What comes and leaves meanwhile is counted too.
+      await write(vault, [{}]);
+      await shipAll(vault);
+      seen.push((await told(vault, "hour", since)).map((hour) => hour.calls));
+    }
+    expect(seen).toEqual([
+      [1, 3, 1],
+      [2, 3, 3, 2],
+      [3, 3, 3, 3, 3],
+      [3, 3, 3, 3, 3, 4],
+    ]);
+    await assertExact(vault);
   });
 
   it("count nothing twice where rows leave while they are being counted", async () => {
@@ -222,7 +244,7 @@ describe("statistics", () => {
       });
       await housekeeping.handlers.recount(Date.now());
     });
-    expect(await within(vault, ({ tallies }) => tallies.upto)).toBe(0);
+    expect(await uncounted(vault)).toBeDefined();
     await countOut(vault);
     await assertExact(vault);
   });

@@ -59,6 +59,9 @@ export const Stats = z.object({
       mean_latency_ms: z.int().optional(),
     }),
   ),
+  counting: z.boolean().meta({
+    description: "Calls of before an upgrade or a restore are being counted, the newest first: some are missing",
+  }),
 });
 
 const filter = {

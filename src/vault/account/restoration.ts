@@ -32,8 +32,10 @@ export async function restored(parts: Parts): Promise<Restored> {
   if (other.isNone) return { outcome: "in_step" };
   const now = Date.now();
   const theirs = other.since(left);
+  // What has left meanwhile is counted.
+  const leaving = lasting.filter(({ seq }) => audit.at(seq).length > 0);
   const lost = audit.resume(theirs, now);
-  tallies.add(lasting.map(readRow));
+  tallies.add(leaving.map(readRow));
   tallies.recountAfter(left);
   jobs.plan("recount", now);
   const replayed = other.changes.filter((decision) => replay(parts, decision, now)).length;

@@ -10,6 +10,7 @@ export type VaultRow = ChainHeads & {
   quota_seq: number;
   tallied: number;
   tallied_to: number | null;
+  tallied_beyond: number | null;
 };
 
 export function readVault(sql: SqlStorage): VaultRow {

@@ -47,6 +47,8 @@ export class Audit {
   readonly uses = new RecentUses(() => this.latest(Number.MAX_SAFE_INTEGER, COUNTED_ROWS));
   /** The newest row that has left since this object woke. */
   newest_left = 0;
+  /** How often a restore was caught up with since then: under the numbers of rows that were read before there may be others now. */
+  lives = 0;
   /** Hashes of pending rows that were written since this object woke: ending one need not look it up. */
   readonly #pending = new Map<number, string>();
 
@@ -100,6 +102,7 @@ export class Audit {
    * since, in a life that the archive does not know, is appended again behind it, and so are ends. Answers what neither has.
    */
   resume({ fork, prev, rows, ends, first_end, held }: Theirs, now: number): NonNullable<Event["lost"]> {
+    this.lives++;
     const gone = new Set(held);
     const kept = this.#rows("seq >= ? OR pending = 0 ORDER BY seq", fork).filter(({ seq }) => !gone.has(seq));
     const own = kept.filter(({ seq }) => seq >= fork);
@@ -191,9 +194,10 @@ export class Audit {
     return this.#sql.exec<Tally>(`${tallySql(bucket)} AND decision ->> '$.at' >= ? GROUP BY 1, 2`, from).toArray();
   }
 
-  /** How many rows up to that seq are still here. */
-  countUpTo(seq: number): number {
-    return this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM audit WHERE seq <= ?", seq).one().n;
+  /** How many rows beyond `after`, up to a seq, are still here. */
+  countWithin(after: number, upto: number): number {
+    const select = "SELECT count(*) AS n FROM audit WHERE seq > ? AND seq <= ?";
+    return this.#sql.exec<{ n: number }>(select, after, upto).one().n;
   }
 
   /** Rows beyond `after` that are still here, up to a seq. */

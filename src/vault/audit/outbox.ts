@@ -58,11 +58,17 @@ export async function ship(
   const insert = async (from: number, under_way: readonly number[]) =>
     (await db.prepare(INSERT).bind(vault_id, packed, from, JSON.stringify(under_way)).run()).meta.changes;
   const under_way = audit.seqs(0, first.seq - 1);
+  const { lives } = audit;
+  const assertSameLife = () => {
+    if (audit.lives !== lives) throw new OtherRows("These rows are others since a restore was caught up with");
+  };
   // Unless a call has lasted longer than later ones, D1 ends before these rows, and this is all that is asked of it.
   if (first.seq < audit.newest_left || (await insert(first.seq, under_way)) !== rows.length) {
     await assertOurs(db, vault_id, audit, [...under_way, ...rows.map(({ seq }) => seq)]);
+    assertSameLife();
     if ((await insert(Number.MAX_SAFE_INTEGER, [])) !== rows.length) await assertArrived(db, vault_id, rows);
   }
+  assertSameLife();
   storage.transactionSync(() => {
     audit.forget(rows.map(({ seq }) => seq));
     countUses(read, counted);

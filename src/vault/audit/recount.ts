@@ -1,15 +1,15 @@
 import type { Audit } from "./audit.ts";
 import { unpack } from "./segments.ts";
-import type { Tallies, Uncounted } from "./tallies.ts";
-import { tallyOf, tallySql, type Bucket, type Tally } from "./tally.ts";
+import type { Stretch, Tallies } from "./tallies.ts";
+import { tallyOf, tallySql, type Tally } from "./tally.ts";
 import { readRow } from "./uses.ts";
 
-/** What one step may read: as rows, and as segments of them. */
-const ROWS_A_STEP = 5_000;
+/** What one step may read: as rows, and as segments of them. A call that comes meanwhile waits for it where D1 is on its thread. */
+const ROWS_A_STEP = 2_000;
 
 /**
- * Counts the next few of the rows that have left uncounted, oldest first. Answers whether there are more. A step in which one of
- * these rows has left is not counted, and done again: nobody could tell whether it was read.
+ * Counts the next few of the rows that have left uncounted, the newest first: those are asked for most. Answers whether there are more. A
+ * step in which one of these rows has left is not counted, and done again: nobody could tell whether it was read.
  */
 export async function recount(
   db: D1Database,
@@ -17,19 +17,26 @@ export async function recount(
   storage: DurableObjectStorage,
   audit: Audit,
   tallies: Tallies,
+  rows_a_step = ROWS_A_STEP,
 ): Promise<boolean> {
-  const after = tallies.upto;
-  if (after === undefined) return false;
-  const upto = Math.min(after + ROWS_A_STEP, audit.heads.head_seq);
-  const held = audit.seqs(after, upto);
-  const found = await archived(db, vault_id, { after, held }, upto);
-  const same = tallies.upto === after && audit.seqs(after, upto).join() === held.join();
-  if (same) storage.transactionSync(() => tallies.reach(upto, found));
-  return tallies.upto !== undefined;
+  const { uncounted } = tallies;
+  if (uncounted === undefined) return false;
+  const { upto } = uncounted;
+  const end = { after: Math.max(uncounted.after, upto - rows_a_step), upto };
+  const held = audit.seqs(end.after, upto);
+  const found = await archived(db, vault_id, end, held);
+  const same = tallies.uncounted === uncounted && audit.seqs(end.after, upto).join() === held.join();
+  if (same) storage.transactionSync(() => tallies.reach(end, found));
+  return tallies.uncounted !== undefined;
 }
 
-/** Calls of a vault's rows in D1, up to a seq: young ones and packed ones in one transaction, since they are packed meanwhile. */
-async function archived(db: D1Database, vault_id: string, { after, held }: Uncounted, upto: number): Promise<Tally[]> {
+/** Calls of a vault's rows in D1, but for those that are held here: young ones and packed ones in one transaction, since they are packed meanwhile. */
+async function archived(
+  db: D1Database,
+  vault_id: string,
+  { after, upto }: Stretch,
+  held: readonly number[],
+): Promise<Tally[]> {
   const [young, packed] = (await db.batch([
     db
       .prepare(
@@ -48,21 +55,4 @@ async function archived(db: D1Database, vault_id: string, { after, held }: Uncou
     tallies.push(...tallyOf(wanted.map(readRow)));
   }
   return tallies;
-}
-
-/** Calls of the rows in D1 that a vault has not counted yet: what its own tallies lack. */
-export async function uncountedTally(
-  db: D1Database,
-  vault_id: string,
-  bucket: Bucket,
-  from: string,
-  { after, held }: Uncounted,
-): Promise<Tally[]> {
-  const { results } = await db
-    .prepare(
-      `${tallySql(bucket)} AND decision ->> '$.at' >= ? AND vault_id = ? AND seq > ? AND seq NOT IN (SELECT value FROM json_each(?)) GROUP BY 1, 2`,
-    )
-    .bind(from, vault_id, after, JSON.stringify(held))
-    .all<Tally>();
-  return results;
 }

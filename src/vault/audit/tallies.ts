@@ -3,8 +3,8 @@ import type { Audit } from "./audit.ts";
 import { bucketOf, sumSql, tallyOf, type Bucket, type Tally } from "./tally.ts";
 import type { Read } from "./uses.ts";
 
-/** Rows that have left and are not counted yet: those beyond `after`, but for the ones that are `held` here. */
-export type Uncounted = { after: number; held: number[] };
+/** Rows beyond `after`, up to a seq. */
+export type Stretch = { after: number; upto: number };
 
 /**
  * Table `tally`: calls of the rows that have left for D1, by the hour and by how they ended. They are added up once for each
@@ -13,8 +13,7 @@ export type Uncounted = { after: number; held: number[] };
 export class Tallies {
   readonly #sql: SqlStorage;
   readonly #audit: Audit;
-  /** Of the rows that have left, those up to that seq are counted; undefined where all are. */
-  #upto: number | undefined;
+  #uncounted: Stretch | undefined;
 
   constructor(sql: SqlStorage, audit: Audit) {
     this.#sql = sql;
@@ -22,47 +21,50 @@ export class Tallies {
   }
 
   /**
-   * Every seq is either counted or still here. If that does not come out, rows have left uncounted, before there were tallies
-   * or under a release that knows none, and all are counted anew.
+   * Every seq is counted, to be counted, or still here. If that does not come out, rows have left uncounted, before there were
+   * tallies or under a release that knows none, and all are counted anew.
    */
-  load({ tallied, tallied_to }: VaultRow): void {
-    this.#upto = tallied_to ?? undefined;
-    if (tallied === this.#leftUpTo(tallied_to ?? this.#audit.heads.head_seq)) return;
-    this.#sql.exec("DELETE FROM tally");
-    this.#note(0, 0);
+  load({ tallied, tallied_to, tallied_beyond }: VaultRow): void {
+    const all = this.#all;
+    if (tallied_to !== null) this.#uncounted = { after: tallied_to, upto: tallied_beyond ?? all.upto };
+    const to_count = this.#uncounted === undefined ? 0 : this.#left(this.#uncounted);
+    if (tallied !== this.#left(all) - to_count) this.#beginAnew();
   }
 
-  /** The seq up to which rows that have left are counted, while not all are. */
-  get upto(): number | undefined {
-    return this.#upto;
+  /** Of the rows there, those that have left are not counted yet; undefined where all are. */
+  get uncounted(): Stretch | undefined {
+    return this.#uncounted;
   }
 
-  /** Counts rows that leave, in the step that forgets them. What is not reached yet will be read in D1. */
+  /** Counts rows that leave, in the step that forgets them. What is to be counted yet will be read in D1. */
   add(rows: readonly Read[]): void {
-    const reached = rows.filter(({ row }) => row.seq <= (this.#upto ?? Infinity));
-    if (reached.length === 0) return;
-    this.#put(tallyOf(reached));
-    this.#sql.exec("UPDATE vault SET tallied = tallied + ?", reached.length);
+    const { after, upto } = this.#uncounted ?? { after: 0, upto: 0 };
+    const counted = rows.filter(({ row: { seq } }) => seq <= after || seq > upto);
+    if (counted.length === 0) return;
+    this.#put(tallyOf(counted));
+    this.#sql.exec("UPDATE vault SET tallied = tallied + ?", counted.length);
   }
 
-  /** Goes on counting up to that seq: `found` are the calls of all rows until there that have left. */
-  reach(upto: number, found: readonly Tally[]): void {
+  /** `found` are the calls of those rows of the upper end of what is uncounted that have left. */
+  reach(end: Stretch, found: readonly Tally[]): void {
+    const after = this.#uncounted?.after ?? 0;
     this.#put(found);
-    this.#note(this.#leftUpTo(upto), upto < this.#audit.heads.head_seq ? upto : undefined);
+    this.#sql.exec("UPDATE vault SET tallied = tallied + ?", this.#left(end));
+    this.#note(end.after > after ? { after, upto: end.after } : undefined);
   }
 
   /** Calls from the bucket on in which `since` lies: of the rows that are counted and of those still here. */
-  of(bucket: Bucket, since: string): { tally: Tally[]; uncounted: Uncounted | undefined } {
+  of(bucket: Bucket, since: string): { tally: Tally[]; counting: boolean } {
     const from = bucketOf(bucket, since);
     const counted = this.#sql.exec<Tally>(sumSql(bucket), from).toArray();
-    const uncounted = this.#upto === undefined ? undefined : { after: this.#upto, held: this.#audit.seqs(this.#upto) };
-    return { tally: [...counted, ...this.#audit.tally(bucket, from)], uncounted };
+    return { tally: [...counted, ...this.#audit.tally(bucket, from)], counting: this.#uncounted !== undefined };
   }
 
   /** After a restore: of what has left beyond that seq nothing is counted, and it will be read in D1. */
   recountAfter(left: number): void {
-    const upto = Math.min(left, this.#upto ?? left);
-    this.#note(this.#leftUpTo(upto), upto);
+    if (this.#uncounted !== undefined) return this.#beginAnew();
+    this.#sql.exec("UPDATE vault SET tallied = ?", this.#left({ after: 0, upto: left }));
+    this.#note({ after: left, upto: this.#audit.heads.head_seq });
   }
 
   /** Forgets hours that began before that time. */
@@ -70,13 +72,28 @@ export class Tallies {
     this.#sql.exec("DELETE FROM tally WHERE hour <= ?", bucketOf("hour", new Date(before).toISOString()));
   }
 
-  #leftUpTo(seq: number): number {
-    return seq - this.#audit.countUpTo(seq);
+  get #all(): Stretch {
+    return { after: 0, upto: this.#audit.heads.head_seq };
   }
 
-  #note(tallied: number, upto: number | undefined): void {
-    this.#upto = upto;
-    this.#sql.exec("UPDATE vault SET tallied = ?, tallied_to = ?", tallied, upto ?? null);
+  /** How many of these have left. */
+  #left({ after, upto }: Stretch): number {
+    return upto - after - this.#audit.countWithin(after, upto);
+  }
+
+  #beginAnew(): void {
+    this.#sql.exec("DELETE FROM tally");
+    this.#sql.exec("UPDATE vault SET tallied = 0");
+    this.#note(this.#all);
+  }
+
+  #note(uncounted: Stretch | undefined): void {
+    this.#uncounted = uncounted;
+    this.#sql.exec(
+      "UPDATE vault SET tallied_to = ?, tallied_beyond = ?",
+      uncounted?.after ?? null,
+      uncounted?.upto ?? null,
+    );
   }
 
   #put(tallies: readonly Tally[]): void {

@@ -3,7 +3,6 @@ import { accountIdOf, accountNameOf } from "../account/account.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { ActivityFilter } from "../audit/activity_filter.ts";
-import type { Uncounted } from "../audit/tallies.ts";
 import type { Bucket, Tally } from "../audit/tally.ts";
 import type { AuditRow, ChainHeads, Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
@@ -140,8 +139,8 @@ export abstract class AccountSurface extends TrustSurface {
     });
   }
 
-  /** How calls ended, from the bucket on in which `since` lies, and which rows in D1 are not among them. */
-  tally(caller: Caller, bucket: Bucket, since: string): Answer<{ tally: Tally[]; uncounted: Uncounted | undefined }> {
+  /** How calls ended, from the bucket on in which `since` lies, and whether some of them are still being counted. */
+  tally(caller: Caller, bucket: Bucket, since: string): Answer<{ tally: Tally[]; counting: boolean }> {
     return this[read](caller, ({ tallies }) => tallies.of(bucket, since));
   }
 }

@@ -51,16 +51,19 @@ export function Calls(): ReactNode {
     >
       <div className="chart-room">
         <Answered of={stats} lines={5}>
-          {({ items }) => {
+          {({ items, counting }) => {
             const buckets = filled(items, span);
             const total = buckets.reduce((sum, { calls }) => sum + calls, 0);
             return (
-              <Bars
-                bars={buckets.map((bucket) => barOf(bucket, span))}
-                label={`${total.toLocaleString()} calls in the last ${span === "hour" ? "24 hours" : "30 days"}`}
-                format={compact}
-                whole
-              />
+              <>
+                <Bars
+                  bars={buckets.map((bucket) => barOf(bucket, span))}
+                  label={`${total.toLocaleString()} calls in the last ${span === "hour" ? "24 hours" : "30 days"}`}
+                  format={compact}
+                  whole
+                />
+                {counting ? <p className="muted">Earlier calls are still being counted.</p> : null}
+              </>
             );
           }}
         </Answered>
