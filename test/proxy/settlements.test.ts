@@ -18,7 +18,8 @@ beforeEach(() => {
   vi.stubGlobal("scheduler", { wait: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) });
 });
 afterEach(async () => {
-  await vi.runAllTimersAsync();
+  // Longer than a sender goes on. Not "all timers": what another file has left running in this process may set new ones for ever.
+  await vi.advanceTimersByTimeAsync(11_000);
   await Promise.all(told.splice(0));
   alone.length = 0;
   vi.useRealTimers();
