@@ -1,6 +1,7 @@
 /** Relations that only say where other pages of a list are; every other could make a browser fetch something. */
 const PAGES = new Set(["next", "prev", "previous", "first", "last"]);
-const LINK = /<([^>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^",;]+))*)/g;
+/** `<` ends a URL that was not closed: read on to the end for each of a thousand, they would cost a second. */
+const LINK = /<([^<>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:"[^"]*"|[^",;]+))*)/g;
 const REL = /;\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]+))/i;
 
 /**
