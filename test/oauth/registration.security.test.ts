@@ -201,13 +201,22 @@ it("a client that was deleted is told to register again: 401 invalid_client", as
   expect(await answer.json()).toMatchObject({ error: "invalid_client" });
 });
 
-it("registrations from one address are limited", async () => {
-  const tight = await startLocker({ limits: { REGISTER_LIMIT: 3 } });
+it("registrations from one address are limited, and exchanges, whatever vault they name", async () => {
+  const tight = await startLocker({ limits: { REGISTER_LIMIT: 3, WEAK_LIMIT: 2 } });
   try {
     const answers = [];
     for (let n = 0; n < 5; n++) answers.push(await register(tight, { redirect_uris: [URI] }));
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 429, 429]);
     expect(Number(answers[4]?.headers.get("retry-after"))).toBeGreaterThan(0);
+    const made_up = (vault: string) => ({
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token: `${btoa("{}")}.${btoa("{}")}.x`.replaceAll("=", ""),
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      audience: `${tight.publicOrigin}/trusts/${vault.repeat(24)}/tst_${"0".repeat(26)}`,
+    });
+    const exchanges = [];
+    for (const vault of ["1", "2", "3"]) exchanges.push(await tokenRequest(tight, made_up(vault)));
+    expect(exchanges.map(({ status }) => status)).toEqual([400, 400, 429]);
   } finally {
     await tight.stop();
   }

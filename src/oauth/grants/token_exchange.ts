@@ -31,8 +31,13 @@ export async function tokenExchange({ env, config, form, origin }: Asked): Promi
     throw new Problem("invalid_request", "Nobody acts for somebody else here.");
   const [vault_id, trust_id] = trustIn(form.must("audience"), config.public_origin);
   const shown = peek(subject_token);
-  const { success } = await env.REGISTER_LIMIT.limit({ key: `exchange ${vault_id} ${origin.ip}` });
-  if (!success) throw new Problem("rate_limited", "Tokens are exchanged too often from there.", { retry_after_s: 60 });
+  const limits = [
+    env.REGISTER_LIMIT.limit({ key: `exchange ${vault_id} ${origin.ip}` }),
+    // Nobody has signed the address of a trust: whoever makes them up wakes a vault with each.
+    env.WEAK_LIMIT.limit({ key: `exchange ${origin.ip}` }),
+  ];
+  if ((await Promise.all(limits)).some(({ success }) => !success))
+    throw new Problem("rate_limited", "Tokens are exchanged too often from there.", { retry_after_s: 60 });
   const vault = env.USER_VAULT.getByName(vault_id);
   const trust = await ask(vault.trustFor(trust_id));
   // Before anybody is asked for keys: a token of another issuer is not worth it.
