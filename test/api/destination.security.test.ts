@@ -59,6 +59,8 @@ describe("an upstream that is no public https address is refused when the key is
     "https://db.svc.cluster.local",
     "https://router.localdomain",
     "https://intranet",
+    "https://*.example.org",
+    "https://api.example.org,evil.example.org",
     "https://user:pass@api.stripe.com",
     "https://api.stripe.com\\@evil.example.org",
     "https://api.stripe.com/a/../b?x=1",

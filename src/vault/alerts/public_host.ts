@@ -21,7 +21,7 @@ const WRITTEN_HEX = /(?:^|[.-])([0-9a-f]{8})(?=\.)/gi;
 export function isPublicHost(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
   if (ipaddr.isValid(bare)) return ipaddr.process(bare).range() === "unicast" && !bare.startsWith("::");
-  if (!bare.includes(".") || bare.split(".").includes("")) return false;
+  if (!/^[\w.-]+$/.test(bare) || !bare.includes(".") || bare.split(".").includes("")) return false;
   return !NOT_PUBLIC.test(bare) && !LOOPBACK_NAMES.test(bare) && !namesPrivateAddress(bare);
 }
 
