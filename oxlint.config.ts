@@ -6,7 +6,7 @@ import { defineConfig } from "oxlint";
  */
 const ORDER = [
   ["problem", "json"],
-  ["config", "stores"],
+  ["config", "stores", "body"],
   ["crypto"],
   ["catalog"],
   ["vault"],

@@ -1,11 +1,12 @@
 import { Hono } from "hono";
 import { originOf } from "../auth/origin.ts";
+import { readText } from "../body.ts";
 import { configOf } from "../config.ts";
 import { NO_VAULT, verifyToken, type VerifiedToken } from "../crypto/token.ts";
 import { endDeviceLogin } from "../directory/device_logins.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import { readJson, readText } from "./body.ts";
+import { BODY_BYTES, readJson } from "./body.ts";
 import { parse } from "./parse.ts";
 import { REPORT_LEAK } from "./schema.ts";
 
@@ -18,7 +19,7 @@ export const reportLeak = new Hono<{ Bindings: Env }>().post(`/v1${REPORT_LEAK.p
   const origin = originOf(req.raw);
   const { success } = await env.REPORT_LIMIT.limit({ key: origin.ip });
   if (!success) throw new Problem("rate_limited", "Too many reports from your address.", { retry_after_s: 60 });
-  const { token } = parse(REPORT_LEAK.body, readJson(req.raw, await readText(req.raw)));
+  const { token } = parse(REPORT_LEAK.body, readJson(req.raw, await readText(req.raw, BODY_BYTES)));
   const verified = await ours(async () => verifyToken(configOf(env).token_keys, token));
   if (verified !== undefined) await ours(() => end(env, verified, origin));
   return new Response(null, { status: REPORT_LEAK.status, headers: { "cache-control": "no-store" } });

@@ -1,12 +1,13 @@
 import { Hono, type Context } from "hono";
 import { identify, type Identified } from "../auth/caller.ts";
+import { readText } from "../body.ts";
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { requestDigest } from "../vault/idempotency.ts";
 import { accountHandlers } from "./account.ts";
 import { activityHandlers } from "./activity.ts";
 import { alertHandlers } from "./alerts.ts";
-import { readJson, readText } from "./body.ts";
+import { BODY_BYTES, readJson } from "./body.ts";
 import { grantHandlers } from "./grants.ts";
 import { deviceHandlers } from "./devices.ts";
 import { keyHandlers } from "./keys.ts";
@@ -51,7 +52,7 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
   api.on(operation.method, path, async (context: Context<App>) => {
     const { env, req } = context;
     const identified = identify(req.raw, configOf(env), operation.may);
-    const text = operation.method === "get" ? "" : await readText(req.raw);
+    const text = operation.method === "get" ? "" : await readText(req.raw, BODY_BYTES);
     const who = repeatable(identified, operation, req.raw, text);
     const query = operation.query === undefined ? {} : parse(operation.query, req.query());
     const body = operation.body === undefined ? {} : parse(operation.body, readJson(req.raw, text));

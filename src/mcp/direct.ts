@@ -1,5 +1,6 @@
 import { classifyInboundRequest, isJsonContentType } from "@modelcontextprotocol/server";
-import { isSaidToFit } from "../api/body.ts";
+import { BODY_BYTES } from "../api/body.ts";
+import { isSaidToFit } from "../body.ts";
 import { configOf } from "../config.ts";
 import { isObject } from "../json.ts";
 import { asProblem } from "../problem.ts";
@@ -35,7 +36,7 @@ export function mayBeDirect(request: Request): boolean {
   const fits = headers.has("mcp-session-id")
     ? asked === null && isOfSession(headers)
     : asked === "tools/list" || asked === "tools/call";
-  return fits && isJsonContentType(headers.get("content-type")) && isSaidToFit(request);
+  return fits && isJsonContentType(headers.get("content-type")) && isSaidToFit(request, BODY_BYTES);
 }
 
 function isOfSession(headers: Headers): boolean {

@@ -1,5 +1,6 @@
 import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
-import { readText } from "../api/body.ts";
+import { BODY_BYTES } from "../api/body.ts";
+import { readText } from "../body.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { serveCurrent } from "./current.ts";
@@ -44,7 +45,7 @@ async function greeted(env: Env, bearer: Bearer, session_id: string | null): Pro
 async function textOf(request: Request): Promise<string> {
   if (!isJsonContentType(request.headers.get("content-type")))
     throw new Problem("unsupported_media_type", "Unsupported Media Type: Content-Type must be application/json");
-  return readText(request);
+  return readText(request, BODY_BYTES);
 }
 
 /** What was posted; `message` is undefined where it is not JSON. */

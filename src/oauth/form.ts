@@ -1,6 +1,7 @@
+import { readFields } from "../body.ts";
 import { Problem } from "../problem.ts";
 
-const BYTES = 64 * 1024;
+export const FORM_BYTES = 64 * 1024;
 
 /** Parameters of a request. A parameter comes once at most (RFC 6749 §3.1, §3.2), and an empty one counts as absent. */
 export class Form {
@@ -28,20 +29,7 @@ export class Form {
   }
 }
 
-/** The form in a request's body, counted as it arrives. */
+/** The form in a request's body. */
 export async function readForm(request: Request): Promise<Form> {
-  if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("content-type") ?? ""))
-    throw new Problem("invalid_request", "Send the parameters as application/x-www-form-urlencoded.");
-  return new Form(new URLSearchParams(await readText(request)));
-}
-
-export async function readText(request: Request): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > BYTES) throw new Problem("too_large", "The body is larger than 64 KiB.");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+  return new Form(await readFields(request, FORM_BYTES));
 }

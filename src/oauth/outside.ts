@@ -1,3 +1,4 @@
+import { readAtMost } from "../body.ts";
 import type { Config } from "../config.ts";
 import { isOurs, isPublicHost } from "../vault/alerts/public_host.ts";
 
@@ -60,23 +61,13 @@ export async function fetchDocument(url: string, etag: string | null, bytes: num
       await response.body?.cancel();
       return { got: "refused", why: "not JSON" };
     }
-    const text = await readAtMost(response, bytes);
-    if (text === undefined) return { got: "refused", why: `more than ${bytes} bytes` };
+    const body = await readAtMost(response.body, bytes);
+    if (body === undefined) return { got: "refused", why: `more than ${bytes} bytes` };
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(body);
     return { got: "document", text, etag: response.headers.get("etag"), fresh_ms: freshness(response.headers) };
   } catch (fault) {
     return { got: "nothing", why: fault instanceof Error ? fault.name : "fault" };
   }
-}
-
-async function readAtMost(response: Response, bytes: number): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > bytes) return undefined;
-    chunks.push(chunk);
-  }
-  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(Buffer.concat(chunks));
 }
 
 /** How long the answer may be used without asking again (RFC 9111 §4.2.1); never longer than a day. */

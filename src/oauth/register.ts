@@ -2,12 +2,13 @@ import { randomBytes } from "node:crypto";
 import { Hono } from "hono";
 import { ulid } from "ulid";
 import { originOf } from "../auth/origin.ts";
+import { readText } from "../body.ts";
 import { configOf, type Config } from "../config.ts";
 import { addClient, changeClient, findClient, removeClient, type RegisteredClient } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
 import { hashOfSecret, sameText } from "./authenticate.ts";
 import { readMetadata, type ClientMetadata } from "./client_metadata.ts";
-import { readText } from "./form.ts";
+import { FORM_BYTES } from "./form.ts";
 import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
 
 /** What a registration answers once, and what a client's own page answers any time. */
@@ -76,7 +77,7 @@ async function managed(env: Env, request: Request, id: string): Promise<{ client
 }
 
 async function readMetadataText(request: Request): Promise<unknown> {
-  const text = await readText(request);
+  const text = await readText(request, FORM_BYTES);
   if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
     throw new Problem("invalid_client_metadata", "Send the metadata as application/json.");
   if (text.length > METADATA_LENGTH)

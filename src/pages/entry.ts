@@ -9,10 +9,10 @@ import type { Destination } from "../vault/keys/key.ts";
 import type { Act } from "../vault/keys/agreement.ts";
 import type { Done, ShownPage } from "../vault/keys/page_links.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
+import { fieldsOf } from "./form.ts";
 import { page, plain, type Markup } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 
-const FORM_BYTES = 256 * 1024;
 const SECRET_LENGTH = 64 * 1024;
 /** Keys in PEM have lines; nothing else that is shown upstream does. */
 const LINES = new Set(["private_key"]);
@@ -74,9 +74,9 @@ function form(shown: ShownPage, action: string): Promise<Response> {
       );
     case "mint":
       return page(
-        `New token ${shown.name}`,
+        `New token ${plain(shown.name)}`,
         html`<h1>Make this app token?</h1>
-          <p class="large">${shown.name}</p>
+          <p class="large">${plain(shown.name)}</p>
           <p>
             ${shown.keys === null ? html`It reaches <strong>every key</strong>, also those stored later.` : html`It reaches: <strong>${shown.keys.join(", ")}</strong>.`}
           </p>
@@ -122,8 +122,8 @@ function done(came: Done): Promise<Response> {
       );
     case "mint":
       return page(
-        `Token ${came.minted.row.name}`,
-        html`<h1>Token ${came.minted.row.name}</h1>
+        `Token ${plain(came.minted.row.name)}`,
+        html`<h1>Token ${plain(came.minted.row.name)}</h1>
           <pre>${came.minted.token}</pre>
           ${
             came.minted.refresh_token === undefined
@@ -198,13 +198,10 @@ function button(action: string, label: string): Markup {
 }
 
 async function secretOf(request: Request, { placement }: Destination): Promise<Secret> {
-  if (Number(request.headers.get("content-length") ?? FORM_BYTES + 1) > FORM_BYTES)
-    throw new Problem("too_large", "The form is larger than a secret may be.");
-  const given = await request.formData();
+  const given = await fieldsOf(request);
   const optional = new Set(optionalFieldsOf(placement));
   const typed = [...secretFieldsOf(placement), ...optional].flatMap((field) => {
-    const value = given.get(field);
-    const text = typeof value === "string" ? value.trim() : "";
+    const text = given(field)[0]?.trim() ?? "";
     if (text === "" && optional.has(field)) return [];
     const allowed = LINES.has(field) ? PRINTABLE_LINES : PRINTABLE;
     if (!allowed.test(text) || text.length > SECRET_LENGTH) {

@@ -82,6 +82,19 @@ it("a secret that could break out of a header is refused, and the link is still 
   expect((await post(ada, path, "a-good-secret")).status).toBe(200);
 });
 
+it("a form larger than a secret may be is refused however it is sent, and the link is still good", async () => {
+  const ada = await newPerson(locker);
+  await storeKey(ada, "k", upstream.origin);
+  const path = await entryPath(ada, "k");
+  const large = `secret=${"x".repeat(300_000)}`;
+  for (const body of [large, new Blob([large]).stream()]) {
+    const init = { method: "POST", body, duplex: "half" } as RequestInit;
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    expect((await ada.fetch(path, { ...init, headers })).status).toBe(413);
+  }
+  expect((await post(ada, path, "a-good-secret")).status).toBe(200);
+});
+
 it("a page that has shown one host never sends the secret to another: a change of the key makes it void", async () => {
   const ada = await newPerson(locker);
   const evil = await startUpstream();

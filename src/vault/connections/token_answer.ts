@@ -1,3 +1,4 @@
+import { readAtMost } from "../../body.ts";
 import { isObject, objectIn } from "../../json.ts";
 
 /** Tokens as a provider gave them. `expires_in_s` is null where it does not say. */
@@ -69,14 +70,7 @@ export async function readAnswer(response: Response): Promise<Answered> {
 
 /** At most 256 KiB of JSON, or of a form as GitHub answers those who do not ask. Anything else is no answer: `{}`. */
 async function bodyOf({ body, headers }: Response): Promise<Record<string, unknown>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    if (size > ANSWER_BYTES) return {};
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
+  const text = (await readAtMost(body, ANSWER_BYTES))?.toString("utf8") ?? "";
   if (/x-www-form-urlencoded/i.test(headers.get("content-type") ?? "")) {
     return Object.fromEntries(new URLSearchParams(text));
   }
