@@ -11,7 +11,7 @@ import { answerDeviceLogin, showDeviceLogin, unansweredLogin, type DeviceLogin }
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
-import { approvalFields, deviceFacts } from "./device_approval.ts";
+import { approvalFields, deviceFacts, yesOrNo } from "./device_approval.ts";
 import { postedForm } from "./form.ts";
 import { page } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
@@ -190,10 +190,9 @@ function approvalPage(config: Config, caller: Caller, { login, user_code, accoun
         that device.
       </p>
       <form method="post" action="/device/approve" autocomplete="off">
-        ${hidden} ${approvalFields(login, keys)}
-        <button>Approve</button>
+        ${hidden} ${approvalFields(login, keys)} ${yesOrNo}
       </form>
-      <form method="post" action="/device/deny">${hidden}<button>Deny</button></form>`,
+      <form method="post" action="/device/deny" id="deny">${hidden}</form>`,
   );
 }
 
@@ -228,9 +227,9 @@ function unlockPage(config: Config, caller: Caller, found: Asking): Promise<Resp
             </select></label
           >
         </p>
-        <button>Approve</button>
+        ${yesOrNo}
       </form>
-      <form method="post" action="${action}">${hidden}<button name="deny" value="1">Deny</button></form>`,
+      <form method="post" action="${action}" id="deny">${hidden} <input type="hidden" name="deny" value="1" /></form>`,
   );
 }
 

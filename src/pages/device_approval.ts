@@ -12,6 +12,12 @@ const REVEAL: Record<RevealChoice, string> = {
 };
 const KEYS_SHOWN = 200;
 
+/** Both answers side by side; no has a form of its own, `deny`, which asks for none of the choices. */
+export const yesOrNo: Markup = html`<p>
+  <button>Approve</button>
+  <button form="deny">Deny</button>
+</p>`;
+
 /** Which device asks, and from where. */
 export function deviceFacts(asks: { name: string; platform: string; ip: string; country: string }): Markup {
   return html`<table>

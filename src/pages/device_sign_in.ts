@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import type { AuthorizationRequest, ConsentPage } from "../vault/tokens/authorizations.ts";
-import { approvalFields } from "./device_approval.ts";
+import { approvalFields, yesOrNo } from "./device_approval.ts";
 import { leadingTo, page } from "./layout.ts";
 
 /** What a person is asked when `apilocker login` has opened this browser: the answer goes back to a port of this computer (RFC 8252). */
@@ -32,11 +32,10 @@ export async function deviceSignInPage(
         <code>apilocker login</code> yourself.
       </p>
       <form method="post" action="/authorize/device" autocomplete="off">
-        ${hidden} ${approvalFields(device, keys)}
-        <button>Approve</button>
+        ${hidden} ${approvalFields(device, keys)} ${yesOrNo}
       </form>
-      <form method="post" action="/authorize/device">
-        ${hidden} <input type="hidden" name="decision" value="deny" /><button>Deny</button>
+      <form method="post" action="/authorize/device" id="deny">
+        ${hidden} <input type="hidden" name="decision" value="deny" />
       </form>`,
   );
   return leadingTo(response, redirect_uri);

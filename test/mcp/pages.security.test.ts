@@ -117,6 +117,14 @@ describe("a page", () => {
     expect((await post(ada, path)).status).toBe(404);
   });
 
+  it("shows a name that a model chose in the order in which it is written", async () => {
+    const ada = await newPerson(locker);
+    const client = await letIn(locker, ada);
+    const path = await pathOf(client, "create_token", { name: "app \u202egnp.exe" });
+    expect(await (await ada.fetch(path)).text()).not.toContain("\u202e");
+    expect(await (await post(ada, path)).text()).not.toContain("\u202e");
+  });
+
   it("two posts at once count once", async () => {
     const ada = await newPerson(locker);
     const client = await letIn(locker, ada);
