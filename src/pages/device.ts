@@ -11,7 +11,7 @@ import { answerDeviceLogin, showDeviceLogin, unansweredLogin, type DeviceLogin }
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
-import { approvalFields, deviceFacts, yesOrNo } from "./device_approval.ts";
+import { approvalFields, deviceFacts, placeOf, yesOrNo } from "./device_approval.ts";
 import { postedForm } from "./form.ts";
 import { page } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
@@ -184,7 +184,7 @@ function approvalPage(config: Config, caller: Caller, { login, user_code, accoun
   return page(
     "Let this device in?",
     html`<h1>Let this device in as ${account}?</h1>
-      ${deviceFacts(login)}
+      ${deviceFacts(login, placeOf(login.ip, login.country))}
       <p>
         It will be able to manage your keys, tokens and clients. Approve only if you have just started this yourself, on
         that device.
@@ -210,7 +210,7 @@ function unlockPage(config: Config, caller: Caller, found: Asking): Promise<Resp
   return page(
     "Show secrets to a device?",
     html`<h1>Show secrets to ${found.name}?</h1>
-      ${deviceFacts({ ...found, ip: found.asked_ip ?? "", country: found.asked_country ?? "" })}
+      ${deviceFacts(found, placeOf(found.asked_ip ?? "", found.asked_country ?? ""))}
       <p>
         It asks to be shown the secrets of keys that you have marked as revealable. Everything that runs on it could
         read them. To use keys it needs none of this.

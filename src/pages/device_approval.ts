@@ -18,26 +18,23 @@ export const yesOrNo: Markup = html`<p>
   <button form="deny">Deny</button>
 </p>`;
 
-/** Which device asks, and from where. */
-export function deviceFacts(asks: { name: string; platform: string; ip: string; country: string }): Markup {
+/** Which device asks, and where it is or where the answer goes. */
+export function deviceFacts(asks: { name: string; platform: string }, where: Record<string, string>): Markup {
+  const facts = { Device: asks.name, Platform: asks.platform, ...where };
   return html`<table>
-    <tr>
-      <th>Device</th>
-      <td>${asks.name}</td>
-    </tr>
-    <tr>
-      <th>Platform</th>
-      <td>${asks.platform}</td>
-    </tr>
-    <tr>
-      <th>Address</th>
-      <td>${asks.ip}</td>
-    </tr>
-    <tr>
-      <th>Country</th>
-      <td>${countryName(asks.country)}</td>
-    </tr>
+    ${Object.entries(facts).map(
+      ([name, fact]) =>
+        html`<tr>
+          <th>${name}</th>
+          <td>${fact}</td>
+        </tr>`,
+    )}
   </table>`;
+}
+
+/** From where it asks. */
+export function placeOf(ip: string, country: string): Record<string, string> {
+  return { Address: ip, Country: countryName(country) };
 }
 
 /** What the person chooses: a name, the keys that the device may use, whether it asks first, and whether it may see secrets. */

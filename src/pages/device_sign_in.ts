@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import type { AuthorizationRequest, ConsentPage } from "../vault/tokens/authorizations.ts";
-import { approvalFields, yesOrNo } from "./device_approval.ts";
+import { approvalFields, deviceFacts, yesOrNo } from "./device_approval.ts";
 import { leadingTo, page } from "./layout.ts";
 
 /** What a person is asked when `apilocker login` has opened this browser: the answer goes back to a port of this computer (RFC 8252). */
@@ -12,20 +12,7 @@ export async function deviceSignInPage(
   const response = await page(
     "Let this computer in?",
     html`<h1>Let the command line of this computer in as ${account}?</h1>
-      <table>
-        <tr>
-          <th>Device</th>
-          <td>${device.name}</td>
-        </tr>
-        <tr>
-          <th>Platform</th>
-          <td>${device.platform}</td>
-        </tr>
-        <tr>
-          <th>Answer goes to</th>
-          <td>this computer (${new URL(redirect_uri).host})</td>
-        </tr>
-      </table>
+      ${deviceFacts(device, { "Answer goes to": `this computer (${new URL(redirect_uri).host})` })}
       <p>
         It will be able to manage your keys, tokens and clients.
         <strong>Any program on this computer can ask.</strong> Approve only if you have just run
