@@ -162,7 +162,7 @@ async function whoAmI(locker: Locker): Promise<Me> {
 function showMe({ account, url, profile, device }: Me): void {
   say(`${paint(plain(account), "bold")} at ${url} (profile ${profile})`);
   if (device === undefined) return;
-  say(`Device:  ${plain(device.name)} (${device.id}), signed in until ${ago(device.expires_at)} unless it is used`);
+  say(`Device:  ${plain(device.name)} (${device.id}), its sign-in ends ${ago(device.expires_at)} unless it is used`);
   say(`Keys:    ${device.keys === undefined ? "every key" : `${device.keys.length} chosen`}`);
   say(`Secrets: ${isUnlocked(device) ? `shown until ${device.reveal_until}` : "not shown (apilocker unlock)"}`);
 }

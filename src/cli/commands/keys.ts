@@ -90,7 +90,7 @@ function shared(parent: Command): void {
           const { tag, provider, category, search: q, limit } = options;
           return { items: await locker.list("GET /keys", { tag, provider, category, q }, limit) };
         },
-        ({ items }) => showKeys(items),
+        ({ items }) => showKeys(items, options),
       ),
     );
 
@@ -162,7 +162,8 @@ function shared(parent: Command): void {
     .action(importFile);
 }
 
-function showKeys(keys: readonly Key[]): void {
+function showKeys(keys: readonly Key[], { tag, provider, category, search }: Listing): void {
+  if (keys.length === 0 && (tag ?? provider ?? category ?? search) !== undefined) return note("No key is like that.");
   if (keys.length === 0) return note("There are no keys yet. Store one: apilocker store openai");
   const rows = keys.map(({ name, provider, tags, last_used_at, uses, ...key }) => [
     name,

@@ -60,5 +60,8 @@ async function init({ keys, force = false, ...options }: Common & { keys?: strin
     throw fault;
   }
   if (options.json === true) sayJson({ path: RC_NAME, keys: chosen });
-  else note(`${RC_NAME} names ${chosen.length} keys. Next: apilocker run --proxy -- COMMAND`);
+  else
+    note(
+      `${RC_NAME} names ${chosen.length === 1 ? "one key" : `${chosen.length} keys`}. Next: apilocker run --proxy -- COMMAND`,
+    );
 }
