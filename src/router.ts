@@ -41,9 +41,6 @@ const app = new Hono<{ Bindings: Env }>()
 /** Agents ask there all day: finding a way through all the others costs as much as the answer. */
 const MCP = /^https?:\/\/[^/?]+\/v1\/mcp(?:\?|$)/;
 
-/** A port that says nothing new may be spelled out (RFC 9110 §4.2). */
-const DEFAULT_PORT: Record<string, RegExp> = { https: /:443$/, "http:": /:80$/ };
-
 /** Two origins, two tables; a host that is neither is not served (SECURITY S1, S29). */
 export async function route(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   let config: Config;
@@ -53,12 +50,10 @@ export async function route(request: Request, env: Env, ctx: ExecutionContext): 
     console.error(JSON.stringify({ event: "misconfigured", error: String(fault) }));
     return problemResponse(new Problem("unavailable", "This deployment is not configured yet.", { retry_after_s: 60 }));
   }
-  const host = (request.headers.get("host") ?? "")
-    .toLowerCase()
-    .replace(DEFAULT_PORT[config.public_origin.slice(0, 5)] ?? "", "");
-  if (host === hostOf(config.proxy_origin)) return proxy(request, env, ctx);
-  if (host === hostOf(config.public_origin) && MCP.test(request.url)) return mcp(request, env, ctx);
-  if (host === hostOf(config.public_origin)) return app.fetch(withoutInternalHeaders(request), env, ctx);
+  const host = (request.headers.get("host") ?? "").toLowerCase();
+  if (isHostOf(config.proxy_origin, host)) return proxy(request, env, ctx);
+  if (isHostOf(config.public_origin, host))
+    return MCP.test(request.url) ? mcp(request, env, ctx) : app.fetch(withoutInternalHeaders(request), env, ctx);
   const misdirected = problemResponse(new Problem("misdirected", "This host is not served here."));
   guard(misdirected.headers);
   return misdirected;
@@ -69,8 +64,10 @@ function forAPerson({ method, headers }: Request): boolean {
   return (method === "GET" || method === "POST") && /\btext\/html\b/.test(headers.get("accept") ?? "");
 }
 
-function hostOf(origin: string): string {
-  return origin.slice(origin.indexOf("//") + 2);
+/** A port that says nothing new may be spelled out (RFC 9110 §4.2). */
+function isHostOf(origin: string, host: string): boolean {
+  const own = origin.slice(origin.indexOf("//") + 2);
+  return host === own || host === own + (origin.startsWith("https:") ? ":443" : ":80");
 }
 
 /** Headers that mean something to libraries inside are nobody's to send (DESIGN D8). */

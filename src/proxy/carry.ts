@@ -10,8 +10,8 @@ const BODILESS = new Set([101, 103, 204, 205, 304]);
 /** Codings that the runtime has already taken off when the body is read; it knows them in this spelling only. */
 const DECODED = new Set(["gzip", "br"]);
 
-/** An answer of a known length up to this mostly comes with its head, and is handed on as it came: a pipe for it costs more. */
-const SHORT_BYTES = 64 * 1024;
+/** What a server sends before it hears back (RFC 6928 §2): an answer no longer than this comes with its head, and a pipe for it costs more. */
+const ONE_FLIGHT_BYTES = 14_600;
 
 /** How an answer goes: searched or not, and by whom its tokens are counted where a budget pays. */
 type Lane = {
@@ -25,7 +25,7 @@ type Lane = {
 /**
  * Answers the client with the upstream's body, in one of two lanes (DESIGN D15): moved by the runtime with no JavaScript per
  * chunk, or read and scrubbed. Never the upstream's own body: the invocation must outlive the headers, or nobody would hear a
- * cut (SECURITY S5), unless the whole of it is there by then. The body's end settles the call. Rejects where nothing of a short body comes.
+ * cut (SECURITY S5). The body's end settles the call. A short one is handed on once the whole of it is there; rejects where that never is.
  */
 export async function carry(
   call: ProxyCall,
@@ -41,7 +41,15 @@ export async function carry(
   const length = decoded || scrubber !== undefined ? null : headers.get("content-length");
   if (request.method !== "HEAD" || decoded) headers.delete("content-length");
 
-  if (upstream.body === null || BODILESS.has(status) || request.method === "HEAD") {
+  const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
+  const mayHaveBody = request.method !== "HEAD" && !BODILESS.has(status);
+  // What a budget pays for is counted as it comes.
+  if (mayHaveBody && known !== undefined && known <= ONE_FLIGHT_BYTES && usage === undefined) {
+    const whole = await allOf(upstream);
+    const done = call.end({ outcome: "ok", bytes_out: whole.byteLength });
+    return { response: new Response(whole, { status, headers }), done };
+  }
+  if (!mayHaveBody || upstream.body === null) {
     void upstream.body?.cancel().catch(() => {});
     return {
       response: new Response(null, { status, headers }),
@@ -54,15 +62,7 @@ export async function carry(
       "The upstream's answer is encoded in a way that cannot be searched for the key.",
     );
   }
-  const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
-  // What a budget pays for is counted as it comes.
-  const first = isShort(known) && usage === undefined ? await beginning(upstream.body, known) : undefined;
-  if (first !== undefined && first.byteLength === known) {
-    const done = call.end({ outcome: "ok", bytes_out: known });
-    return { response: new Response(first, { status, headers }), done };
-  }
   const { readable, writable } = known === undefined ? new IdentityTransformStream() : new FixedLengthStream(known);
-  if (first !== undefined) put(first, writable);
   const body = usage === undefined ? upstream.body : watched(upstream.body, (chunk) => usage.take(chunk));
   // To break off a body that is under way by its streams costs the runtime three times as much, a thousand times in a revocation.
   if (ctx?.abort !== undefined) call.dropBy(() => drop(ctx));
@@ -82,24 +82,9 @@ export async function carry(
   return { response: new Response(readable, { status, headers }), done };
 }
 
-function isShort(length: number | undefined): length is number {
-  return length !== undefined && length > 0 && length <= SHORT_BYTES;
-}
-
-/** Before all that is piped. Whether it went well the pipe will see. */
-function put(bytes: Uint8Array, sink: WritableStream<Uint8Array>): void {
-  const writer = sink.getWriter();
-  void writer.write(bytes).catch(() => {});
-  writer.releaseLock();
-}
-
-/** What there is of a short body when any of it is there. Where that is all, nobody else will read: to let go makes an Error. */
-async function beginning(body: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
-  const reader = body.getReader({ mode: "byob" });
+async function allOf(upstream: Response): Promise<ArrayBuffer> {
   try {
-    const { value = new Uint8Array() } = await reader.read(new Uint8Array(length));
-    if (value.byteLength < length) reader.releaseLock();
-    return value;
+    return await upstream.arrayBuffer();
   } catch (fault) {
     throw new Problem("upstream_unreachable", "The upstream's answer broke off.", { cause: fault });
   }
