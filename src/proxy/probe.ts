@@ -6,6 +6,7 @@ import type { UserVault } from "../vault/vault.ts";
 import { upstreamHeaders } from "./headers.ts";
 import { inject } from "./inject.ts";
 import { assertForeign } from "./send.ts";
+import { sign } from "./sign.ts";
 import { targetOf } from "./target.ts";
 
 /** How a test call went, in our words: nothing of the upstream's answer but its status is told. */
@@ -31,6 +32,7 @@ export async function probe(
       ["user-agent", "apilocker"],
     ]);
     inject(headers, target, dispatch.destination, dispatch.secret);
+    await sign({ target, headers }, dispatch, call.method, null);
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const { status, body } = await fetch(target, {
       method: call.method,

@@ -1,5 +1,6 @@
 import { AwsClient } from "aws4fetch";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { mintToken, newPerson, usualLocker } from "../support/locker.ts";
 import { ACCESS_KEY, SECRET_KEY, verify } from "../support/aws_signature.ts";
@@ -8,13 +9,14 @@ import { startUpstream, type Upstream } from "../support/upstream.ts";
 /** AWS Signature Version 4, with a client that signs as the SDKs do and a verifier written from AWS's specification. */
 let locker: LocalLocker;
 let upstream: Upstream;
+let person: Person;
 let token: string;
 let client: AwsClient;
 
 beforeAll(async () => {
   locker = await usualLocker();
   upstream = await startUpstream();
-  const person = await newPerson(locker);
+  person = await newPerson(locker);
   const fields = { access_key_id: ACCESS_KEY, secret_access_key: SECRET_KEY };
   for (const [name, placement] of Object.entries({
     s3: { in: "sigv4", service: "s3", region: "eu-west-1" },
@@ -44,6 +46,12 @@ afterAll(() => upstream.stop());
 beforeEach(() => void (upstream.seen.length = 0));
 
 const at = (key: string, path: string) => `${locker.proxyOrigin}/v1/proxy/${key}${path}`;
+
+it.each(["s3", "lent"])("a test call with the key %s is signed as any other call", async (key) => {
+  expect(await person.api("POST", `/v1/keys/${key}/test`, { path: "/" })).toMatchObject({ ok: true, status: 200 });
+  const [seen] = upstream.seen;
+  verify(seen, "s3", "eu-west-1", false);
+});
 
 describe("a store that speaks S3", () => {
   it.each([
