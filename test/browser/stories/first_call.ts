@@ -45,6 +45,12 @@ export function firstCall(stage: Stage): void {
     expect(await page.content()).not.toContain(SECRET);
     expect(await page.evaluate("JSON.stringify([localStorage, sessionStorage, location.href])")).not.toContain(SECRET);
 
+    // Nobody knows which call of such an API is harmless, but the person.
+    await page.getByLabel("Path to GET").fill("/health");
+    await page.getByRole("button", { name: "Test call" }).click();
+    await page.getByText("The key works.").waitFor();
+    expect(upstream.seen.at(-1)?.url).toBe("/health");
+
     await page.getByRole("link", { name: "Create a token for orders" }).click();
     await page.getByText("Whoever holds it may call orders with any method on any path.").waitFor();
     await page.getByRole("button", { name: "Create the token" }).click();

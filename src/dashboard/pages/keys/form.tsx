@@ -1,7 +1,7 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { Input, InputArea } from "@cloudflare/kumo/components/input";
 import { useState, type ReactNode } from "react";
-import type { Answer, Given } from "../../data/api.ts";
+import type { Given } from "../../data/api.ts";
 import { placementInWords, type Provider } from "../../data/providers.ts";
 import { fieldsOf, type SecretField } from "../../data/secret_fields.ts";
 import { useAct } from "../../data/queries.ts";
@@ -11,13 +11,13 @@ import { Card } from "../../ui/page.tsx";
 import { tagsIn } from "./tags.ts";
 import { PlacementFields, placementIn } from "./placement.tsx";
 import { SecretFields, secretIn } from "./secret.tsx";
+import type { StoredKey } from "./test.tsx";
 
 type NewKey = Given<"POST /keys">["body"];
-type Stored = Pick<Answer<"POST /keys">, "id" | "name" | "connection">;
 
 const FIELDS = ["name", "secret", "fields", "base_url", "tags", "note", "expires_at"];
 
-type KeyFormProps = { provider: Provider; onStored: (key: Stored) => void; onCancel: () => void };
+type KeyFormProps = { provider: Provider; onStored: (key: StoredKey) => void; onCancel: () => void };
 
 /** Stores a key of a provider. The secret goes from the field to the request and stays nowhere. */
 export function KeyForm({ provider, onStored, onCancel }: KeyFormProps): ReactNode {

@@ -87,7 +87,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
         </div>
         <div className="stack">
           <Card title="Test" lead="One harmless call with this key, on record like any other.">
-            <TestCall id={id} />
+            <TestCall of={of} />
           </Card>
           <Connection of={of} />
           <Versions of={of} />

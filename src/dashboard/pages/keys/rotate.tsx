@@ -48,7 +48,7 @@ function RotateForm({ of, onClose }: { of: KeyDetails; onClose: () => void }) {
     return (
       <>
         <p>Version {of.version} is current. See that it works:</p>
-        <TestCall id={of.id} at_once />
+        <TestCall of={of} at_once />
         <div className="modal-foot">
           <Button variant="primary" onClick={onClose}>
             Close

@@ -1,16 +1,21 @@
 import { Button } from "@cloudflare/kumo/components/button";
+import { Input } from "@cloudflare/kumo/components/input";
 import { useEffect, useRef, type ReactNode } from "react";
 import type { Answer } from "../../data/api.ts";
+import { useProviders } from "../../data/providers.ts";
 import { useAct } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
+import { faultOf, Typed } from "../../ui/form.tsx";
 import { ConnectButton } from "./connection.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 
-export type StoredKey = Pick<Answer<"POST /keys">, "id" | "name" | "connection">;
+type Tested = Pick<Answer<"POST /keys">, "id" | "provider">;
+export type StoredKey = Tested & Pick<Answer<"POST /keys">, "name" | "connection">;
 
 /** A key that was just stored: tried at once, and what to do with it next. */
-export function TestedKey({ of: { id, name, connection } }: { of: StoredKey }): ReactNode {
+export function TestedKey({ of }: { of: StoredKey }): ReactNode {
+  const { id, name, connection } = of;
   return (
     <Page title={`${name} is stored`} lead="Sealed, and out of sight.">
       {connection === "not_connected" ? (
@@ -19,7 +24,7 @@ export function TestedKey({ of: { id, name, connection } }: { of: StoredKey }): 
         </Card>
       ) : (
         <Card title="Does it work?">
-          <TestCall id={id} at_once />
+          <TestCall of={of} at_once />
         </Card>
       )}
       <Card title="Next" lead="An app needs a token of its own. It can be cut off without touching the key.">
@@ -35,20 +40,38 @@ export function TestedKey({ of: { id, name, connection } }: { of: StoredKey }): 
   );
 }
 
-/** One harmless call upstream with the key, and what came of it. */
-export function TestCall({ id, at_once = false }: { id: string; at_once?: boolean }): ReactNode {
+/** One harmless call upstream with the key, and what came of it. Where its provider has none that we know, the person says which. */
+export function TestCall({ of: { id, provider }, at_once = false }: { of: Tested; at_once?: boolean }): ReactNode {
   const test = useAct("POST /keys/{key}/test");
+  const providers = useProviders();
   const begun = useRef(false);
   const { mutate } = test;
+  const known = providers.data?.some((one) => one.id === provider && one.test !== undefined);
   useEffect(() => {
-    if (!at_once || begun.current) return;
+    if (!at_once || known !== true || begun.current) return;
     begun.current = true;
     mutate({ params: { key: id }, body: {} });
-  }, [at_once, id, mutate]);
+  }, [at_once, known, id, mutate]);
   const { data, error, isPending } = test;
   return (
-    <div className="stack tight">
-      {error === null ? null : (
+    <form
+      className="stack tight"
+      onSubmit={(event) => {
+        event.preventDefault();
+        mutate({ params: { key: id }, body: { path: new Typed(event.currentTarget).given("path") } });
+      }}
+    >
+      {known === false ? (
+        <Input
+          name="path"
+          label="Path to GET"
+          defaultValue="/"
+          description="One that changes nothing"
+          required
+          error={faultOf(error, "path")}
+        />
+      ) : null}
+      {error === null || faultOf(error, "path") !== undefined ? null : (
         <p className="note warn" role="status">
           <Icon name="alert" /> <span>{error.message}</span>
         </p>
@@ -62,15 +85,10 @@ export function TestCall({ id, at_once = false }: { id: string; at_once?: boolea
         </p>
       )}
       <div>
-        <Button
-          size="sm"
-          icon={<Icon name="bolt" size={14} />}
-          loading={isPending}
-          onClick={() => mutate({ params: { key: id }, body: {} })}
-        >
+        <Button type="submit" size="sm" icon={<Icon name="bolt" size={14} />} loading={isPending}>
           {data === undefined && error === null ? "Test call" : "Test again"}
         </Button>
       </div>
-    </div>
+    </form>
   );
 }
