@@ -21,10 +21,11 @@ import { wireDeletedKey, wireKeyDetails } from "./wire_keys.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
-    const { limit, cursor, category } = query;
-    const all = listProviders(category);
-    const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1;
-    return paged(all.slice(from, from + limit + 1), limit, ({ id }) => id);
+    const { limit, cursor, category, q = "" } = query;
+    const wanted = q.toLowerCase();
+    const found = listProviders(category).filter(({ id, name }) => `${id} ${name}`.toLowerCase().includes(wanted));
+    const from = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
+    return paged(found.slice(from, from + limit + 1), limit, ({ id }) => id);
   },
   listSessions: async ({ vault, who, query }) => {
     const { limit, cursor } = query;

@@ -7,8 +7,7 @@ export const page = {
   cursor: z.string().min(1).max(100).optional().describe("next_cursor of the page before"),
 };
 
-export const listOf = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), next_cursor: z.string().optional() });
+export { listOf } from "../api/schema/common.ts";
 
 export const keyRef = z.string().min(1).max(100).describe("Name or id of the key");
 

@@ -1,13 +1,10 @@
-import type { Config } from "../config.ts";
-import { isOurs } from "../vault/alerts/public_host.ts";
+import { isOurs, type Ours } from "../vault/alerts/public_host.ts";
 
 /**
  * What kind of redirect URI this is. `private_use`: a scheme of an app's own, which any other app on the device may claim
  * (RFC 8252 §8.1); such are stored where a client registers them among others, and never used.
  */
 type RedirectKind = "https" | "loopback" | "private_use";
-
-type Ours = Pick<Config, "public_origin" | "proxy_origin">;
 
 const LENGTH = 2_048;
 /** Hosts as names and addresses are spelled; a parser lets through more, which would be read otherwise in a policy of ours. */

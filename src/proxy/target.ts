@@ -1,5 +1,5 @@
 import { Problem } from "../problem.ts";
-import { isOurs } from "../vault/alerts/public_host.ts";
+import { isOurs, type Ours } from "../vault/alerts/public_host.ts";
 import type { Destination } from "../vault/keys/key.ts";
 
 /** What a request to the proxy's origin asks for. `key` is null in direct mode; `path` is the upstream path as it came. */
@@ -51,8 +51,6 @@ function sameSegments(a: string, b: string): boolean {
     return false;
   }
 }
-
-type Ours = { proxy_origin: string; public_origin: string };
 
 /**
  * Where a redirect leads, told so that an SDK which follows it cannot carry the token astray (SECURITY S9): within the key's

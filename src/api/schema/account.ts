@@ -95,7 +95,7 @@ export const ACCOUNT_OPERATIONS = {
     path: "/providers",
     summary: "The providers we know",
     may: PEOPLE,
-    query: z.object({ ...page, category: Category.optional() }),
+    query: z.object({ ...page, category: Category.optional(), q: text(100).optional() }),
     answer: listOf(Provider),
     status: 200,
   },

@@ -1,7 +1,8 @@
 import * as z from "zod";
-import { listProviders } from "../../catalog/catalog.ts";
-import { CATEGORIES } from "../../catalog/provider.ts";
+import { accountHandlers } from "../../api/account.ts";
 import { Provider } from "../../api/schema.ts";
+import { CATEGORIES } from "../../catalog/provider.ts";
+import { answerOf, operationOf } from "../operation.ts";
 import { listOf, page } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
@@ -17,12 +18,6 @@ export const list_providers = tool({
     q: z.string().max(100).optional().describe("Only providers whose id or name contains this"),
   }),
   output: listOf(Provider),
-  run: async (_asked, { limit, cursor, category, q = "" }) => {
-    const wanted = q.toLowerCase();
-    const found = listProviders(category).filter(({ id, name }) => `${id} ${name}`.toLowerCase().includes(wanted));
-    const from = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
-    const items = found.slice(from, from + limit);
-    const next_cursor = from + limit < found.length ? items.at(-1)?.id : undefined;
-    return { items, next_cursor };
-  },
+  run: async (by, query) =>
+    answerOf(await accountHandlers.listProviders({ ...operationOf(by, "vault:read"), query, body: {} })),
 });

@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 
-type Ours = { proxy_origin: string; public_origin: string };
+/** Where we are served ourselves. */
+export type Ours = { proxy_origin: string; public_origin: string };
 
 /** Does the URL name one of our own hosts, on any scheme? A trailing dot is the same host to a resolver. */
 export function isOurs({ proxy_origin, public_origin }: Ours, { hostname, port }: URL): boolean {
