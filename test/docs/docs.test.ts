@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { BROKEN_RULES } from "../mutation/rules.ts";
-import { newPerson, usualLocker } from "../support/locker.ts";
+import { usualLocker } from "../support/locker.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -105,25 +105,22 @@ describe("the docs", () => {
 
 describe("the README's commands", () => {
   let locker: LocalLocker;
-  let ada: Person;
   beforeAll(async () => {
     locker = await usualLocker();
-    ada = await newPerson(locker);
   });
 
-  it("store a key and mint a token, as they stand there", async () => {
+  it("sign in, store a key and mint a token, as they stand there", async () => {
+    const [, signIn = ""] = /```sh\n\s*(SESSION=[^`]*)```/.exec(read("README.md")) ?? [];
     const blocks = Array.from(read("README.md").matchAll(/```sh\n\s*(curl[^`]*)```/g), ([, block]) => block as string);
     expect(blocks).toHaveLength(2);
-    const session = ada.cookie.slice(ada.cookie.indexOf("=") + 1);
+    const here = (command: string) => command.replaceAll("http://localhost:8420", locker.publicOrigin);
+    const run = async (command: string) => (await promisify(execFile)("bash", ["-c", here(command)])).stdout;
+    const session = (await run(`${signIn.replace("you@", `${randomUUID()}@`)}\necho "$SESSION"`)).trim();
+    expect(session).toMatch(/^alk_ses_/);
     const answers: Record<string, unknown>[] = [];
     for (const block of blocks) {
-      const command = block
-        .replaceAll("http://localhost:8420", locker.publicOrigin)
-        .replace("sk-…", "sk-from-the-readme");
-      const { stdout } = await promisify(execFile)("bash", ["-c", command.replace("curl ", "curl -sS ")], {
-        env: { ...process.env, SESSION: session },
-      });
-      answers.push(JSON.parse(stdout) as Record<string, unknown>);
+      const command = block.replace("sk-…", "sk-from-the-readme").replace("curl ", "curl -sS ");
+      answers.push(JSON.parse(await run(`SESSION=${session}\n${command}`)) as Record<string, unknown>);
     }
     expect(answers[0]).toMatchObject({ name: "openai", provider: "openai", version: 1 });
     expect(answers[1]).toMatchObject({ token: expect.stringMatching(/^alk_app_/) });
