@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hashOf } from "../../src/crypto/token.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { choose, deviceOf, formsIn, poll, signInDevice, startLogin, submit, typeCode } from "../support/device.ts";
 import { activity, newPerson, storeKey, usualLocker } from "../support/locker.ts";
@@ -49,6 +50,12 @@ describe("a device without a browser (RFC 8628)", () => {
   it("that asks too often is told to slow down, and must", async () => {
     const { device_code } = await startLogin(locker);
     expect(await poll(locker, device_code)).toMatchObject({ error: "authorization_pending" });
+    // However slow the machine, the next question is too early.
+    const db = await locker.miniflare.getD1Database("DB");
+    await db
+      .prepare("UPDATE device_login SET interval_ms = 3600000 WHERE code_hash = ?")
+      .bind(hashOf("dc", device_code.slice(34, 77)))
+      .run();
     expect(await poll(locker, device_code)).toMatchObject({ error: "slow_down" });
     expect(await poll(locker, device_code)).toMatchObject({ error: "slow_down" });
   });

@@ -132,8 +132,8 @@ describe("a leash that is lost", () => {
     const { upstreamClosed, clientEnded } = await openStream(holder);
     // The vault's mark is away, so the object that wakes is nobody's and answers no leash.
     await inVault(holder, "ALTER TABLE vault RENAME TO vault_away");
-    await evict(holder, "close");
     const lost_at = Date.now();
+    await evict(holder, "close");
     expect(await clientEnded).toBe("broken off");
     await upstreamClosed;
     expect(Date.now() - lost_at).toBeGreaterThan(9_000);

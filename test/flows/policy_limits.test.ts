@@ -49,7 +49,8 @@ test("max_uses, daily_quota and rate let exactly so many of fifty parallel calls
 
 test("after the time that Retry-After tells, a call goes through", async () => {
   const holder = await newHolder(locker, { policy: { rate: { per_second: 2 } } });
-  const refused = (await many(holder, 10)).find(({ status }) => status === 429);
+  // More than a busy machine gets through at two a second.
+  const refused = (await many(holder, 40)).find(({ status }) => status === 429);
   expect(refused?.headers["retry-after"]).toBe("1");
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   expect((await holder.call("/v1/again")).status).toBe(200);

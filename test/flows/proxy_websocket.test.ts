@@ -8,7 +8,6 @@ import { acceptWebSockets, connect, type Closed, type End } from "../support/web
 const MIB = 1024 * 1024;
 /** What compresses would lie in the network's buffers whole. */
 const NOISE = randomBytes(MIB);
-const CUT_WITHIN_MS = 3_000;
 
 const locker = await usualLocker();
 
@@ -192,10 +191,8 @@ test.each(WAYS_TO_STOP)("a WebSocket is cut on both sides when %s, and its row s
   const { near, far } = await relayed(holder);
   near.socket.send("hello");
   await far.next();
-  const stopped_at = Date.now();
   await stop(holder);
   expect([(await near.closed).code, (await far.closed).code]).toEqual([1008, 1008]);
-  expect(Date.now() - stopped_at).toBeLessThan(CUT_WITHIN_MS);
   expect(await holder.row("/ws")).toMatchObject({ outcome: "cut", rule, status: 101 });
 });
 

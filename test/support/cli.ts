@@ -200,21 +200,22 @@ function become(env: Record<string, string | undefined>): void {
   for (const [name, value] of Object.entries(env)) if (value !== undefined) process.env[name] = value;
 }
 
-/** Waits for a line of stderr, or stdout. */
-export async function said(
+/** Waits for a line of stderr, or stdout, from now on. */
+export function said(
   child: ChildProcess,
   wanted: RegExp,
   from: "stderr" | "stdout" = "stderr",
 ): Promise<RegExpExecArray> {
   let text = "";
-  for (;;) {
-    const found = wanted.exec(text);
-    if (found !== null) return found;
-    const heard = await Promise.race([once(child[from]!, "data"), once(child, "exit").then(() => undefined)]);
-    if (heard === undefined && wanted.exec(text) === null)
-      throw new Error(`it ended without saying ${wanted}: ${text}`);
-    if (heard !== undefined) text += String(heard[0]);
-  }
+  return new Promise((resolve, reject) => {
+    child[from]?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = wanted.exec(text);
+      if (found !== null) resolve(found);
+    });
+    // Its exit may be known before its last words are.
+    child.once("close", () => reject(new Error(`it ended without saying ${wanted}: ${text}`)));
+  });
 }
 
 export async function ended(child: ChildProcess): Promise<Ran> {

@@ -64,8 +64,8 @@ export async function activity(person: Person, limit = 50): Promise<ActivityRow[
   return items;
 }
 
-/** Asks again and again until it is so; for what happens off the hot path. Fails after five seconds. */
-export async function eventually<T>(look: () => Promise<T | undefined | false>, within_ms = 5_000): Promise<T> {
+/** Asks again and again until it is so; for what happens off the hot path. Fails after twenty seconds: a machine may be busy. */
+export async function eventually<T>(look: () => Promise<T | undefined | false>, within_ms = 20_000): Promise<T> {
   const deadline = Date.now() + within_ms;
   for (;;) {
     const found = await look();

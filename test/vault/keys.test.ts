@@ -47,7 +47,7 @@ describe("names", () => {
       expect((await authorize(vault, app, ref)).secret).toEqual({ secret: "sk-old" });
     await ask(vault.stub.deleteKey(vault.ada, "openai@prod"));
     expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");
-    await vi.waitFor(async () => expect(await blobsOf(vault)).toEqual([]));
+    await vi.waitFor(async () => expect(await blobsOf(vault)).toEqual([]), 20_000);
     await storeKey(vault, "openai@prod", "sk-new");
     expect((await authorize(vault, app, "openai@prod")).secret).toEqual({ secret: "sk-new" });
     expect(await refusalOf(authorize(vault, app, key.id))).toBe("not_found keys");

@@ -75,11 +75,11 @@ describe("a decision that is judged again", () => {
     expect(held.term()).toEqual({ not_after: null, expiry_rule: "expired" });
     const soon = Date.now() + 60_000;
     await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: soon }));
-    await vi.waitUntil(() => held.term()?.not_after === soon);
+    await vi.waitUntil(() => held.term()?.not_after === soon, 20_000);
     expect(held.term()).toEqual({ not_after: soon, expiry_rule: "key_expired" });
     expect(elsewhere.term()?.not_after).toBeNull();
     await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: null }));
-    await vi.waitUntil(() => held.term()?.not_after === null);
+    await vi.waitUntil(() => held.term()?.not_after === null, 20_000);
     // An expiry that has passed by the time it is said.
     await ask(vault.stub.changeKey(vault.ada, "k", { expires_at: Date.now() - 1 }));
     expect(await held.closed).toEqual(cutFor("key_expired"));

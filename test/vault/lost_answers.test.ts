@@ -103,14 +103,14 @@ describe("a provider that is slow", () => {
       return provider.grant(question);
     });
     const calls = [use(), use()].map(refusalOf);
-    await vi.waitUntil(() => provider.asked === 1);
+    await vi.waitUntil(() => provider.asked === 1, 20_000);
     await inside(vault, () => vi.advanceTimersByTimeAsync(10_000));
     expect(await Promise.all(calls)).toEqual(["unavailable", "unavailable"]);
     // Looked after meanwhile, and not asked a second thing.
     await runAlarmAfter(vault, 5_000);
     expect(provider.asked).toBe(1);
     await inside(vault, answer);
-    await vi.waitUntil(async () => (await connectionOf(vault))?.renewals === 1);
+    await vi.waitUntil(async () => (await connectionOf(vault))?.renewals === 1, 20_000);
     expect(await use()).toBe("access-2");
     expect(provider.asked).toBe(1);
     expect(provider.dead).toBe(false);

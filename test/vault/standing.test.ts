@@ -79,7 +79,7 @@ describe.each(Object.entries(CHANGES))(
       const answer = await inside(vault, async (object) => {
         const calling = object.authorize(askFor(app, "k"), []);
         // The vault's share is asked for at once; the blob only after the judgement.
-        await vi.waitUntil(() => kv.asked() > 1);
+        await vi.waitUntil(() => kv.asked() > 1, 20_000);
         await change(object, vault.ada, app, key_id);
         kv.answer();
         return calling;

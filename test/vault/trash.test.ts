@@ -105,7 +105,7 @@ it("what a renewal brings to a key that its owner has deleted meanwhile is revok
     return provider.grant(question);
   });
   expect(await refusalOf(use())).toBe("not_found keys");
-  await vi.waitUntil(() => provider.revoked.includes("refresh-3"));
+  await vi.waitUntil(() => provider.revoked.includes("refresh-3"), 20_000);
 });
 
 it("a new data key reaches what lies there too: it opens when it is taken back, and by no older key", async () => {

@@ -135,7 +135,7 @@ export function keysAndTokens(stage: Stage): void {
     await rows.first().waitFor();
     expect(await rows.count()).toBe(PAGE);
     await page.getByRole("button", { name: "Show more" }).click();
-    await expect.poll(() => rows.count()).toBe(PAGE + 1);
+    await expect.poll(() => rows.count(), { timeout: 20_000 }).toBe(PAGE + 1);
     await page.getByRole("link", { name: "chat", exact: true }).click();
     await page.getByRole("button", { name: "Test call" }).click();
     await page.getByRole("button", { name: "Test again" }).waitFor();

@@ -241,9 +241,9 @@ export function lookingAfter(stage: Stage): void {
     const open_alerts = await seen.count();
     const alert = await heldBack(page, /\/v1\/alerts\/[^/]+\/acknowledge$/);
     await seen.first().click();
-    await expect.poll(() => seen.count()).toBe(open_alerts - 1);
+    await expect.poll(() => seen.count(), { timeout: 20_000 }).toBe(open_alerts - 1);
     await alert.refuse("The vault is resting.");
-    await expect.poll(() => seen.count()).toBe(open_alerts);
+    await expect.poll(() => seen.count(), { timeout: 20_000 }).toBe(open_alerts);
 
     await page.goto(`${stage.locker.publicOrigin}/devices`);
     const device = await heldBack(page, /\/v1\/devices\/[^/]+$/);
