@@ -6,8 +6,6 @@ import { eventually, mintToken, storeKey, type Minted, usualLocker } from "../su
 import { connect } from "../support/oauth.ts";
 import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 
-/** The promise is one second; more is allowed here only so that a busy machine fails no test. */
-
 const locker = await usualLocker();
 
 /** Resolves when a stream has ended, well or badly; reads on meanwhile. */
