@@ -23,6 +23,8 @@ export type ServeOptions = {
   vars?: Record<string, string>;
   /** The internet as far as a test needs one: who answers for a host. Everything else is really called. */
   internet?: Internet;
+  /** A Worker's script that stands between the Worker and the network, in the same process: what it answers itself takes no socket. */
+  neighbour?: string;
   /** How often a minute something may be asked for, by the limit's binding; otherwise generously. */
   limits?: Record<string, number>;
   /** A module of a test's that stands in front of the Worker's own (`./index.js`) and exports what that does. */
@@ -54,6 +56,7 @@ const GENEROUS_LIMIT = 1_000;
 const ATTEMPTS = 5;
 const ASSETS_WORKER = "assets";
 const OBJECTS_WORKER = "objects";
+const NEIGHBOUR = "neighbour";
 const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
 
 /**
@@ -137,10 +140,12 @@ async function boot([bundle, dashboard]: [string, string], state: State, options
           ...(options.objects === undefined ? {} : { durableObjects: objectsOf(settings, OBJECTS_WORKER) }),
           unsafeDirectSockets: [port, proxyPort].flatMap((each) => hosts.map((host) => ({ host, port: each }))),
           ...(options.internet === undefined ? {} : { outboundService: outboundOf(options.internet) }),
+          ...(options.neighbour === undefined ? {} : { outboundService: NEIGHBOUR }),
         },
         ...(options.objects === undefined
           ? []
           : [{ ...shared, name: OBJECTS_WORKER, modules: modulesOf(options.objects), modulesRoot: options.objects }]),
+        ...(options.neighbour === undefined ? [] : [neighbourWorker(options.neighbour, settings)]),
         assetsWorker(dashboard, settings),
       ],
       resourcePersistencePath: join(state.folder, "data"),
@@ -182,6 +187,10 @@ function assetsWorker(directory: string, { assets, compatibility_date: compatibi
     compatibilityDate,
     assets: { directory, assetConfig: { html_handling: assets.html_handling } },
   } as const;
+}
+
+function neighbourWorker(script: string, { compatibility_date: compatibilityDate }: Settings) {
+  return { name: NEIGHBOUR, modules: true, script, compatibilityDate } as const;
 }
 
 /** What wrangler.jsonc binds, on this machine. */

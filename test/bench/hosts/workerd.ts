@@ -36,27 +36,35 @@ export function serveMcpAgent(): Promise<Host> {
   return serveWorker("mcp_agent", 0, { SESSIONS: { className: "Sessions", useSQLite: true } });
 }
 
-/** Streams that are cut by an object, and nothing else. */
-export function serveCutter(upstream: number): Promise<Host> {
-  return serveWorker("cutter", upstream, { HUB: { className: "Hub", useSQLite: true } });
+/** Streams that are cut by an object, and nothing else. `neighbour` names a Worker that stands before the network. */
+export function serveCutter(upstream: number, neighbour?: string): Promise<Host> {
+  return serveWorker("cutter", upstream, { HUB: { className: "Hub", useSQLite: true } }, neighbour);
 }
 
 /** Same build, date, flags and environment as the product, and no development proxy in front either. */
-async function serveWorker(name: string, upstream: number, durableObjects: Objects): Promise<Host> {
+async function serveWorker(name: string, upstream: number, durableObjects: Objects, neighbour?: string): Promise<Host> {
   const port = await choosePort(0);
   const folder = await mkdtemp(join(tmpdir(), `bench-${name}-`));
-  const contents = await bundle(join(import.meta.dirname, "workers", `${name}.ts`));
-  const { compatibility_date, compatibility_flags } = readSettings();
+  const { compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } = readSettings();
+  const worker = async (name: string) => ({
+    name,
+    modules: [{ type: "ESModule" as const, path: `${name}.js`, contents: await bundle(name) }],
+    compatibilityDate,
+    compatibilityFlags,
+  });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      name,
-      modules: [{ type: "ESModule", path: `${name}.js`, contents }],
-      compatibilityDate: compatibility_date,
-      compatibilityFlags: compatibility_flags,
-      bindings: { UPSTREAM: `http://127.0.0.1:${upstream}`, ORIGIN: `http://localhost:${port}` },
-      kvNamespaces: ["OAUTH_KV"],
-      durableObjects,
-      unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+      workers: [
+        {
+          ...(await worker(name)),
+          bindings: { UPSTREAM: `http://127.0.0.1:${upstream}`, ORIGIN: `http://localhost:${port}` },
+          kvNamespaces: ["OAUTH_KV"],
+          durableObjects,
+          unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+          ...(neighbour === undefined ? {} : { outboundService: neighbour }),
+        },
+        ...(neighbour === undefined ? [] : [await worker(neighbour)]),
+      ],
       resourcePersistencePath: folder,
       unsafeRuntimeEnv: FAST_MEMORY,
       cf: false,
@@ -83,9 +91,10 @@ const asTheProduct: Plugin = {
   },
 };
 
-async function bundle(entry: string): Promise<string> {
+/** One of our Workers, as a script. */
+export async function bundle(name: string): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [entry],
+    entryPoints: [join(import.meta.dirname, "workers", `${name}.ts`)],
     ...FOR_WORKERS,
     write: false,
     plugins: [asTheProduct, nodeModules, oneLanguage],
