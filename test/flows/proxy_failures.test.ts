@@ -1,8 +1,9 @@
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { begin, newHolder, opened, problemIn, SECRET, send, type Answer } from "../support/holder.ts";
-import { activity, startLocker } from "../support/locker.ts";
+import { begin, newHolder, opened, problemIn, SECRET, send, type Answer, type Holder } from "../support/holder.ts";
+import { activity, eventually, startLocker } from "../support/locker.ts";
 
 let locker: LocalLocker;
 const logged: string[] = [];
@@ -21,6 +22,38 @@ function expectProblem(answer: Answer, status: number, code: string) {
   expect(answer.text).not.toMatch(/\bat \S+ \(|Error:|\.ts\b|\.js\b|workerd/);
   expect(answer.text).not.toContain(SECRET);
 }
+
+/** Asks a holder's vault past the Worker. */
+async function inVault({ token }: Holder, query: string) {
+  const object = { name: token.slice(10, 34) };
+  const storage = await locker.miniflare.unsafeGetDurableObjectStorage("apilocker", "UserVault", object);
+  return storage.exec(query);
+}
+
+// The first of this file: nobody else's lines may come between.
+test("a stream that is cut leaves no line in the log", async () => {
+  const [holder, broken] = await Promise.all([newHolder(locker), newHolder(locker)]);
+  holder.upstream.answerWith((_request, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+  });
+  const answer = await opened(holder, "/stream");
+  await once(answer, "data");
+  const ended = once(answer.resume(), "end").then(
+    () => "whole",
+    () => "broken off",
+  );
+  const held = "SELECT 1 FROM audit WHERE pending = 1 AND unclaimed_at IS NULL";
+  await eventually(async () => (await inVault(holder, held)).length === 1);
+  const before = logged.length;
+  const receipt = await holder.person.api("DELETE", `/v1/tokens/${holder.token_id}`);
+  expect(receipt).toMatchObject({ streams_cut: 1 });
+  expect(await ended).toBe("broken off");
+  // Lines come in their order: the next is that of a vault which cannot write.
+  await inVault(broken, "ALTER TABLE audit RENAME TO audit_away");
+  expect((await broken.call("/v1")).status).toBe(503);
+  await eventually(async () => logged.length > before);
+  expect(logged[before]).toContain("vault_unreachable");
+});
 
 describe("an upstream", () => {
   test("that nobody listens for is 502, and the row says failed", async () => {
