@@ -1,6 +1,6 @@
 import { sha256 } from "../../crypto/digest.ts";
 import type { Connection } from "partyserver";
-import { close, CUT, tell, type LeashState, type Term, type Word } from "./telling.ts";
+import { close, CUT, tell, type LeashState, type Term, type Told, type Word } from "./telling.ts";
 
 /** The rule of a leash that is cut before it is known whose it is: no row was ended. Every other cut has ended its call's. */
 export const UNKNOWN_LEASE = "lease";
@@ -10,6 +10,9 @@ const REPLACED = 1000;
 
 /** The part of partyserver's `Server` that leashes need. Not every open connection is a leash. */
 export type Connections = { getConnections(tag?: string): Iterable<Connection> };
+
+/** A leash that was told to end, and when it has. */
+type Ending = { connection: Connection; rule: string; ended: Promise<void> };
 
 /** What a cut achieved within the time a receipt waits. */
 export type Cut = { streams_cut: number; unacknowledged: number };
@@ -22,9 +25,9 @@ const A_STEP = 32;
  * Leashes told before others have their turn: so few that these wait some milliseconds, so many that ever so many are told soon; more where their
  * routers take longer than that, since then the work is not done here.
  */
-const [A_TURN, TURNS, A_TURN_AT_MOST, A_TURN_MS] = [8, 250, 512, 50];
-/** A moment in which nothing is due: only then does the runtime look at the network. */
-const A_BREATH_MS = 1;
+const [A_TURN, TURNS, A_TURN_AT_MOST, A_TURN_MS] = [6, 500, 256, 50];
+/** A moment in which nothing is due: only then does the runtime look at the network. Turns are taken in two lanes, so that one is at work while the other waits. */
+const [A_BREATH_MS, LANES] = [1, 2];
 /** Whoever was cut by a word to its router and has not let go by then is told by its own leash. */
 const INSIST_AFTER_MS = 250;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
@@ -183,31 +186,35 @@ export class Leashes {
     }
   }
 
-  /** Decides some a step, and tells a few a turn so that the vault goes on answering. Tells which of them end. */
+  /** Decides some a step, and tells a few a turn so that the vault goes on answering. Answers which of them end. */
   async #tellEach(
     open: readonly Connection<LeashState>[],
     decide: (connection: Connection<LeashState>) => Word | undefined,
-  ): Promise<{ connection: Connection; rule: string; ended: Promise<void> }[]> {
-    const told: { connection: Connection; rule: string; ended: Promise<void> }[] = [];
-    const in_order = [...Map.groupBy(open, ({ state }) => state?.router).values()].flat();
+  ): Promise<Ending[]> {
+    const told: Ending[] = [];
+    const undecided = [...Map.groupBy(open, ({ state }) => state?.router).values()].flat();
+    const decided: Told[] = [];
+    const next = (a_turn: number) => {
+      while (decided.length < a_turn && undecided.length > 0)
+        for (const connection of undecided.splice(0, A_STEP)) decided.push({ connection, word: decide(connection) });
+      return decided.splice(0, a_turn);
+    };
     const least = Math.max(A_TURN, Math.ceil(open.length / TURNS));
-    for (let at = 0, a_turn = least; at < in_order.length;) {
-      const step = in_order.slice(at, at + Math.max(A_STEP, a_turn));
-      at += step.length;
-      const words = step.map((connection) => ({ connection, word: decide(connection) }));
-      while (words.length > 0) {
-        const turn = words.splice(0, a_turn);
+    const lane = async () => {
+      for (let a_turn = least; ;) {
+        const turn = next(a_turn);
         const ends = turn.flatMap(({ connection, word }) =>
           word !== undefined && "ends" in word ? { connection, rule: word.ends, ended: this.#end(connection) } : [],
         );
         told.push(...ends);
         tell(turn);
-        if (at === in_order.length && words.length === 0) break;
+        if (turn.length < a_turn) return;
         const here = await within(A_TURN_MS, Promise.all(ends.map(({ ended }) => ended)));
         a_turn = here ? least : Math.min(4 * a_turn, A_TURN_AT_MOST);
         await scheduler.wait(A_BREATH_MS);
       }
-    }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
     return told;
   }
 

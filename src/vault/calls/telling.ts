@@ -15,7 +15,8 @@ export type Cutting = { cut: { rule: string; leashes: readonly string[] } };
 /** What a leash's router is told. One that ends may have been told by somebody else already. */
 export type Word = { ends: string } | { says: Term };
 
-type Told = { connection: Connection<LeashState>; word: Word | undefined };
+/** A leash and what its router is told of it, if anything. */
+export type Told = { connection: Connection<LeashState>; word: Word | undefined };
 
 /** Tells the routers of these leashes, in one word each: what a router hears over one it can tell its other calls for much less. */
 export function tell(words: readonly Told[]): void {
