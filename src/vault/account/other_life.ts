@@ -1,6 +1,7 @@
 import { Problem } from "../../problem.ts";
-import type { Audit, Theirs } from "../audit/audit.ts";
+import type { Audit } from "../audit/audit.ts";
 import { CHANGES_NOTHING } from "../audit/outbox.ts";
+import type { Theirs } from "../audit/resume.ts";
 import { chainHash, type AuditRow, type Decision, type Settled } from "../audit/row.ts";
 import { Spans } from "../audit/spans.ts";
 

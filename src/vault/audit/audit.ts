@@ -1,9 +1,9 @@
 import { RecentUses } from "./uses.ts";
 import { filterSql, type ActivityFilter } from "./activity_filter.ts";
-import type { Spans } from "./spans.ts";
 import { tallySql, type Bucket, type Tally } from "./tally.ts";
 import { Heads } from "./heads.ts";
-import type { AuditRow, ChainHeads, Decision, Event, Outcome, Settled } from "./row.ts";
+import { resume, type Theirs } from "./resume.ts";
+import type { AuditRow, ChainHeads, Decision, Event, Outcome } from "./row.ts";
 
 /** A call that goes on after its decision: the lease that opens its leash, and the path where the row has only a part of it. */
 export type Reserved = { lease: string; path: string | null };
@@ -15,19 +15,6 @@ export type OnRow = (
   now: number,
   told: { event: Event } | { outcome: Outcome },
 ) => void;
-
-/**
- * What the archive has of another life of this vault: from the `fork` on other rows, before which `prev` stands, and other `ends`, the first of which
- * is `first_end`. What is `held` here it has too, as it was or with another end.
- */
-export type Theirs = {
-  fork: number;
-  prev: string;
-  rows: Spans;
-  ends: Spans;
-  first_end: { seq: number; prev: string } | undefined;
-  held: readonly number[];
-};
 
 /** Uses are counted over so many rows that are still here: more lie here only where D1 is away. */
 const COUNTED_ROWS = 10_000;
@@ -97,30 +84,10 @@ export class Audit {
     return here.hash === hash && here.outcome_hash === outcome_hash;
   }
 
-  /**
-   * Goes on where the archive ends, after a restore (SECURITY S18). What is archived leaves the outbox; what was written here
-   * since, in a life that the archive does not know, is appended again behind it, and so are ends. Answers what neither has.
-   */
-  resume({ fork, prev, rows, ends, first_end, held }: Theirs, now: number): NonNullable<Event["lost"]> {
+  /** Goes on where the archive ends, after a restore. Answers which entries neither has. */
+  resume(theirs: Theirs, now: number): NonNullable<Event["lost"]> {
     this.lives++;
-    const gone = new Set(held);
-    const kept = this.#rows("seq >= ? OR pending = 0 ORDER BY seq", fork).filter(({ seq }) => !gone.has(seq));
-    const own = kept.filter(({ seq }) => seq >= fork);
-    const ended = kept.flatMap((row) =>
-      row.outcome === null ? [] : [{ row, end: JSON.parse(row.outcome) as Settled }],
-    );
-    ended.sort((a, b) => a.end.seq - b.end.seq);
-    const from = this.#endsDiffer(first_end, ended, fork);
-    const open = this.#sql.exec<{ seq: number }>("SELECT seq FROM audit WHERE pending = 1").toArray();
-    this.#heads.moveTo({ row: rows.last, end: ends.last ?? (from && { seq: from.seq - 1, hash: from.prev }) });
-    this.forget([...held, ...own.map(({ seq }) => seq)]);
-    // Whoever carries one of these has lost it.
-    for (const { seq } of open)
-      if (gone.has(seq) || seq >= fork) this.#onRow("whole", seq, now, { outcome: { outcome: "interrupted" } });
-    for (const { row, end } of ended)
-      if (row.seq < fork && from !== undefined && end.seq >= from.seq) this.#endAgain(row, end, now);
-    for (const row of own) this.#appendAgain(row, now);
-    return { rows: rows.gaps(fork, prev), outcomes: from === undefined ? [] : ends.gaps(from.seq, from.prev) };
+    return resume({ sql: this.#sql, heads: this.#heads, audit: this, onRow: this.#onRow }, theirs, now);
   }
 
   /** Appends a row. Without an outcome it stays pending until it is settled. */
@@ -219,36 +186,6 @@ export class Audit {
     this.#heads.note();
   }
 
-  /** From which end on the two lives differ; undefined where they do not. `ended` is what has ended here and has not left, in order. */
-  #endsDiffer(
-    theirs: Theirs["first_end"],
-    ended: readonly { row: AuditRow; end: Settled }[],
-    fork: number,
-  ): { seq: number; prev: string } | undefined {
-    const own = ended.find(({ row }) => row.seq >= fork)?.end;
-    if (theirs === undefined) return own;
-    const before = ended.find(({ end }) => end.seq === theirs.seq - 1)?.row.outcome_hash ?? theirs.prev;
-    if (own !== undefined && own.seq < theirs.seq) return own;
-    if (before === theirs.prev) return theirs;
-    // Theirs follows an end that never came to D1: all that may have been settled since is settled again.
-    const noted = this.#heads.notedEnd();
-    return { seq: noted.seq + 1, prev: noted.hash };
-  }
-
-  /** Chains an end that has not left behind those that have. */
-  #endAgain({ seq, hash }: AuditRow, end: Settled, now: number): void {
-    const again = this.#heads.nextEnd(hash, howOf(end), now);
-    this.#sql.exec("UPDATE audit SET outcome = ?, outcome_hash = ? WHERE seq = ?", again.text, again.hash, seq);
-    this.#heads.moveTo({ end: again });
-  }
-
-  #appendAgain({ decision, outcome }: AuditRow, now: number): void {
-    const { seq: _seq, prev: _prev, id, at: _at, ...event } = JSON.parse(decision) as Decision;
-    const { seq } = this.append({ ...event, subject: event.subject ?? id }, now);
-    if (event.outcome !== undefined) return;
-    this.settle(seq, outcome === null ? { outcome: "interrupted" } : howOf(JSON.parse(outcome) as Settled), now);
-  }
-
   #pendingHash(seq: number): string | undefined {
     const select = "SELECT hash FROM audit WHERE seq = ? AND pending = 1";
     return this.#pending.get(seq) ?? this.#sql.exec<{ hash: string }>(select, seq).toArray()[0]?.hash;
@@ -270,8 +207,4 @@ export class Audit {
       .exec<AuditRow>(`SELECT seq, decision, hash, outcome, outcome_hash FROM audit WHERE ${where}`, ...values)
       .toArray();
   }
-}
-
-function howOf({ seq: _seq, prev: _prev, of: _of, at: _at, ...how }: Settled): Outcome {
-  return how;
 }
