@@ -55,6 +55,9 @@ export function assemble(
   const jobs = new Jobs(storage);
   const deliveries = new Deliveries(sql, jobs);
   const audit = new Audit(sql, (state, seq, now, told) => {
+    const is_full = state === "whole" && seq % BATCH_ROWS === 0;
+    // For a call that begins too, which has mostly ended by then: the alarm is set once, not again when it ends.
+    jobs.plan("ship", is_full ? now : now + BATCH_WAIT_MS);
     if (state === "pending") {
       under_way.began(seq);
       jobs.plan("interrupt", now + UNCLAIMED_MS);
@@ -63,7 +66,6 @@ export function assemble(
       meters.free(seq);
       // Whoever ends a call without knowing what it took: it is booked by what it may have been.
       spending.book(seq, undefined);
-      jobs.plan("ship", seq % BATCH_ROWS === 0 ? now : now + BATCH_WAIT_MS);
     }
     reactions.hear(parts, seq, told, now);
   });
@@ -131,7 +133,6 @@ export function assemble(
   jobs.load();
   audit.load(row);
   tallies.load(row);
-  refusals.load();
   const parts: Parts = {
     vault_id,
     env,

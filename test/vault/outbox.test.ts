@@ -66,6 +66,14 @@ it("a call writes three rows in its vault and one in D1, and a batch of calls a 
   expect(written()).toBeLessThanOrEqual(3 * 40 + 12);
 });
 
+it("a call by itself sets the alarm once: when it begins, not again when it ends", async () => {
+  const { vault, app } = await vaultWithKey();
+  await runAlarmAfter(vault, 11_000);
+  const set = await inside(vault, (_vault, { storage }) => vi.spyOn(storage, "setAlarm"));
+  await callAndSettle(vault, app, 1);
+  expect(set).toHaveBeenCalledOnce();
+});
+
 describe("shipping", () => {
   it("takes whole rows to D1 within ten seconds and leaves pending ones", async () => {
     const { vault, app } = await vaultWithKey();

@@ -23,21 +23,12 @@ export class Refusals {
   readonly #sql: SqlStorage;
   readonly #audit: Audit;
   readonly #jobs: Jobs;
-  readonly #windows = new Map<string, Window>();
+  #known: Map<string, Window> | undefined;
 
   constructor(sql: SqlStorage, audit: Audit, jobs: Jobs) {
     this.#sql = sql;
     this.#audit = audit;
     this.#jobs = jobs;
-  }
-
-  /** Goes on counting where the vault was when it fell asleep. */
-  load(): void {
-    const rows = this.#sql.exec<{ name: string; until: number; more: number; event: string }>(
-      "SELECT name, until, more, event FROM refusal",
-    );
-    for (const { name, until, more, event } of rows)
-      this.#windows.set(name, { until, more, noted: more, event: JSON.parse(event) as Refused });
   }
 
   /** True where this refusal deserves a row of its own; otherwise it was counted. */
@@ -66,6 +57,23 @@ export class Refusals {
         this.#jobs.plan("count_refusals", window.until);
       }
     }
+  }
+
+  /** At first where the vault was when it fell asleep. */
+  get #windows(): Map<string, Window> {
+    return (this.#known ??= this.#noted());
+  }
+
+  #noted(): Map<string, Window> {
+    const rows = this.#sql.exec<{ name: string; until: number; more: number; event: string }>(
+      "SELECT name, until, more, event FROM refusal",
+    );
+    return new Map(
+      [...rows].map(({ name, until, more, event }) => [
+        name,
+        { until, more, noted: more, event: JSON.parse(event) as Refused },
+      ]),
+    );
   }
 
   #note(name: string, window: Window): void {

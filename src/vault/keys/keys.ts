@@ -33,7 +33,7 @@ function idsOf(category: Category): string {
   return JSON.stringify(listProviders(category).map(({ id }) => id));
 }
 
-/** Tables `api_key`, `key_version`, `key_name`. A name is looked up as id, then as current or former name (DESIGN D16). */
+/** Tables `api_key`, `key_version`, `key_name`. What is asked for is an id, or a current or former name, which is never like one (DESIGN D16). */
 export class Keys {
   readonly #sql: SqlStorage;
   readonly #limits: KeyLimits;
@@ -61,8 +61,7 @@ export class Keys {
   #find(ref: string): ApiKey | undefined {
     const known = this.#by_ref.get(ref);
     if (known !== undefined) return known;
-    const key =
-      this.#select("k.id = ?", ref)[0] ?? this.#select("k.id = (SELECT key_id FROM key_name WHERE name = ?)", ref)[0];
+    const [key] = this.#select("k.id IN (?1, (SELECT key_id FROM key_name WHERE name = ?1))", ref);
     if (key === undefined) return undefined;
     if (this.#by_ref.size >= REMEMBERED) this.#by_ref.clear();
     this.#by_ref.set(ref, key);
