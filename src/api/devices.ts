@@ -1,6 +1,5 @@
 import { configOf } from "../config.ts";
 import { ask } from "../vault/answer.ts";
-import type { Device } from "../vault/tokens/devices.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { DEVICE_OPERATIONS } from "./schema.ts";
 import { wireDevice, wireReceipt, wireTime, wireToken } from "./wire.ts";
@@ -20,12 +19,7 @@ export const deviceHandlers: Handlers<typeof DEVICE_OPERATIONS> = {
     return wireDevice(device, device.hash === who.caller.hash);
   },
   changeDevice: async ({ vault, who, param, body }) => {
-    const id = param("id");
-    let device: Device | undefined;
-    if (body.name !== undefined) device = await ask(vault.renameDevice(who.caller, id, body.name));
-    if (body.reveal !== undefined) device = await ask(vault.lockDevice(who.caller, id));
-    if (body.ask !== undefined) device = await ask(vault.askBeforeDevice(who.caller, id, body.ask));
-    device ??= await ask(vault.getDevice(who.caller, id));
+    const device = await ask(vault.changeDevice(who.caller, param("id"), body));
     return wireDevice(device, device.hash === who.caller.hash);
   },
   unlockDevice: async ({ env, vault, who }) => {

@@ -152,6 +152,24 @@ describe("a signed-in device", () => {
     expect((await reveal()).status).toBe(403);
   });
 
+  it("is changed in all that is said at once or in nothing, once for each Idempotency-Key", async () => {
+    const ada = await newPerson(locker);
+    const device = await signInDevice(locker, ada, { reveal: "8h" });
+    const change = (body: object) =>
+      ada.fetch(`/v1/devices/${device.id}`, {
+        method: "PATCH",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json", "idempotency-key": JSON.stringify(body) },
+      });
+    const all = { name: "locked", reveal: "none", ask: {} };
+    const told = await (await change(all)).text();
+    expect(JSON.parse(told)).toMatchObject({ name: "locked", ask: {} });
+    expect(told).not.toContain("reveal_until");
+    expect(await (await change(all)).text()).toBe(told);
+    expect((await change({ name: "open", ask: { methods: ["POST"] } })).status).toBe(422);
+    expect(await device.api("GET", `/v1/devices/${device.id}`)).toMatchObject({ name: "locked" });
+  });
+
   it("is renamed, listed and revoked with a receipt, and what it minted with it", async () => {
     const ada = await newPerson(locker);
     await storeKey(ada, "k", upstream.origin);

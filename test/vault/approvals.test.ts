@@ -237,9 +237,9 @@ describe("a device that asks", () => {
     const { token, row } = await ask(vault.stub.createToken(device, "its own", {}));
     const made = { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
     for (const app of [laptop, made]) await held(vault, app);
-    await ask(vault.stub.askBeforeDevice(vault.ada, laptop.id, {}));
+    await ask(vault.stub.changeDevice(vault.ada, laptop.id, { ask: {} }));
     for (const app of [laptop, made]) expect(await refusalOf(held(vault, app))).toBe("approval_required ask");
-    const less = ask(vault.stub.askBeforeDevice(vault.ada, laptop.id, { methods: ["POST"] }));
+    const less = ask(vault.stub.changeDevice(vault.ada, laptop.id, { ask: { methods: ["POST"] } }));
     expect(await refusalOf(less)).toBe("invalid_request");
     expect((await outbox(vault)).map(({ decision }) => decision.action)).toContain("device.ask_first");
     // Of all else the token's own policy speaks: a person may give it more time.

@@ -159,7 +159,7 @@ describe("a device and secrets", () => {
     await revealable(vault, "open");
     const { device, app } = await signInDevice(vault, { reveal: "always" });
     expect(await refusalOf(ask(vault.stub.revealKeys(device, ["open"])))).toBe("accepted");
-    await ask(vault.stub.lockDevice(vault.ada, app.id));
+    await ask(vault.stub.changeDevice(vault.ada, app.id, { reveal: "none" }));
     expect(await refusalOf(ask(vault.stub.revealKeys(device, ["open"])))).toBe("insufficient_scope locked");
   });
 
@@ -182,7 +182,7 @@ describe("a device and secrets", () => {
     const { device, app } = await signInDevice(vault, { reveal: "8h" });
     await evict(vault);
     const seen = ask(vault.stub.revealKeys(device, ["open"]));
-    const locked = ask(vault.stub.lockDevice(vault.ada, app.id));
+    const locked = ask(vault.stub.changeDevice(vault.ada, app.id, { reveal: "none" }));
     await locked;
     expect(["accepted", "insufficient_scope locked"]).toContain(await refusalOf(seen));
     expect(await refusalOf(ask(vault.stub.revealKeys(device, ["open"])))).toBe("insufficient_scope locked");

@@ -9,18 +9,16 @@ import {
   answerDevice,
   answerSignIn,
   approveDevice,
-  askBeforeDevice,
   askingDevice,
   askToUnlock,
+  changeDevice,
   device,
   giveDeviceBack,
-  lockDevice,
   redeemDevice,
-  renameDevice,
+  type DeviceChanges,
   type Showing,
 } from "../tokens/manage_devices.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
-import type { AskRule } from "../policy/policy.ts";
 import type { Receipt } from "../receipt.ts";
 import { change, forCaller, live, read, stop } from "../surface.ts";
 import type { Token } from "../tokens/token.ts";
@@ -40,16 +38,10 @@ export abstract class DeviceSurface extends GrantSurface {
     return this[read](caller, (parts) => device(parts, id));
   }
 
-  renameDevice(caller: Caller, id: string, name: string): Promise<Answer<Device>> {
-    return this[change](caller, (parts) => renameDevice(parts, caller, id, name));
-  }
-
-  lockDevice(caller: Caller, id: string): Promise<Answer<Device>> {
-    return this[stop](caller, (parts) => lockDevice(parts, caller, id));
-  }
-
-  askBeforeDevice(caller: Caller, id: string, rule: AskRule): Promise<Answer<Device>> {
-    return this[stop](caller, (parts) => askBeforeDevice(parts, caller, id, rule));
+  /** What only takes away may be said of a frozen vault too. */
+  changeDevice(caller: Caller, id: string, changes: DeviceChanges): Promise<Answer<Device>> {
+    const effect = changes.name === undefined ? stop : change;
+    return this[effect](caller, (parts) => changeDevice(parts, caller, id, changes));
   }
 
   giveDeviceBack(caller: Caller, id: string): Promise<Answer<Device>> {

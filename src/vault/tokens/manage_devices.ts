@@ -136,7 +136,18 @@ export function giveDeviceBack(parts: Parts, caller: Caller, id: string): Device
   return device(parts, id);
 }
 
-export function renameDevice(parts: Parts, caller: Caller, id: string, name: string): Device {
+/** What may be said of a device: another name, no more secrets, more to ask about first. */
+export type DeviceChanges = { name?: string | undefined; reveal?: "none" | undefined; ask?: AskRule | undefined };
+
+/** Does all that is said of a device, or nothing: what may be refused once the device is known comes first. */
+export function changeDevice(parts: Parts, caller: Caller, id: string, { name, reveal, ask }: DeviceChanges): Device {
+  if (ask !== undefined) askBeforeDevice(parts, caller, id, ask);
+  if (reveal !== undefined) lockDevice(parts, caller, id);
+  if (name !== undefined) renameDevice(parts, caller, id, name);
+  return device(parts, id);
+}
+
+function renameDevice(parts: Parts, caller: Caller, id: string, name: string): Device {
   const by = recognise(parts.tokens, caller, Date.now());
   device(parts, id);
   parts.tokens.rename(id, name);
@@ -145,7 +156,7 @@ export function renameDevice(parts: Parts, caller: Caller, id: string, name: str
 }
 
 /** From now on a person is asked before these calls of a device and of what it has made; never before fewer than until now. */
-export function askBeforeDevice(parts: Parts, caller: Caller, id: string, rule: AskRule): Device {
+function askBeforeDevice(parts: Parts, caller: Caller, id: string, rule: AskRule): Device {
   const { tokens, gate } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
   const { name, policy, expires_at } = device(parts, id);
@@ -191,7 +202,7 @@ export function answerDevice(parts: Parts, caller: Caller, id: string, reveal: R
 }
 
 /** Shows a device no more secrets. */
-export function lockDevice(parts: Parts, caller: Caller, id: string): Device {
+function lockDevice(parts: Parts, caller: Caller, id: string): Device {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");
   device(parts, id);
   parts.devices.setReveal(id, null);
