@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { OPERATIONS, REPORT_LEAK, type Authority, type Operation } from "./schema.ts";
+import { OPERATIONS, ProblemDetails, REPORT_LEAK, type Authority, type Operation } from "./schema.ts";
 
 const SECURITY: Record<string, Record<string, never[]>> = {
   session: { session: [] },
@@ -28,6 +28,18 @@ export type Document = {
   components: object;
 };
 
+const IDEMPOTENCY_KEY = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  schema: {
+    type: "string",
+    minLength: 1,
+    maxLength: 255,
+    description: "Of your own making: sent again with the same request, it is done once and answered alike",
+  },
+};
+
 /** The contract as OpenAPI 3.1. `x-authority` is the authority table's row. */
 export function openapi(origin: string): Document {
   const paths: Document["paths"] = {};
@@ -50,7 +62,7 @@ export function openapi(origin: string): Document {
       responses: {
         problem: {
           description: "A refusal (RFC 9457)",
-          content: { "application/problem+json": { schema: { type: "object" } } },
+          content: { "application/problem+json": { schema: schemaOf(ProblemDetails, "output") } },
         },
       },
     },
@@ -59,7 +71,7 @@ export function openapi(origin: string): Document {
 
 function describe(
   operationId: string,
-  { summary, may, path, query, body, answer, produces = ["application/json"], status }: Operation,
+  { method, summary, may, path, query, body, answer, produces = ["application/json"], status }: Operation,
 ): Described {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name: String(name),
@@ -72,7 +84,7 @@ function describe(
       ? Object.entries(query.shape).map(([name, schema]) => ({
           name,
           in: "query",
-          required: false,
+          required: !(schema as z.ZodType).safeParse(undefined).success,
           schema: schemaOf(schema as z.ZodType, "input"),
         }))
       : [];
@@ -83,7 +95,7 @@ function describe(
     security: [...new Set(may.map((authority) => JSON.stringify(SECURITY[authority])))].map(
       (one) => JSON.parse(one) as object,
     ),
-    parameters: [...inPath, ...inQuery],
+    parameters: [...inPath, ...inQuery, ...(method === "get" || may.length === 0 ? [] : [IDEMPOTENCY_KEY])],
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(body, "input") } } } }),

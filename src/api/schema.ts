@@ -19,7 +19,7 @@ import { WEBHOOK_OPERATIONS } from "./schema/webhooks.ts";
 export type { Authority, Operation } from "./schema/common.ts";
 export * from "./schema/account.ts";
 export * from "./schema/activity.ts";
-export { Receipt } from "./schema/common.ts";
+export { ProblemDetails, Receipt } from "./schema/common.ts";
 export * from "./schema/explain.ts";
 export * from "./schema/grants.ts";
 export * from "./schema/devices.ts";

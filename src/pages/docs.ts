@@ -22,6 +22,7 @@ const CALLERS: Record<string, string> = {
   session_recent: "a browser that signed in within ten minutes",
   device: "a device token",
   app: "an app token",
+  refresh: "an app token's refresh token",
 };
 
 /** The API in a readable form, made on the server; there is no script and nothing to try it with (SECURITY S28). */

@@ -41,6 +41,19 @@ export const Page = z.object(page);
 
 export const Category = z.enum(CATEGORIES).meta({ description: "What kind of provider" });
 
+/** A refusal as it is told (RFC 9457). */
+export const ProblemDetails = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string().meta({ description: "What to tell refusals apart by" }),
+  rule: z.string().optional().meta({ description: "The rule that refused" }),
+  errors: z.array(z.object({ field: z.string(), rule: z.string() })).optional(),
+  request_id: z.string().optional().meta({ description: "The audit row's id" }),
+  approval_url: z.url().optional().meta({ description: "Where a person answers first" }),
+});
+
 export const Receipt = z.object({
   id: z.string(),
   revoked_at: time,
