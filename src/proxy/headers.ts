@@ -54,34 +54,59 @@ const NOT_UPSTREAM = new Set([
 ]);
 const NOT_UPSTREAM_PREFIX = /^(cf|x-forwarded|x-partykit|sec-fetch|sec-websocket|x-leash)-/;
 
+/** By these a browser changes what pages may do, or tells others of them. */
+const POLICIES = [
+  "content-security",
+  "cross-origin-embedder",
+  "cross-origin-opener",
+  "document",
+  "document-isolation",
+  "feature",
+  "integrity",
+  "permissions",
+  "referrer",
+  "require-document",
+].flatMap((what) => [`${what}-policy`, `${what}-policy-report-only`]);
+
 /** Never to the client: what would make a browser act on our origin, or hold state for it (SECURITY S1). */
 const NOT_TO_CLIENT = new Set([
   ...HOP_BY_HOP,
+  ...POLICIES,
   "set-cookie",
   "set-cookie2",
+  "set-login",
   "alt-svc",
   "clear-site-data",
   "service-worker-allowed",
   "refresh",
   "link",
   "strict-transport-security",
+  "public-key-pins",
+  "public-key-pins-report-only",
+  "expect-ct",
   "report-to",
   "nel",
   "reporting-endpoints",
+  "timing-allow-origin",
   "origin-agent-cluster",
+  "origin-trial",
   "speculation-rules",
+  "supports-loading-mode",
+  "no-vary-search",
+  "use-as-dictionary",
   "accept-ch",
+  "accept-ch-lifetime",
+  "critical-ch",
+  "activate-storage-access",
+  "observe-browsing-topics",
   "sourcemap",
   "x-sourcemap",
-  "cross-origin-opener-policy",
-  "cross-origin-embedder-policy",
-  "cross-origin-opener-policy-report-only",
-  "cross-origin-embedder-policy-report-only",
-  "content-security-policy-report-only",
+  "x-dns-prefetch-control",
   "location",
   "content-location",
 ]);
-const NOT_TO_CLIENT_PREFIX = /^(access-control-|apilocker-|cloudflare-cdn-cache-control|sec-websocket-)/;
+const NOT_TO_CLIENT_PREFIX =
+  /^(access-control-|ad-auction-|apilocker-|attribution-reporting-|cloudflare-cdn-cache-control|sec-|secure-session-|shared-storage-)/;
 
 const METHOD_OVERRIDE = /^(x-http-method.*|x-method-override)$/;
 /** Anywhere in the value: of several types on one line browsers take the last. `multipart/x-mixed-replace` may hold a page. */

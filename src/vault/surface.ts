@@ -16,6 +16,7 @@ export const held = Symbol("held");
 export const live = Symbol("live");
 export const change = Symbol("change");
 export const stop = Symbol("stop");
+export const end = Symbol("end");
 export const read = Symbol("read");
 export const bury = Symbol("bury");
 export const forCaller = Symbol("forCaller");
@@ -54,6 +55,12 @@ export abstract class Surface extends ClosedServer {
   /** A mutation that only takes rights away: a fresh sign-in may ask it of a frozen vault too (SECURITY S15). */
   [stop]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
     return this.#once(caller, "stop", work);
+  }
+
+  /** The end of a session or device: whoever ends their own is let through a freeze, since signing out is never refused. */
+  [end]<T>(caller: Caller, id: string, work: (parts: Parts, effect: Effect) => Promise<T>): Promise<Answer<T>> {
+    const effect = this[held]?.tokens.byHash(caller.hash)?.id === id ? "leave" : "stop";
+    return this.#once(caller, effect, (parts) => work(parts, effect));
   }
 
   /** Goes on with a deletion that was begun; nothing is held once it is done. */

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { OPERATIONS, type Operation, type OperationId } from "../../src/api/schema.ts";
 import { signIn, type Person } from "../../src/local/person.ts";
-import { formsIn, poll, startLogin, submit, typeCode, type Form } from "../support/device.ts";
+import { formsIn, poll, signInDevice, startLogin, submit, typeCode, type Form } from "../support/device.ts";
 import { newHolder, opened, problemIn, type Holder } from "../support/holder.ts";
 import { feedOf } from "../support/live.ts";
 import { activity, eventually, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
@@ -124,6 +124,23 @@ describe("a frozen vault", () => {
     const other = (await freeze(await newPerson(locker))).older;
     expect((await other.fetch("/auth/sign-out", { method: "POST" })).status).toBe(303);
     expect((await other.fetch("/v1/me")).status).toBe(401);
+  });
+
+  it("lets a device and an older session end themselves, and nobody else", async () => {
+    const person = await newPerson(locker);
+    const [one, two] = [await signInDevice(locker, person), await signInDevice(locker, person)];
+    const { session } = await person.api<Me>("GET", "/v1/me");
+    const { older, fresh } = await freeze(person);
+    const end = async (by: Pick<Person, "fetch">, path: string) => (await by.fetch(path, { method: "DELETE" })).status;
+    expect(await end(one, `/v1/devices/${two.id}`)).toBe(423);
+    expect(await end(older, `/v1/devices/${two.id}`)).toBe(423);
+    expect(await end(one, `/v1/devices/${one.id}`)).toBe(200);
+    expect(await end(one, `/v1/devices/${one.id}`)).toBe(401);
+    expect(await end(older, `/v1/sessions/${session.id}`)).toBe(200);
+    expect((await older.fetch("/v1/me")).status).toBe(401);
+    const rows = await activity(fresh);
+    expect(rows.map(({ action }) => action)).toEqual(expect.arrayContaining(["device.revoke", "session.revoke"]));
+    expect(await fresh.api("GET", `/v1/devices/${two.id}`)).not.toHaveProperty("revoked_at");
   });
 
   it("may not be given another identity, in the directory either", async () => {

@@ -1,6 +1,6 @@
 /** Refreshing, revoking and asking about tokens (RFC 6749 §6, RFC 7009, RFC 7662; SECURITY S7, S28). */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Person } from "../../src/local/person.ts";
+import { signIn, type Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import {
@@ -140,6 +140,26 @@ describe("revoking (RFC 7009)", () => {
     const single = await connected({ client });
     expect((await revoke(client, single.access_token)).status).toBe(200);
     expect(await status(single.access_token)).toBe(401);
+  });
+
+  it.each(["pause", "freeze"] as const)("is never in vain: a %s in between does not keep the token", async (how) => {
+    const [one, other] = [await connected(), await connected()];
+    for (const { ada } of [one, other]) {
+      const { items } = await ada.api<{ items: { id: string }[] }>("GET", "/v1/grants");
+      await ada.api("POST", how === "pause" ? `/v1/grants/${items[0]?.id ?? ""}/pause` : "/v1/vault/freeze");
+    }
+    expect((await revoke(one.client, one.refresh_token ?? "")).status).toBe(200);
+    expect((await revoke(other.client, other.access_token)).status).toBe(200);
+    if (how === "freeze") {
+      const { identities } = await one.ada.api<{ identities: { email: string }[] }>("GET", "/v1/me");
+      const fresh = await signIn(locker.publicOrigin, identities[0]?.email ?? "");
+      return expect((await fresh.api<{ items: object[] }>("GET", "/v1/grants")).items).toEqual([]);
+    }
+    expect((await one.ada.api<{ items: object[] }>("GET", "/v1/grants")).items).toEqual([]);
+    const { items } = await other.ada.api<{ items: { id: string }[] }>("GET", "/v1/grants");
+    await other.ada.api("POST", `/v1/grants/${items[0]?.id ?? ""}/resume`);
+    expect(await status(other.access_token)).toBe(401);
+    expect((await refresh(other)).status).toBe(200);
   });
 
   it("what is dead, forged or unknown is no error; another client's token is", async () => {

@@ -6,7 +6,7 @@ import { clientHeaders, overridesMethod, upstreamHeaders } from "../../src/proxy
 const NEVER_UPSTREAM =
   /^(connection|keep-alive|proxy-(authenticate|authorization|connection)|te|trailer|transfer-encoding|upgrade|host|cookie|expect|forwarded|x-real-ip|x-client-ip|true-client-ip|content-length|origin|referer|x-original-url|x-rewrite-url|cf-.*|x-forwarded.*|x-partykit-.*|sec-fetch-.*|sec-websocket-.*|x-leash-.*)$/;
 const NEVER_TO_CLIENT =
-  /^(connection|keep-alive|transfer-encoding|upgrade|trailer|te|set-cookie2?|alt-svc|clear-site-data|service-worker-allowed|refresh|link|strict-transport-security|report-to|nel|reporting-endpoints|origin-agent-cluster|speculation-rules|accept-ch|(x-)?sourcemap|cross-origin-(opener|embedder)-policy(-report-only)?|location|content-location|access-control-.*|apilocker-.*|sec-websocket-.*)$/;
+  /^(connection|keep-alive|transfer-encoding|upgrade|trailer|te|set-cookie2?|set-login|alt-svc|clear-site-data|service-worker-allowed|refresh|link|strict-transport-security|report-to|nel|reporting-endpoints|origin-agent-cluster|speculation-rules|accept-ch(-lifetime)?|critical-ch|use-as-dictionary|no-vary-search|supports-loading-mode|origin-trial|timing-allow-origin|activate-storage-access|observe-browsing-topics|x-dns-prefetch-control|public-key-pins(-report-only)?|expect-ct|(x-)?sourcemap|(cross-origin-(opener|embedder)|permissions|feature|(require-)?document|document-isolation|integrity|referrer)-policy(-report-only)?|location|content-location|access-control-.*|apilocker-.*|sec-.*|secure-session-.*|attribution-reporting-.*|ad-auction-.*|shared-storage-.*)$/;
 
 const OURS =
   /^(content-security-policy|x-content-type-options|cross-origin-resource-policy|cloudflare-cdn-cache-control|content-disposition)$/;
@@ -16,7 +16,8 @@ const known = fc.constantFrom(
     "connection keep-alive proxy-authorization te trailer transfer-encoding upgrade host cookie expect forwarded x-real-ip true-client-ip " +
     "content-length origin referer x-original-url x-rewrite-url cf-connecting-ip cf-ray x-forwarded-for x-forwarded-host x-partykit-room " +
     "sec-fetch-mode sec-websocket-key x-leash-tags set-cookie alt-svc clear-site-data refresh link location access-control-allow-origin " +
-    "apilocker-request-id sourcemap nel report-to accept-ch service-worker-allowed content-security-policy"
+    "apilocker-request-id sourcemap nel report-to accept-ch service-worker-allowed content-security-policy " +
+    "set-login permissions-policy use-as-dictionary secure-session-registration attribution-reporting-register-source"
   ).split(" "),
 );
 const plain = fc.stringMatching(/^x-[a-z][a-z0-9-]{0,12}$/);

@@ -131,6 +131,22 @@ describe("a new data key", () => {
     await refreshWith(vault, rotating);
   });
 
+  it("leaves a page that waits for a key's next secret as it was: what it shows is still so", async () => {
+    const { vault, app } = await lived();
+    const { handle } = await ask(vault.stub.createPageLink(vault.ada, { kind: "rotate", key: "k" }));
+    await ask(vault.stub.rotateDataKey());
+    await runAlarmAfter(vault, 10_001);
+    expect(await sql(vault, "SELECT data_key FROM key_version")).toEqual([{ data_key: 2 }]);
+    await ask(vault.stub.usePageLink(vault.ada, handle, { secret: "sk-typed" }));
+    expect(await opened(vault, app)).toEqual({ secret: "sk-typed" });
+    // A change of the key still voids it.
+    const late = await ask(vault.stub.createPageLink(vault.ada, { kind: "rotate", key: "k" }));
+    await ask(vault.stub.rollBackKey(vault.ada, "k", undefined));
+    expect(await refusalOf(ask(vault.stub.usePageLink(vault.ada, late.handle, { secret: "sk-late" })))).toBe(
+      "conflict",
+    );
+  });
+
   it("is made while calls go on: none fails, before, meanwhile and after", async () => {
     const { vault, app } = await lived();
     await Promise.all(Array.from({ length: 10 }, (_, n) => storeKey(vault, `k${n}`)));

@@ -5,9 +5,10 @@ export type Freeze = { at: number; by: string };
 
 /**
  * What a caller is about to do, as far as a frozen vault cares. `change` is everything that uses, makes, widens or shows a
- * secret, and what is meant where nothing is said; `stop` only takes rights away; `always` harms nobody but the caller.
+ * secret, and what is meant where nothing is said; `stop` only takes rights away; `always` stops all, for anyone; `leave` ends
+ * the caller itself, which a pause does not refuse either.
  */
-export type Effect = "change" | "stop" | "read" | "always";
+export type Effect = "change" | "stop" | "read" | "always" | "leave";
 
 /** What a freeze asks of a token. */
 type Frozen = { id: string; kind: TokenKind; signed_in_at: number | null; frozen: Freeze | null };
@@ -17,7 +18,7 @@ type Frozen = { id: string; kind: TokenKind; signed_in_at: number | null; frozen
  * read, since that could be a thief's session; everyone else nothing at all (SECURITY S15).
  */
 export function isFrozenFor({ frozen, ...token }: Frozen, effect: Effect): boolean {
-  if (frozen === null || effect === "always") return false;
+  if (frozen === null || effect === "always" || effect === "leave") return false;
   if (effect === "change") return true;
   return !isFresh(token, frozen) && !(effect === "read" && token.id === frozen.by);
 }

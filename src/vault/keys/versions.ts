@@ -134,12 +134,18 @@ export class Versions {
     for (const [table, column] of [
       ["api_key", "version"],
       ["api_key", "overlap_version"],
-      ["entry_link", "version"],
       ["connect_link", "version"],
     ]) {
       const id = table === "api_key" ? "id" : "key_id";
       this.#sql.exec(`UPDATE ${table} SET ${column} = ?3 WHERE ${id} = ?1 AND ${column} = ?2`, key_id, from, to);
     }
+    this.#sql.exec(
+      `UPDATE page_link SET errand = json_set(errand, '$.version', ?3)
+       WHERE errand ->> '$.key_id' = ?1 AND errand ->> '$.version' = ?2`,
+      key_id,
+      from,
+      to,
+    );
     this.#sql.exec("DELETE FROM key_version WHERE key_id = ? AND version = ?", key_id, from);
     this.#sql.exec("UPDATE version_use SET became = ?3 WHERE key_id = ?1 AND became = ?2", key_id, from, to);
     this.#sql.exec(

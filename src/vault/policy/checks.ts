@@ -20,7 +20,8 @@ export function judgeToken(
   if (token.expires_at !== null && token.expires_at <= now)
     return deny("expired", "invalid_token", "This token has expired.");
   if (isFrozenFor(token, effect)) return deny("frozen", "frozen", FROZEN);
-  if (token.paused_at !== null) return deny("token_paused", "paused", "This token is paused. Its owner can resume it.");
+  if (token.paused_at !== null && effect !== "leave")
+    return deny("token_paused", "paused", "This token is paused. Its owner can resume it.");
   return undefined;
 }
 

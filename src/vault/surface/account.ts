@@ -66,7 +66,7 @@ export abstract class AccountSurface extends TrustSurface {
 
   signOut(caller: Caller): Promise<Answer<Receipt>> {
     return answerAsync(() =>
-      endToken(this[forCaller](caller, "always"), caller, "session.revoke", (self) => self, "always"),
+      endToken(this[forCaller](caller, "leave"), caller, "session.revoke", (self) => self, "leave"),
     );
   }
 

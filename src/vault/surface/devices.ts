@@ -20,7 +20,7 @@ import {
 } from "../tokens/manage_devices.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, forCaller, live, read, stop } from "../surface.ts";
+import { change, end, forCaller, live, read, stop } from "../surface.ts";
 import type { Token } from "../tokens/token.ts";
 import { GrantSurface } from "./grants.ts";
 
@@ -49,7 +49,9 @@ export abstract class DeviceSurface extends GrantSurface {
   }
 
   revokeDevice(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return this[stop](caller, (parts) => endToken(parts, caller, "device.revoke", () => device(parts, id)));
+    return this[end](caller, id, (parts, effect) =>
+      endToken(parts, caller, "device.revoke", () => device(parts, id), effect),
+    );
   }
 
   approveDevice(caller: Caller, wish: Omit<Approval, "approved_by" | "expires_at">): Answer<{ approved_by: string }> {

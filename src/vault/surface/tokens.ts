@@ -23,7 +23,7 @@ import type { Explanation, Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../tokens/refresh.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
-import { change, live, read, stop } from "../surface.ts";
+import { change, end, live, read, stop } from "../surface.ts";
 import { SpendSurface } from "./spend.ts";
 
 /** App tokens and sessions. */
@@ -38,7 +38,9 @@ export abstract class TokenSurface extends SpendSurface {
   }
 
   revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {
-    return this[stop](caller, (parts) => endToken(parts, caller, "session.revoke", () => session(parts, id)));
+    return this[end](caller, id, (parts, effect) =>
+      endToken(parts, caller, "session.revoke", () => session(parts, id), effect),
+    );
   }
 
   /** Signs out everywhere. */

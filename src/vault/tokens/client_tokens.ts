@@ -45,7 +45,7 @@ export async function refreshGrant(parts: Parts, presented: PresentedRefresh): P
  * here needs no revoking; what belongs to another client is not this one's to end.
  */
 export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): Promise<void> {
-  const found = await find(parts, shown, "always");
+  const found = await find(parts, shown, "leave");
   if (found === undefined || !found.live) return;
   const { token, grant } = found;
   if (grant.client_id !== shown.client_id)
