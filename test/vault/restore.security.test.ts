@@ -3,20 +3,28 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
+import { configOf } from "../../src/config.ts";
+import { verifyToken } from "../../src/crypto/token.ts";
 import { OtherLife } from "../../src/vault/account/other_life.ts";
 import { checkChain } from "../../src/vault/audit/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
+import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
+import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
+import type { Grant } from "../../src/vault/tokens/grants.ts";
+import { connectedVault, DESTINATION, TokenProvider } from "../support/token_provider.ts";
 import { remember, restore } from "../support/restore.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,
   CALLED,
   ORIGIN,
+  type App,
   type Vault,
   archive,
   authorize,
   evict,
+  grantTo,
   inside,
   mintApp,
   newVault,
@@ -25,6 +33,7 @@ import {
   runAlarm,
   runAlarmAfter,
   signIn,
+  signInDevice,
   sql,
   storeKey,
   travel,
@@ -36,6 +45,21 @@ beforeEach(() => {
 });
 
 const HOUR_MS = 3_600_000;
+const TRUST = {
+  name: "ci",
+  issuer: "https://ci.example",
+  jwks: null,
+  claims: { sub: ["repo:acme"] },
+  single_use: false,
+  policy: {},
+  audience: undefined,
+};
+/** A machine's own token, as the router has verified it. */
+const presentedTo = (aud: string) => ({
+  claims: { iss: TRUST.issuer, aud, sub: "repo:acme" },
+  hash: crypto.randomUUID(),
+  expires_at: Date.now() + HOUR_MS,
+});
 const RUNS = 8;
 
 /** A vault with a past, and all of it in D1. */
@@ -113,6 +137,104 @@ describe("after a restore to hours ago, before anything is served", () => {
     expect(await refusalOf(ask(vault.stub.me(session)))).toBe("invalid_token revoked");
     expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
     expect((await outbox(vault)).map(({ decision }) => decision.action)).toContain("vault.restored");
+  });
+
+  it("what clients gave up is dead again, as one access token and as a whole grant", async () => {
+    const { vault } = await lived();
+    const [one, whole] = [await grantTo(vault), await grantTo(vault)];
+    const shown = { kind: "oat", secret: "", client_id: "cli_a" } as const;
+    const refresh = await inside(vault, async (object) => {
+      const parts = object[held] as Parts;
+      const grant = parts.grants.find(whole.grant_id) as Grant;
+      return issueTokens(parts, grant, await parts.families.keys.prepare(), ORIGIN, Date.now()).refresh_token ?? "";
+    });
+    await shipped(vault);
+    const then = await remember(vault);
+    travel(10 * 60_000);
+    await ask(vault.stub.revokeShown({ ...shown, hash: one.hash }, ORIGIN));
+    const { hash, secret } = verifyToken(configOf(env).token_keys, refresh);
+    await ask(vault.stub.revokeShown({ ...shown, kind: "ort", hash, secret }, ORIGIN));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 2 });
+    for (const { hash } of [one, whole])
+      expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");
+  });
+
+  it("a trust, a webhook and a leave to see secrets that were taken away are gone again", async () => {
+    const { vault } = await lived();
+    const trust = await ask(vault.stub.createTrust(vault.ada, TRUST));
+    const minted = await ask(vault.stub.exchange(trust.id, presentedTo(trust.audience), ORIGIN));
+    const { webhook } = await ask(vault.stub.createWebhook(vault.ada, "https://hooks.example/a", null));
+    const { app: laptop } = await signInDevice(vault, { reveal: "8h" });
+    await shipped(vault);
+    const then = await remember(vault);
+    travel(5 * 60_000);
+    await ask(vault.stub.deleteTrust(vault.ada, trust.id));
+    await ask(vault.stub.deleteWebhook(vault.ada, webhook.id));
+    await ask(vault.stub.changeDevice(vault.ada, laptop.id, { reveal: "none" }));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 3 });
+    expect(await refusalOf(ask(vault.stub.exchange(trust.id, presentedTo(trust.audience), ORIGIN)))).toMatch(
+      /^invalid_grant/,
+    );
+    const { hash } = verifyToken(configOf(env).token_keys, minted.token);
+    expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");
+    const fresh = await signIn(vault.stub, vault.account_id);
+    expect(await ask(vault.stub.listWebhooks(fresh))).toEqual([]);
+    expect(await ask(vault.stub.getDevice(fresh, laptop.id))).toMatchObject({ reveal_until: null });
+  });
+
+  it("a key that was disconnected from its provider is so again", async () => {
+    TokenProvider.standIn();
+    const { vault, use } = await connectedVault({
+      ...DESTINATION,
+      placement: { ...DESTINATION.placement, authorize_url: "https://provider.example/authorize" },
+    });
+    await shipped(vault);
+    const then = await remember(vault);
+    travel(5 * 60_000);
+    const [{ id } = { id: "" }] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
+    await ask(vault.stub.disconnect(vault.ada, id));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 1 });
+    expect(await refusalOf(use())).toMatch(/^reconnect_required/);
+  });
+
+  it("a page that was used since is used up, and so is every other offer", async () => {
+    const { vault } = await lived();
+    const page = await ask(vault.stub.createPageLink(vault.ada, { kind: "rotate", key: "k" }));
+    await shipped(vault);
+    const then = await remember(vault);
+    travel(60_000);
+    await ask(vault.stub.usePageLink(vault.ada, page.handle, { secret: "sk-typed" }));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up" });
+    expect(await refusalOf(ask(vault.stub.usePageLink(vault.ada, page.handle, { secret: "sk-again" })))).toBe(
+      "not_found",
+    );
+  });
+
+  it("to the same moment once more, what was taken away in either life is gone", async () => {
+    const { vault, kept, revoked, paused } = await lived();
+    const then = await remember(vault);
+    travel(2 * HOUR_MS);
+    await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
+    await ask(vault.stub.pauseToken(vault.ada, paused.id));
+    await shipped(vault);
+    travel(2 * HOUR_MS);
+    await restore(vault, then);
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
+    expect(await refusalOf(authorize(vault, paused, "k"))).toBe("paused token_paused");
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
+    await runAlarmAfter(vault, 20_000);
+    await assertWhole(vault);
   });
 
   it("a deleted key is gone again, and a freeze lies again", async () => {

@@ -50,8 +50,8 @@ export async function unfreezeVault(parts: Parts, caller: Caller): Promise<void>
   await cutTokens(parts, ended, "revoked");
 }
 
-/** What was offered before a freeze and could be taken up later: gone for good, also when it thaws. */
-function dropOffers(parts: Parts): void {
+/** What was offered before a freeze, or a restore, and could be taken up later: gone for good, also when it thaws. */
+export function dropOffers(parts: Parts): void {
   dropPageLinks(parts);
   dropConnectLinks(parts);
   parts.devices.dropApprovals();

@@ -1,5 +1,6 @@
 import { BY_VAULT, type AuditRow, type Decision } from "../audit/row.ts";
 import { readRow } from "../audit/uses.ts";
+import { dropOffers } from "./freeze.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
 import { OtherLife } from "./other_life.ts";
@@ -12,8 +13,8 @@ const ROWS_A_READ = 1_000;
 /**
  * After a point-in-time restore a vault believes in tokens that were revoked since. D1 was not put back with it: every
  * revocation, pause, freeze and deletion that is recorded there is done again, refresh families that were used since end (their
- * clients hold tokens that this vault has never heard of), and the log goes on where D1 ends (SECURITY S18). Doing it again
- * changes nothing.
+ * clients hold tokens that this vault has never heard of), what was offered is void, since it may have been taken up, and the log
+ * goes on where D1 ends (SECURITY S18). Doing it again changes nothing.
  */
 export async function restored(parts: Parts): Promise<Restored> {
   const { env, vault_id, audit, tallies, deletion, gate, jobs } = parts;
@@ -38,6 +39,8 @@ export async function restored(parts: Parts): Promise<Restored> {
   tallies.add(leaving.map(readRow));
   tallies.recountAfter(left);
   jobs.plan("recount", now);
+  // What was offered then may have been taken up since.
+  dropOffers(parts);
   const replayed = other.changes.filter((decision) => replay(parts, decision, now)).length;
   gate.bump();
   const subject = `${other.lost} rows since ${theirs.fork}`;
@@ -74,8 +77,9 @@ async function* laterRows(db: D1Database, vault_id: string, left: number): Async
 
 /** Takes away again what was taken away. What was given back since stays taken: its owner can give it back once more. */
 function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision, now: number): boolean {
-  const { tokens, grants, keys, families } = parts;
-  const id = subject ?? "";
+  const { tokens, grants, keys, families, trusts, webhooks, devices, connected_keys } = parts;
+  // A client that gave up one access token of many names none: what it had ends.
+  const id = subject ?? actor.id;
   switch (action) {
     case "token.revoke":
     case "token.leak":
@@ -84,6 +88,17 @@ function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision
     case "refresh.reuse":
     case "grant.revoke":
       return end(parts, id, now);
+    case "trust.delete":
+      trusts.delete(id);
+      tokens.revokeChildren(id, now);
+      return true;
+    case "webhook.delete":
+      webhooks.delete(id);
+      return true;
+    case "device.lock":
+    case "device.unlock_deny":
+      devices.setReveal(id, null);
+      return true;
     case "session.revoke_all":
       return tokens.list("ses", undefined, ALL).filter((session) => end(parts, session.id, now)).length > 0;
     case "token.refresh":
@@ -99,6 +114,9 @@ function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision
       return key !== undefined;
     case "key.delete":
       if (key !== undefined && keys.find(key) !== undefined) keys.delete(key);
+      return key !== undefined;
+    case "key.disconnect":
+      if (key !== undefined) connected_keys.forget(key, "restored", now);
       return key !== undefined;
     case "vault.freeze":
       tokens.freeze({ at: now, by: actor.id });

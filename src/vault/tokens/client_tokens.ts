@@ -52,16 +52,18 @@ export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): P
     throw new Problem("unauthorized_client", "This token was given to another client.");
   const now = Date.now();
   const actor = { kind: "oauth" as const, id: grant.id, name: grant.client.name };
-  const record = (action: string) => parts.audit.append({ actor, action, outcome: "ok", ...origin }, now);
+  const record = (action: string, subject: string | undefined) =>
+    parts.audit.append({ actor, action, outcome: "ok", subject, ...origin }, now);
   if (shown.kind === "ort") {
-    record("grant.revoke");
+    record("grant.revoke", grant.id);
     await endGrant(parts, grant.id);
     return;
   }
-  record("token.revoke");
+  const { id, generation } = token;
+  // One access token of many has no id.
+  record("token.revoke", generation === undefined ? id : undefined);
   parts.tokens.endAccess(token, shown.hash, now);
   parts.gate.bump();
-  const { id, generation } = token;
   await cut(parts, [generation === undefined ? tagOf.token(id) : tagOf.generation(id, generation)], "revoked");
 }
 
