@@ -1,8 +1,9 @@
 import { evictDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { cutFor, isHeld, openLeash, outcomeOf } from "../support/leash.ts";
-import { authorize, evict, mintApp, outbox, runAlarmAfter, sql, vaultWithKey } from "../support/vault.ts";
+import { held } from "../../src/vault/surface.ts";
+import { authorize, evict, inside, mintApp, outbox, runAlarmAfter, sql, vaultWithKey } from "../support/vault.ts";
 
 describe("a leash that is lost without a word", () => {
   it("may be asked for again with its next lease, and then holds and can be cut", async () => {
@@ -82,6 +83,43 @@ describe("a leash that ends", () => {
     expect(await outcomeOf(vault, call.seq)).toBe("pending");
     await runAlarmAfter(vault, 1_001);
     expect(await outcomeOf(vault, call.seq)).toMatchObject({ outcome: "interrupted" });
+  });
+});
+
+describe("what is said over a leash", () => {
+  it("that is nothing of ours changes nothing, and the object lives on with all that it holds", async () => {
+    // partyserver catches what is thrown, and says so.
+    vi.spyOn(console, "error").mockReturnValue();
+    const { vault, app } = await vaultWithKey();
+    const [one, other] = [await authorize(vault, app, "k"), await authorize(vault, app, "k")];
+    const [leash, beside] = [await openLeash(vault, one), await openLeash(vault, other)];
+    await Promise.all([leash.next, beside.next]);
+    const before = await inside(vault, (object) => object[held]);
+    for (const said of ["null", "[]", "5", '"x"', "{", "", "{}", '{"status":null}', "x".repeat(100_000)])
+      leash.socket.send(said);
+    leash.socket.send(new Uint8Array([0, 1]));
+    expect(await isHeld(vault, leash)).toBe(true);
+    expect(await inside(vault, (object) => object[held] === before)).toBe(true);
+    expect([await outcomeOf(vault, one.seq), await outcomeOf(vault, other.seq)]).toEqual(["pending", "pending"]);
+    // Whatever seq is named, it is the leash's own call that ends.
+    leash.say({ settle: { seq: other.seq, outcome: "ok", status: 200 } });
+    await vi.waitUntil(async () => (await outcomeOf(vault, one.seq)) !== "pending", 20_000);
+    expect(await outcomeOf(vault, other.seq)).toBe("pending");
+    expect(await isHeld(vault, beside)).toBe(true);
+  });
+
+  it("after the call has ended, or of a call that never was, writes nothing", async () => {
+    const [{ vault, app }, another] = [await vaultWithKey(), await vaultWithKey()];
+    const { seq, lease } = await authorize(vault, app, "k");
+    const foreign = await authorize(another.vault, another.app, "k");
+    expect(await (await openLeash(vault, foreign)).closed).toEqual(cutFor("lease"));
+    expect(await (await openLeash(another.vault, { seq: foreign.seq, lease })).closed).toEqual(cutFor("lease"));
+    await ask(vault.stub.settle([{ seq, outcome: "ok", status: 200 }]));
+    const rows = await outbox(vault);
+    for (const wrong of [seq, 1, 0, -1, 1.5, Number.NaN, 2 ** 53, seq + 1])
+      await ask(vault.stub.settle([{ seq: wrong, outcome: "failed", status: 599, bytes_out: Number.MAX_VALUE }]));
+    expect(await outbox(vault)).toEqual(rows);
+    expect(await outcomeOf(another.vault, foreign.seq)).toBe("pending");
   });
 });
 
