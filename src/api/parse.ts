@@ -5,7 +5,12 @@ import { Problem } from "../problem.ts";
 export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value, { error: ruleOf });
   if (result.success) return result.data;
-  const errors = result.error.issues.flatMap((issue) => {
+  throw complaint(result.error);
+}
+
+/** What is wrong with an input that was judged with {@link ruleOf}. */
+export function complaint(error: z.ZodError): Problem {
+  const errors = error.issues.flatMap((issue) => {
     const at = issue.path.join(".");
     if (issue.code === "unrecognized_keys")
       return issue.keys.map((key) => ({
@@ -15,7 +20,7 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<
     return [{ field: at, rule: issue.message }];
   });
   const [first] = errors;
-  throw new Problem(
+  return new Problem(
     "invalid_request",
     first === undefined ? "The request is not valid." : `${first.field || "The body"}: ${first.rule}.`,
     { errors },
@@ -23,7 +28,7 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<
 }
 
 /** What a value must be, where its schema does not say so in words of its own. */
-function ruleOf(issue: z.core.$ZodRawIssue): string {
+export function ruleOf(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case "invalid_type":
       return issue.input === undefined ? "must be given" : `must be ${KINDS[issue.expected] ?? issue.expected}`;

@@ -6,7 +6,7 @@ import {
   type Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
-import type * as z from "zod";
+import { complaint, ruleOf } from "../api/parse.ts";
 import type { Config } from "../config.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
@@ -36,7 +36,7 @@ export async function callTool(
   const tool = toolNamed(name);
   if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such tool.");
   const started_at = Date.now();
-  const input = tool.input.safeParse(given);
+  const input = tool.input.safeParse(given, { error: ruleOf });
   const key = input.success ? tool.keyOf?.(input.data) : undefined;
   const vault = vaultOf(calling.env, calling.visit);
   const reading =
@@ -48,14 +48,15 @@ export async function callTool(
   };
   try {
     if (!holds(calling.visit, tool.scope)) throw missingScope(calling, tool);
-    if (!input.success) throw invalid(input.error);
+    if (!input.success) throw complaint(input.error);
     const done = shown(await tool.run(askedBy(calling, tool, given, reading?.vault ?? vault), input.data));
     await record("ok", { status: done.status });
     return resultOf(done);
   } catch (thrown) {
     if (thrown instanceof Unanswered) return thrown.question;
     const problem = asProblem(thrown);
-    await record(problem.status < 500 ? "refused" : "failed", { rule: problem.extras.rule ?? problem.code });
+    if (calling.context.mcpReq.signal.aborted) await record("canceled", {});
+    else await record(problem.status < 500 ? "refused" : "failed", { rule: problem.extras.rule ?? problem.code });
     return refused(problem);
   }
 }
@@ -122,11 +123,4 @@ function missingScope({ visit, config }: Calling, { scope }: Tool): Problem {
     `This needs ${scope}, which ${visit.guest.name} was not granted. Ask the owner to disconnect and connect again with it ticked (${config.public_origin}/clients).`,
     { rule: "scopes" },
   );
-}
-
-function invalid(error: z.ZodError): Problem {
-  const errors = error.issues.map(({ path, message }) => ({ field: path.join("."), rule: message }));
-  const [first] = errors;
-  const detail = first === undefined ? "The arguments are not valid." : `${first.field || "arguments"}: ${first.rule}`;
-  return new Problem("invalid_request", detail, { errors });
 }

@@ -15,9 +15,10 @@ import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprot
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
-import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
-import { inVault } from "../support/mcp.ts";
+import { activity, eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
+import { inVault, letIn } from "../support/mcp.ts";
 import { connect, REDIRECT_URI, tokenRequest, type OAuthClient, type Tokens } from "../support/oauth.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
 let home: string;
@@ -158,6 +159,30 @@ it.each([
     await client.close();
   },
 );
+
+it("a call that a client gives up in its session goes no further, and its rows say so", async () => {
+  const upstream = await startUpstream(() => {});
+  const person = await newPerson(locker);
+  await storeKey(person, "slow", upstream.origin);
+  const { token, url } = await letIn(locker, person);
+  const client = new CurrentClient({ name: "test", version: "1" });
+  const requestInit = { headers: { authorization: `Bearer ${token}` } };
+  await client.connect(new CurrentTransport(new URL(url), { requestInit }));
+  const patience = new AbortController();
+  const call = { name: "proxy_request", arguments: { key: "slow", path: "/" } };
+  const answer = client.callTool(call, { signal: patience.signal });
+  answer.catch(() => {});
+  await eventually(async () => upstream.seen.length === 1);
+  patience.abort("enough");
+  await expect(answer).rejects.toThrow("enough");
+  await eventually(async () => upstream.left === 1);
+  await eventually(async () => {
+    const rows = (await activity(person)).filter(({ action }) => action === "proxy.call" || action === "tool.call");
+    return rows.length === 2 && rows.every(({ outcome }) => outcome === "canceled");
+  });
+  await client.close();
+  await upstream.stop();
+});
 
 it("SDK v1 connects, lists, calls, renews itself in between, and is told when it is disconnected", async () => {
   const signed = await signedIn();

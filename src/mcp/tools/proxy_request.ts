@@ -154,7 +154,7 @@ function answer({ status, headers }: Response, bytes: Buffer, truncated: boolean
 function tellNowAndThen({ progress }: Asked, seconds: number) {
   const began = Date.now();
   let message = "Waiting for the upstream";
-  const tell = () => void progress(Math.round((Date.now() - began) / 1_000), seconds, message);
+  const tell = () => void progress((Date.now() - began) / 1_000, seconds, message);
   const timer = setInterval(tell, TELL_EVERY_MS);
   const forAnswer = ({ url }: { url: string }) => {
     message = `Waiting for its owner to answer at ${url}`;

@@ -28,7 +28,7 @@ export type Event = {
   generation?: number | undefined;
   action: string;
   /** Absent while the outcome is still to come. */
-  outcome?: "ok" | "refused" | "failed" | undefined;
+  outcome?: "ok" | "refused" | "failed" | "canceled" | undefined;
   /** Of what had begun and ended by the time it was recorded: how, and how long it took. */
   status?: number | undefined;
   latency_ms?: number | undefined;

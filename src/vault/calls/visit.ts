@@ -14,7 +14,7 @@ export type Guest = { id: string; name: string; scopes: readonly Scope[] };
 export type ToolCall = {
   tool: string;
   key?: string | undefined;
-  outcome: "ok" | "failed" | "refused";
+  outcome: "ok" | "failed" | "refused" | "canceled";
   rule?: string | undefined;
   status?: number | undefined;
   latency_ms: number;
