@@ -1,4 +1,6 @@
 import {
+  ProtocolError,
+  ProtocolErrorCode,
   Server,
   type CallToolRequestParams,
   type CallToolResult,
@@ -60,12 +62,21 @@ export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil
     getPrompt: ({ name, arguments: given }) => getPrompt(name, given),
   };
   const answers = fixtures?.beside(ours, server, config, visitOf) ?? ours;
-  server.setRequestHandler("tools/list", (_asked, context) => answers.listTools(context));
+  server.setRequestHandler("tools/list", ({ params }, context) => {
+    assertFirstPage(params?.cursor);
+    return answers.listTools(context);
+  });
   server.setRequestHandler("tools/call", ({ params }, context) => answers.callTool(params, context));
   server.setRequestHandler("resources/list", ({ params }, context) => answers.listResources(params ?? {}, context));
-  server.setRequestHandler("resources/templates/list", (_asked, context) => answers.listTemplates(context));
+  server.setRequestHandler("resources/templates/list", ({ params }, context) => {
+    assertFirstPage(params?.cursor);
+    return answers.listTemplates(context);
+  });
   server.setRequestHandler("resources/read", ({ params }, context) => answers.readResource(params, context));
-  server.setRequestHandler("prompts/list", () => answers.listPrompts());
+  server.setRequestHandler("prompts/list", ({ params }) => {
+    assertFirstPage(params?.cursor);
+    return answers.listPrompts();
+  });
   server.setRequestHandler("prompts/get", ({ params }, context) => answers.getPrompt(params, context));
   server.setRequestHandler("completion/complete", ({ params }, context) =>
     completeResource(env, visitOf(context), params),
@@ -75,6 +86,11 @@ export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil
     server.setRequestHandler("resources/unsubscribe", () => ({}));
   }
   return server;
+}
+
+/** These lists have one page: a cursor is none that we ever gave. */
+function assertFirstPage(cursor: string | undefined): void {
+  if (cursor !== undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such page.");
 }
 
 type Given<T> = T | Promise<T>;

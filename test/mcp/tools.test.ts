@@ -142,11 +142,22 @@ it("lists turn pages by cursors", async () => {
   expect(names).toEqual(["c", "b", "a"]);
 });
 
+it("a cursor that was never given is wrong, whatever is listed", async () => {
+  const client = await letIn(locker, await newPerson(locker));
+  for (const method of ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]) {
+    const { messages } = await current(client, method, { cursor: "nonsense" });
+    expect(messages[0]?.error, method).toMatchObject({ code: -32_602 });
+  }
+});
+
 it("wrong arguments are the call's own failure, with what would be right", async () => {
   const client = await letIn(locker, await newPerson(locker));
   const { error } = await call(client, "list_keys", { limit: 0, nonsense: 1 });
   expect(error).toMatchObject({ code: "invalid_request" });
-  expect(error?.errors).toContainEqual(expect.objectContaining({ field: "limit" }));
+  expect(error?.errors).toEqual([
+    { field: "limit", rule: "must be at least 1" },
+    { field: "nonsense", rule: "is not a field of this request" },
+  ]);
   expect((await call(client, "get_key_metadata", { key: "nope" })).error).toMatchObject({ code: "not_found" });
 });
 
