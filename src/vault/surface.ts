@@ -14,6 +14,7 @@ import type { Token } from "./tokens/token.ts";
 /** Names that no RPC can say: what the surfaces below share and nobody outside may call. */
 export const held = Symbol("held");
 export const live = Symbol("live");
+export const caughtUp = Symbol("caughtUp");
 export const change = Symbol("change");
 export const stop = Symbol("stop");
 export const end = Symbol("end");
@@ -41,9 +42,16 @@ export abstract class Surface extends ClosedServer {
     return parts;
   }
 
+  /** As {@link live}, once a restore that may lie behind this vault is caught up with (SECURITY S18). */
+  async [caughtUp](): Promise<Parts> {
+    const looking = this[live]().restore_watch.look(Date.now());
+    if (looking !== undefined) await looking;
+    return this[live]();
+  }
+
   /** The parts, for a caller who may ask this. */
-  [forCaller](caller: Caller, effect: Effect = "change"): Parts {
-    const parts = this[live]();
+  async [forCaller](caller: Caller, effect: Effect = "change"): Promise<Parts> {
+    const parts = await this[caughtUp]();
     return within(parts, admit(parts, caller, effect));
   }
 
@@ -79,9 +87,7 @@ export abstract class Surface extends ClosedServer {
 
   #once<T>(caller: Caller, effect: Effect, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
     return answerAsync(async () => {
-      const looking = this[live]().restore_watch.look(Date.now());
-      if (looking !== undefined) await looking;
-      const parts = this[live]();
+      const parts = await this[caughtUp]();
       const by = admit(parts, caller, effect);
       return parts.idempotency.once(by.id, caller.repeatable, () => work(within(parts, by)));
     });

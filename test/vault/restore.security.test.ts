@@ -10,6 +10,7 @@ import { checkChain } from "../../src/vault/audit/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
 import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
 import type { Grant } from "../../src/vault/tokens/grants.ts";
 import { connectedVault, DESTINATION, TokenProvider } from "../support/token_provider.ts";
@@ -26,6 +27,8 @@ import {
   evict,
   grantTo,
   inside,
+  keyNamed,
+  laptop,
   mintApp,
   newVault,
   outbox,
@@ -161,18 +164,36 @@ describe("after a restore to hours ago, before anything is served", () => {
       expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");
   });
 
+  it("whoever was signed out since is shown no secret and lets no device in, though nobody has asked anything before", async () => {
+    const tries: ((vault: Vault, session: Caller) => Promise<unknown>)[] = [
+      ({ stub }, session) => ask(stub.revealKeys(session, ["shown"])),
+      ({ stub }, session) => ask(stub.approveDevice(session, laptop("code"))),
+    ];
+    for (const attempt of tries) {
+      const { vault, session } = await lived();
+      await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk-shown" }));
+      const then = await remember(vault);
+      travel(2 * HOUR_MS);
+      const { session: me } = await ask(vault.stub.me(session));
+      await ask(vault.stub.revokeSession(vault.ada, me.id));
+      await shipped(vault);
+      await restore(vault, then);
+      expect(await refusalOf(attempt(vault, session))).toBe("invalid_token revoked");
+    }
+  });
+
   it("a trust, a webhook and a leave to see secrets that were taken away are gone again", async () => {
     const { vault } = await lived();
     const trust = await ask(vault.stub.createTrust(vault.ada, TRUST));
     const minted = await ask(vault.stub.exchange(trust.id, presentedTo(trust.audience), ORIGIN));
     const { webhook } = await ask(vault.stub.createWebhook(vault.ada, "https://hooks.example/a", null));
-    const { app: laptop } = await signInDevice(vault, { reveal: "8h" });
+    const { app: device } = await signInDevice(vault, { reveal: "8h" });
     await shipped(vault);
     const then = await remember(vault);
     travel(5 * 60_000);
     await ask(vault.stub.deleteTrust(vault.ada, trust.id));
     await ask(vault.stub.deleteWebhook(vault.ada, webhook.id));
-    await ask(vault.stub.changeDevice(vault.ada, laptop.id, { reveal: "none" }));
+    await ask(vault.stub.changeDevice(vault.ada, device.id, { reveal: "none" }));
     await shipped(vault);
     await restore(vault, then);
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 3 });
@@ -183,7 +204,7 @@ describe("after a restore to hours ago, before anything is served", () => {
     expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");
     const fresh = await signIn(vault.stub, vault.account_id);
     expect(await ask(vault.stub.listWebhooks(fresh))).toEqual([]);
-    expect(await ask(vault.stub.getDevice(fresh, laptop.id))).toMatchObject({ reveal_until: null });
+    expect(await ask(vault.stub.getDevice(fresh, device.id))).toMatchObject({ reveal_until: null });
   });
 
   it("a key that was disconnected from its provider is so again", async () => {

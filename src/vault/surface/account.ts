@@ -60,19 +60,19 @@ export abstract class AccountSurface extends TrustSurface {
   }
 
   /** Lets another identity sign in here. */
-  link(caller: Caller, identity: Identity): Answer<void> {
-    return answer(() => linkIdentity(this[forCaller](caller), caller, identity));
+  link(caller: Caller, identity: Identity): Promise<Answer<void>> {
+    return answerAsync(async () => linkIdentity(await this[forCaller](caller), caller, identity));
   }
 
   signOut(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(() =>
-      endToken(this[forCaller](caller, "leave"), caller, "session.revoke", (self) => self, "leave"),
+    return answerAsync(async () =>
+      endToken(await this[forCaller](caller, "leave"), caller, "session.revoke", (self) => self, "leave"),
     );
   }
 
   /** Stops everything for everyone, until somebody signs in afresh and unfreezes (SECURITY S15). */
   freeze(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(() => freezeVault(this[forCaller](caller, "always"), caller));
+    return answerAsync(async () => freezeVault(await this[forCaller](caller, "always"), caller));
   }
 
   /** Ends what a token stands for that somebody has found. */
@@ -81,12 +81,14 @@ export abstract class AccountSurface extends TrustSurface {
   }
 
   unfreeze(caller: Caller): Promise<Answer<void>> {
-    return answerAsync(() => unfreezeVault(this[forCaller](caller, "stop"), caller));
+    return answerAsync(async () => unfreezeVault(await this[forCaller](caller, "stop"), caller));
   }
 
   /** Whether the caller may change anything here now. Asked before something is done elsewhere that this vault is to follow. */
-  mayChange(caller: Caller): Answer<void> {
-    return answer(() => void this[forCaller](caller));
+  mayChange(caller: Caller): Promise<Answer<void>> {
+    return answerAsync(async () => {
+      await this[forCaller](caller);
+    });
   }
 
   me(caller: Caller): Answer<Me> {
@@ -107,7 +109,7 @@ export abstract class AccountSurface extends TrustSurface {
   /** The end of this vault. Nothing is served from the first step on; what is not done when this answers goes on by itself. */
   deleteAccount(caller: Caller): Promise<Answer<Receipt>> {
     return answerAsync(async () => {
-      const receipt = await beginDeletion(this[forCaller](caller, "stop"), caller);
+      const receipt = await beginDeletion(await this[forCaller](caller, "stop"), caller);
       await this[bury]();
       return receipt;
     });

@@ -1,5 +1,5 @@
 import type { GrantTokens } from "../tokens/access_tokens.ts";
-import { answer, answerAsync, type Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import type { Origin } from "../audit/row.ts";
 import {
   beginConsent,
@@ -19,12 +19,12 @@ import { DeviceSurface } from "./devices.ts";
 
 /** What the authorization server asks a vault: to keep a request, take a decision, give tokens for a code. */
 export abstract class AuthorizationSurface extends DeviceSurface {
-  beginConsent(caller: Caller, request: AuthorizationRequest): Answer<ConsentPage> {
-    return answer(() => beginConsent(this[forCaller](caller), caller, request));
+  beginConsent(caller: Caller, request: AuthorizationRequest): Promise<Answer<ConsentPage>> {
+    return answerAsync(async () => beginConsent(await this[forCaller](caller), caller, request));
   }
 
-  decideConsent(caller: Caller, handle: string, decision: ConsentDecision): Answer<ConsentAnswer> {
-    return answer(() => decideConsent(this[forCaller](caller), caller, handle, decision));
+  decideConsent(caller: Caller, handle: string, decision: ConsentDecision): Promise<Answer<ConsentAnswer>> {
+    return answerAsync(async () => decideConsent(await this[forCaller](caller), caller, handle, decision));
   }
 
   redeemCode(exchange: CodeExchange, origin: Origin): Promise<Answer<GrantTokens>> {

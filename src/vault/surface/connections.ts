@@ -1,4 +1,4 @@
-import { answer, answerAsync, type Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { ApiKey } from "../keys/key.ts";
 import {
@@ -20,16 +20,16 @@ export abstract class ConnectionSurface extends KeySurface {
     return this[change](caller, (parts) => createConnectLink(parts, caller, ref));
   }
 
-  readConnectLink(caller: Caller, handle: string): Answer<ConnectPage> {
-    return answer(() => readConnectLink(this[forCaller](caller), caller, handle));
+  readConnectLink(caller: Caller, handle: string): Promise<Answer<ConnectPage>> {
+    return answerAsync(async () => readConnectLink(await this[forCaller](caller), caller, handle));
   }
 
   depart(caller: Caller, handle: string): Promise<Answer<Departure>> {
-    return answerAsync(() => depart(this[forCaller](caller), caller, handle));
+    return answerAsync(async () => depart(await this[forCaller](caller), caller, handle));
   }
 
   completeConnect(caller: Caller, back: Return): Promise<Answer<ApiKey>> {
-    return answerAsync(() => completeConnect(this[forCaller](caller), caller, back));
+    return answerAsync(async () => completeConnect(await this[forCaller](caller), caller, back));
   }
 
   disconnect(caller: Caller, ref: string): Promise<Answer<ApiKey>> {

@@ -1,4 +1,4 @@
-import { answer, type Answer } from "../answer.ts";
+import { answer, answerAsync, type Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { Origin } from "../audit/row.ts";
 import type { ConsentAnswer } from "../tokens/authorizations.ts";
@@ -54,8 +54,11 @@ export abstract class DeviceSurface extends GrantSurface {
     );
   }
 
-  approveDevice(caller: Caller, wish: Omit<Approval, "approved_by" | "expires_at">): Answer<{ approved_by: string }> {
-    return answer(() => approveDevice(this[forCaller](caller), caller, wish));
+  approveDevice(
+    caller: Caller,
+    wish: Omit<Approval, "approved_by" | "expires_at">,
+  ): Promise<Answer<{ approved_by: string }>> {
+    return answerAsync(async () => approveDevice(await this[forCaller](caller), caller, wish));
   }
 
   /** By whoever shows the code: a device has nothing else yet. */
@@ -67,19 +70,19 @@ export abstract class DeviceSurface extends GrantSurface {
     caller: Caller,
     handle: string,
     wish: Pick<Approval, "name" | "policy" | "reveal"> | null,
-  ): Answer<ConsentAnswer> {
-    return answer(() => answerSignIn(this[forCaller](caller), caller, handle, wish));
+  ): Promise<Answer<ConsentAnswer>> {
+    return answerAsync(async () => answerSignIn(await this[forCaller](caller), caller, handle, wish));
   }
 
-  askToUnlock(caller: Caller): Answer<{ id: string; expires_at: number }> {
-    return answer(() => askToUnlock(this[forCaller](caller), caller));
+  askToUnlock(caller: Caller): Promise<Answer<{ id: string; expires_at: number }>> {
+    return answerAsync(async () => askToUnlock(await this[forCaller](caller), caller));
   }
 
   askingDevice(caller: Caller, id: string): Answer<Device> {
     return this[read](caller, (parts) => askingDevice(parts, caller, id));
   }
 
-  answerDevice(caller: Caller, id: string, reveal: RevealChoice): Answer<Device> {
-    return answer(() => answerDevice(this[forCaller](caller), caller, id, reveal));
+  answerDevice(caller: Caller, id: string, reveal: RevealChoice): Promise<Answer<Device>> {
+    return answerAsync(async () => answerDevice(await this[forCaller](caller), caller, id, reveal));
   }
 }

@@ -1,4 +1,4 @@
-import { answer, answerAsync, type Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { changeKey, rollBackKey, rotateKey, type KeyDetails, type NewVersion } from "../keys/change_keys.ts";
@@ -56,7 +56,7 @@ export abstract class KeySurface extends Surface {
 
   /** Never repeated from memory: each reveal is asked for and recorded. */
   revealKeys(caller: Caller, refs: readonly string[]): Promise<Answer<{ key: ApiKey; secret: Secret }[]>> {
-    return answerAsync(() => revealKeys(this[forCaller](caller), caller, refs));
+    return answerAsync(async () => revealKeys(await this[forCaller](caller), caller, refs));
   }
 
   /** A one-time page for this vault's person, on which a secret passes that no program or model may see. */
@@ -64,12 +64,12 @@ export abstract class KeySurface extends Surface {
     return this[change](caller, (parts) => createPageLink(parts, caller, wish));
   }
 
-  readPageLink(caller: Caller, handle: string): Answer<ShownPage> {
-    return answer(() => readPageLink(this[forCaller](caller), caller, handle));
+  readPageLink(caller: Caller, handle: string): Promise<Answer<ShownPage>> {
+    return answerAsync(async () => readPageLink(await this[forCaller](caller), caller, handle));
   }
 
   usePageLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<Done>> {
-    return answerAsync(() => usePageLink(this[forCaller](caller), caller, handle, secret));
+    return answerAsync(async () => usePageLink(await this[forCaller](caller), caller, handle, secret));
   }
 
   deletedKeys(caller: Caller): Answer<Thrown[]> {
@@ -77,8 +77,8 @@ export abstract class KeySurface extends Surface {
   }
 
   /** Whether its person has agreed on a page of ours to what a client wants to do. It counts once. */
-  takeAgreement(caller: Caller, deed: Deed): Answer<boolean> {
-    return answer(() => takeAgreement(this[forCaller](caller), caller, deed));
+  takeAgreement(caller: Caller, deed: Deed): Promise<Answer<boolean>> {
+    return answerAsync(async () => takeAgreement(await this[forCaller](caller), caller, deed));
   }
 
   /** Brings back what a client deleted within the last seven days. */

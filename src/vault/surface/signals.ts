@@ -46,7 +46,7 @@ export abstract class SignalSurface extends LiveSurface {
 
   /** Asked again it is sent again: a test is of this moment. */
   testWebhook(caller: Caller, id: string): Promise<Answer<Attempt>> {
-    return answerAsync(() => testWebhook(this[forCaller](caller), caller, id));
+    return answerAsync(async () => testWebhook(await this[forCaller](caller), caller, id));
   }
 
   listDeliveries(caller: Caller, id: string, before: string | undefined, limit: number): Answer<DeliveryRecord[]> {
@@ -54,6 +54,6 @@ export abstract class SignalSurface extends LiveSurface {
   }
 
   redeliver(caller: Caller, id: string, message: string): Promise<Answer<Attempt>> {
-    return answerAsync(() => redeliver(this[forCaller](caller), caller, id, message));
+    return answerAsync(async () => redeliver(await this[forCaller](caller), caller, id, message));
   }
 }

@@ -1,9 +1,9 @@
-import { answer, type Answer } from "../answer.ts";
+import { answer, answerAsync, type Answer } from "../answer.ts";
 import type { Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { createTrust, deleteTrust, exchange, unknownTrust, type Presented } from "../tokens/manage_trusts.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, held, live, read, stop } from "../surface.ts";
+import { caughtUp, change, held, read, stop } from "../surface.ts";
 import type { NewTrust, Trust } from "../tokens/trusts.ts";
 import { AuthorizationSurface } from "./authorizations.ts";
 
@@ -35,7 +35,7 @@ export abstract class TrustSurface extends AuthorizationSurface {
     id: string,
     presented: Presented,
     origin: Origin,
-  ): Answer<{ token: string; id: string; expires_at: number }> {
-    return answer(() => exchange(this[live](), id, presented, origin));
+  ): Promise<Answer<{ token: string; id: string; expires_at: number }>> {
+    return answerAsync(async () => exchange(await this[caughtUp](), id, presented, origin));
   }
 }

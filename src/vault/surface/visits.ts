@@ -54,8 +54,8 @@ export abstract class VisitSurface extends AccountSurface {
   }
 
   /** An answer that a client brought back counts once. */
-  spend(caller: Caller, nonce: string, expires_at: number): Answer<void> {
-    return answer(() => spend(this[forCaller](caller), nonce, expires_at));
+  spend(caller: Caller, nonce: string, expires_at: number): Promise<Answer<void>> {
+    return answerAsync(async () => spend(await this[forCaller](caller), nonce, expires_at));
   }
 
   recordTool(caller: Caller, call: ToolCall): Promise<Answer<void>> {
