@@ -15,7 +15,7 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { configOf } from "../config.ts";
-import { logFault } from "../problem.ts";
+import { asProblem, logFault } from "../problem.ts";
 import { callTool } from "./call_tool.ts";
 import { getPrompt, PROMPTS } from "./prompts.ts";
 import { completeResource, listResources, readResource, TEMPLATES } from "./resources.ts";
@@ -67,25 +67,40 @@ export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil
     return answers.listTools(context);
   });
   server.setRequestHandler("tools/call", ({ params }, context) => answers.callTool(params, context));
-  server.setRequestHandler("resources/list", ({ params }, context) => answers.listResources(params ?? {}, context));
+  server.setRequestHandler("resources/list", ({ params }, context) =>
+    inOurWords(() => answers.listResources(params ?? {}, context)),
+  );
   server.setRequestHandler("resources/templates/list", ({ params }, context) => {
     assertFirstPage(params?.cursor);
     return answers.listTemplates(context);
   });
-  server.setRequestHandler("resources/read", ({ params }, context) => answers.readResource(params, context));
+  server.setRequestHandler("resources/read", ({ params }, context) =>
+    inOurWords(() => answers.readResource(params, context)),
+  );
   server.setRequestHandler("prompts/list", ({ params }) => {
     assertFirstPage(params?.cursor);
     return answers.listPrompts();
   });
   server.setRequestHandler("prompts/get", ({ params }, context) => answers.getPrompt(params, context));
   server.setRequestHandler("completion/complete", ({ params }, context) =>
-    completeResource(env, visitOf(context), params),
+    inOurWords(() => completeResource(env, visitOf(context), params)),
   );
   if (fixtures !== undefined) {
     server.setRequestHandler("resources/subscribe", () => ({}));
     server.setRequestHandler("resources/unsubscribe", () => ({}));
   }
   return server;
+}
+
+/** Whatever else goes wrong is told as it would be over HTTP: the SDK passes on what an error says, and that may be a store's or a stack's (DESIGN D11). */
+async function inOurWords<T>(answer: () => Given<T>): Promise<T> {
+  try {
+    return await answer();
+  } catch (thrown) {
+    if (thrown instanceof ProtocolError) throw thrown;
+    const { code, message, extras } = asProblem(thrown);
+    throw new ProtocolError(ProtocolErrorCode.InternalError, message, { code, retry_after_s: extras.retry_after_s });
+  }
 }
 
 /** These lists have one page: a cursor is none that we ever gave. */

@@ -233,6 +233,16 @@ describe.each(Object.entries(OUTAGES))("while %s", (_what, { faults = {}, away, 
   });
 });
 
+it("while D1 is away an MCP client is told so in our words, not in the store's, whatever it reads", async () => {
+  const { mcp } = await newSubject();
+  await failWith(locker, { DB: "down" });
+  const { status, text } = await current(mcp, "resources/read", { uri: "locker://activity" });
+  await failWith(locker, {});
+  expect(status).toBe(200);
+  expect(text).toContain('"code":"unavailable"');
+  expect(text).not.toMatch(/\bdown\b|D1|at .*:\d+:\d+/);
+});
+
 it("while all of them are away everything can be stopped: what is open is cut, what comes is refused", async () => {
   const holder = await newHolder(locker);
   const { person, token_id } = holder;
