@@ -1,23 +1,19 @@
 import { monotonicFactory } from "ulid";
 
-const POOL = new Uint8Array(256);
-let drawn = POOL.length;
-
-/** Random bytes are drawn 256 at once: `ulid` by itself would ask the runtime sixteen times an id. */
-function random(): number {
-  if (drawn === POOL.length) {
-    crypto.getRandomValues(POOL);
-    drawn = 0;
-  }
-  return (POOL[drawn++] ?? 0) / 256;
-}
-
-const ulid = monotonicFactory(random);
+/** A new id such as `key_01J…`, for something that was made at that time. */
+type NewId = (prefix: string, now: number) => string;
 
 /**
- * A new id of something in the vault, as `key_01J…`. Ids follow one another as their things were made, within a millisecond too:
- * a list by id is a list by age. They are no secrets: what was made in the same millisecond has the next one.
+ * Makes the ids of one table. They follow one another as what they name was made, within a millisecond too, so that a list by id is
+ * a list by age. Each vault has makers of its own: an id tells nobody what a neighbour does (SECURITY S27).
  */
-export function newId(prefix: string, now: number): string {
-  return `${prefix}_${ulid(now)}`;
+export function newIds(): NewId {
+  let random = new Uint8Array(0);
+  let at = 0;
+  // Some are drawn at once: `ulid` by itself would ask the runtime sixteen times an id.
+  const ulid = monotonicFactory(() => {
+    if (at === random.length) [random, at] = [crypto.getRandomValues(new Uint8Array(64)), 0];
+    return (random[at++] ?? 0) / 256;
+  });
+  return (prefix, now) => `${prefix}_${ulid(now)}`;
 }

@@ -82,6 +82,12 @@ test("nothing else of the Worker fetches, and the proxy otherwise only from its 
   expect(holding(/\.fetch\(/)).toEqual(["hold.ts", "leash.ts"]);
 });
 
+test("what a vault remembers is its own: no file of the vault has anything that changes beside its classes (SECURITY S27)", () => {
+  const STATE = /^(?:export )?(?:let |const [^=]+= (?:\[\]|\{\}|new \w+(?:<.*>)?\(\)|new \w*Array\(|\w+Factory\())/m;
+  expect("const known = new Map<string, Set<string>>();").toMatch(STATE);
+  expect(sourcesOf("vault").filter(({ code }) => STATE.test(code))).toEqual([]);
+});
+
 test("no list of a vault is prepared anew each time: SQLite does so where what limits it is a bare parameter", () => {
   const limits = sourcesOf("vault").flatMap(({ code }) => [...code.matchAll(/\bLIMIT (\S+)/g)].map(([, by]) => by));
   expect(limits.length).toBeGreaterThan(10);

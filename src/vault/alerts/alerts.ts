@@ -1,5 +1,5 @@
 import { Problem } from "../../problem.ts";
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 import { ALERT_KINDS, type AlertKind } from "./kinds.ts";
 
 /** What an alert stops by itself: nothing, its token or grant, or the whole vault. */
@@ -44,6 +44,7 @@ type Row = Omit<Alert, "facts"> & { facts: string };
 /** Tables `alert` and `alert_setting`. There is at most one open alert of a kind about one subject (SECURITY S14's care for rows). */
 export class Alerts {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -64,7 +65,7 @@ export class Alerts {
     this.#sql.exec("DELETE FROM alert WHERE acknowledged_at < ?", now - KEPT_MS);
     const [alert] = this.#read(
       "INSERT INTO alert (id, kind, subject, name, key, facts, count, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING *",
-      newId("alt", now),
+      this.#newId("alt", now),
       kind,
       subject,
       name ?? null,

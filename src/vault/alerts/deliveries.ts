@@ -1,5 +1,5 @@
 import { Problem } from "../../problem.ts";
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 import type { Jobs } from "../jobs.ts";
 
 /** How an attempt ended, in our words: of the receiver's answer only the status is told. */
@@ -40,6 +40,7 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 /** Tables `delivery` (what waits) and `past_delivery`. Messages go out one at a time, in the order in which they are due, at least once. */
 export class Deliveries {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
   readonly #jobs: Jobs;
 
   constructor(sql: SqlStorage, jobs: Jobs) {
@@ -51,7 +52,7 @@ export class Deliveries {
   queue(webhook_id: string, body: string, now: number): void {
     this.#sql.exec(
       "INSERT INTO delivery (id, webhook_id, body, created_at, due_at) VALUES (?, ?, ?, ?, ?)",
-      newId("msg", now),
+      this.#newId("msg", now),
       webhook_id,
       body,
       now,
@@ -69,7 +70,7 @@ export class Deliveries {
 
   /** A message that waits for nothing: it is sent by hand, once. */
   byHand(webhook_id: string, body: string, now: number): Delivery {
-    const id = newId("msg", now);
+    const id = this.#newId("msg", now);
     this.#sql.exec(
       "INSERT INTO past_delivery (id, webhook_id, body, created_at, attempts, taken) VALUES (?, ?, ?, ?, 0, 0)",
       id,

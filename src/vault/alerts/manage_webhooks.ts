@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { utf8 } from "../../crypto/encoding.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
-import { newId } from "../ids.ts";
 import { deliverNow, sealedName } from "./deliver.ts";
 import type { Attempt, Delivery } from "./deliveries.ts";
 import { record, type Parts } from "../parts.ts";
@@ -18,7 +17,7 @@ export async function createWebhook(
   const { webhooks, sealer, tokens } = parts;
   recognise(tokens, caller, Date.now());
   webhooks.assertRoom();
-  const id = newId("whk", Date.now());
+  const id = webhooks.newId("whk", Date.now());
   const secret = `whsec_${randomBytes(32).toString("base64")}`;
   const sealed = await sealer.sealValue(sealedName(id), utf8(secret));
   const now = Date.now();

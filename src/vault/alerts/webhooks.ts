@@ -1,6 +1,7 @@
 import { Problem } from "../../problem.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { WebhookEvent } from "./kinds.ts";
+import { newIds } from "../ids.ts";
 
 /** Where its owner wants to be told. Times are epoch milliseconds; `events` null means all. */
 export type Webhook = {
@@ -29,6 +30,7 @@ type Row = Omit<Webhook, "events"> & { events: string | null };
 
 /** Table `webhook`: where its owner is told, and how that goes. */
 export class Webhooks {
+  readonly newId = newIds();
   readonly #sql: SqlStorage;
   readonly #deliveries: Deliveries;
 

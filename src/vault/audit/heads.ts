@@ -1,4 +1,4 @@
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 import { chainHash, GENESIS, type ChainHeads, type Decision, type Event, type Outcome, type Settled } from "./row.ts";
 
 /** The next entry of a chain: what is hashed to the letter. It counts once it was written and `moveTo` was told. */
@@ -7,6 +7,7 @@ export type Entry = { seq: number; text: string; hash: string };
 /** Where both chains of a vault's log end, and what follows there (SECURITY S17). */
 export class Heads {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
   #now: ChainHeads = GENESIS;
 
   constructor(sql: SqlStorage) {
@@ -41,7 +42,7 @@ export class Heads {
   /** The next entry of the chain of decisions. */
   nextRow(event: Event, now: number): Entry & { id: string } {
     const seq = this.#now.head_seq + 1;
-    const id = newId("aud", now);
+    const id = this.#newId("aud", now);
     const entry: Decision = { seq, prev: this.#now.head_hash, id, at: new Date(now).toISOString(), ...event };
     const text = JSON.stringify(entry);
     return { seq, id, text, hash: chainHash(text) };

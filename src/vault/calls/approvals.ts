@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Problem } from "../../problem.ts";
 import type { Denial } from "../policy/judgement.ts";
 import type { ApiKey } from "../keys/key.ts";
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 
 /** What a person answers. `always` writes a rule into the policy that asks. */
 export type ApprovalDecision = "once" | "10m" | "1h" | "always" | "no";
@@ -59,6 +59,7 @@ type Row = Omit<Question, "asking"> & { asking: string };
 /** Tables `question` and `allowance`. A question is bound to its request by a digest, and exactly one answer to it counts. */
 export class Approvals {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
   readonly #public_origin: string;
 
   constructor(sql: SqlStorage, public_origin: string) {
@@ -120,7 +121,7 @@ export class Approvals {
       return { denial: TOO_MANY };
     this.#sql.exec("DELETE FROM question WHERE expires_at < ?", now - FORGOTTEN_MS);
     this.#sql.exec("DELETE FROM allowance WHERE until < ?", now);
-    const id = newId("apr", now);
+    const id = this.#newId("apr", now);
     const { actor, token_id, asking, token_name, key, method, path, shown_path, ip, country } = wish;
     const { host } = new URL(key.destination.origin);
     this.#sql.exec(

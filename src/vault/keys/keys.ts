@@ -4,6 +4,7 @@ import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import { reachValue, type Reach } from "../policy/reach.ts";
 import type { ApiKey, Destination, KeyChanges, NewKey } from "./key.ts";
+import { newIds } from "../ids.ts";
 
 /** What a list of keys is narrowed by. */
 export type KeyFilter = {
@@ -35,6 +36,7 @@ function idsOf(category: Category): string {
 
 /** Tables `api_key`, `key_version`, `key_name`. What is asked for is an id, or a current or former name, which is never like one (DESIGN D16). */
 export class Keys {
+  readonly newId = newIds();
   readonly #sql: SqlStorage;
   readonly #limits: KeyLimits;
   readonly #by_ref: Map<string, ApiKey>;

@@ -1,7 +1,6 @@
 import { cameByMcp, recognise, type Caller } from "../tokens/caller.ts";
 import { cutKey, lastUse } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
-import { newId } from "../ids.ts";
 import type { ApiKey, NewKey } from "./key.ts";
 import { sayFarewell } from "../connections/manage_connections.ts";
 import { record, type Parts } from "../parts.ts";
@@ -14,7 +13,7 @@ export async function createKey(parts: Parts, caller: Caller, key: NewKey, secre
   const { keys, sealer, jobs, tokens } = parts;
   recognise(tokens, caller, Date.now());
   keys.assertRoomFor(key.name, key.destination.provider);
-  const id = newId("key", Date.now());
+  const id = keys.newId("key", Date.now());
   const sealed = await sealer.put(id, 1, JSON.stringify(key.destination), secret);
   try {
     const now = Date.now();

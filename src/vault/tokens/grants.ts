@@ -1,5 +1,5 @@
 import { Problem } from "../../problem.ts";
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 import type { AllowedCall, AskRule, Policy } from "../policy/policy.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
 import { allowing } from "../policy/rules.ts";
@@ -57,6 +57,7 @@ type Row = Omit<Grant, "client" | "scopes" | "keys" | "ask"> & {
 /** Table `grant`. Every install of a client has grants of its own: nothing is ever done to all grants of a `client_id`. */
 export class Grants {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
   readonly #by_id = new Map<string, Grant>();
 
   constructor(sql: SqlStorage) {
@@ -88,7 +89,7 @@ export class Grants {
 
   add({ client_id, client, scopes, keys, ask, expires_at }: NewGrant, now: number): Grant {
     this.assertRoom(now);
-    const id = newId("grt", now);
+    const id = this.#newId("grt", now);
     this.#sql.exec(
       "INSERT INTO grant (id, client_id, client, scopes, keys, ask, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       id,

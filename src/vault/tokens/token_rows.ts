@@ -1,5 +1,5 @@
 import type { TokenKind } from "../../crypto/token.ts";
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { NewToken, Token } from "./token.ts";
 
@@ -20,6 +20,7 @@ type Row = Omit<Token, "policy" | "generation" | "superseded" | "frozen"> & { po
 /** Table `token`. Only hashes are stored. */
 export class TokenRows {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -34,7 +35,7 @@ export class TokenRows {
 
   /** Answers the new row's id. */
   add(token: NewToken, now: number): string {
-    const id = newId(ID_PREFIX[token.kind] ?? token.kind, now);
+    const id = this.#newId(ID_PREFIX[token.kind] ?? token.kind, now);
     this.#sql.exec(
       `INSERT INTO token (id, kind, hash, parent_id, name, policy, created_at, signed_in_at, expires_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,

@@ -1,5 +1,5 @@
 import { Problem } from "../../problem.ts";
-import { newId } from "../ids.ts";
+import { newIds } from "../ids.ts";
 import type { ClaimConditions } from "./claims.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
@@ -31,6 +31,7 @@ const TRUSTS_LIMIT = 50;
 /** Tables `trust` and `exchanged`. A trust that was deleted is gone: what it minted ended with it. */
 export class Trusts {
   readonly #sql: SqlStorage;
+  readonly #newId = newIds();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -60,7 +61,7 @@ export class Trusts {
     if (this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM trust").one().n >= TRUSTS_LIMIT)
       throw new Problem("conflict", `A vault holds at most ${TRUSTS_LIMIT} trusts.`);
     const now = Date.now();
-    const id = newId("tst", now);
+    const id = this.#newId("tst", now);
     this.#sql.exec(
       "INSERT INTO trust (id, name, issuer, audience, jwks, claims, single_use, policy, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       id,
