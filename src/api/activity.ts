@@ -4,7 +4,7 @@ import { archivedRows } from "../directory/audit.ts";
 import { ask } from "../vault/answer.ts";
 import type { ActivityFilter } from "../vault/audit/activity_filter.ts";
 import type { AuditRow, ChainHeads } from "../vault/audit/row.ts";
-import { checkChain, type ChainCheck } from "../vault/audit/chain.ts";
+import { ChainCheck, type Checked } from "../vault/audit/chain.ts";
 import { checkpointOf } from "../vault/audit/retention.ts";
 import type { Tally } from "../vault/audit/tally.ts";
 import { exportStream } from "./export.ts";
@@ -73,18 +73,23 @@ function following({ rows, resume }: Page, limit: number): number | undefined {
   return rows.length < limit ? resume : rows.at(-1)?.seq;
 }
 
-/** Walks the whole log and checks both chains, from the checkpoint to the heads that the vault holds. */
-async function verifyActivity(env: Env, who: Identified): Promise<ChainCheck & { heads: ChainHeads }> {
-  const first = await activityPage(env, who, Number.MAX_SAFE_INTEGER, PAGE_ROWS, {});
-  const all = [...first.rows];
-  for (let before = following(first, PAGE_ROWS); before !== undefined;) {
-    const page = await activityPage(env, who, before, PAGE_ROWS, {});
-    all.push(...page.rows);
-    before = following(page, PAGE_ROWS);
+/** Walks the whole log, a page at a time, and checks both chains, from the checkpoint to the heads that the vault holds. */
+async function verifyActivity(env: Env, who: Identified): Promise<Checked & { heads: ChainHeads }> {
+  const from = await checkpointOf(env.DB, who.vault_id);
+  const read = (before: number) => activityPage(env, who, before, PAGE_ROWS, {});
+  let page = await read(Number.MAX_SAFE_INTEGER);
+  const { heads } = page;
+  const check = new ChainCheck(heads, from);
+  check.read(page.rows);
+  for (let before = following(page, PAGE_ROWS); before !== undefined; before = following(page, PAGE_ROWS)) {
+    page = await read(before);
+    check.read(page.rows);
   }
   const { heads: latest } = await ask(env.USER_VAULT.getByName(who.vault_id).activity(who.caller, 1, 1, {}));
-  const from = await checkpointOf(env.DB, who.vault_id);
-  return { ...checkChain(all, first.heads, { latest, from }), heads: first.heads };
+  const checked = check.end(latest);
+  // What was forgotten meanwhile, being too old, is not missing.
+  const purged = checked.fault !== undefined && (await checkpointOf(env.DB, who.vault_id)).head_seq > from.head_seq;
+  return purged ? verifyActivity(env, who) : { ...checked, heads };
 }
 
 /** Tallies by time, oldest first: how many calls ended how, and how long those took that were carried. */

@@ -56,6 +56,18 @@ it("every filter narrows, over the vault and D1 alike", async () => {
   expect(await rows(`until=2001-01-01T00:00:00Z`)).toEqual([]);
 });
 
+it("a key is found by its id and by every name that it has had, whatever it was called then; a deleted one by what it was called", async () => {
+  const bob = await newPerson(locker);
+  const { id } = await storeKey(bob, "before", upstream.origin);
+  await bob.api("PATCH", "/v1/keys/before", { name: "after" });
+  const actions = async (key: string) =>
+    (await bob.api<{ items: ActivityRow[] }>("GET", `/v1/activity?key=${key}`)).items.map(({ action }) => action);
+  for (const ref of [id, "before", "after"]) expect(await actions(ref)).toEqual(["key.rename", "key.create"]);
+  await bob.api("DELETE", "/v1/keys/after");
+  expect(await actions(id)).toEqual(["key.delete", "key.rename", "key.create"]);
+  expect(await actions("before")).toEqual(["key.create"]);
+});
+
 it("statistics count every call once", async () => {
   for (const bucket of ["hour", "day"]) {
     const { items } = await ada.api<{ items: { calls: number; outcomes: Record<string, number>; at: string }[] }>(

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
-import { checkChain } from "../../src/vault/audit/chain.ts";
+import { checkChain } from "../support/chain.ts";
 import {
   type Vault,
   authorize,
@@ -157,6 +157,21 @@ describe("a change is noticed", () => {
 
   it("of a row that is there twice", () => {
     expect(faultOf({ ...log, rows: [...log.rows, log.rows[3] as AuditRow] })).toMatch(/twice/);
+  });
+
+  it.each([1, 3, 1_000])("alike, when the log is read %i rows at a time", (page_rows) => {
+    const faultIn = (rows: AuditRow[]) => checkChain(rows, log.heads, { latest: log.heads, page_rows }).fault;
+    expect(faultIn(log.rows)).toBeUndefined();
+    for (const { seq, decision, outcome } of log.rows) {
+      expect(faultIn(log.rows.filter((row) => row.seq !== seq))).toMatch(/missing/);
+      const changed = decision.replace(/"at":"..../, '"at":"1999');
+      expect(faultIn(withRow(seq, () => ({ decision: changed, hash: chainHash(changed) })).rows)).toBeDefined();
+      if (outcome === null) continue;
+      expect(faultIn(withRow(seq, () => ({ outcome: null, outcome_hash: null })).rows)).toMatch(
+        /outcome \d+ is missing/,
+      );
+    }
+    for (const number of [1, 5, 6]) expect(faultIn(added(settledSeq() + 1, number).rows)).toBeDefined();
   });
 
   it("of anything at all, in any one character", () => {

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
 import { cutFor, openLeash, outcomeOf } from "../support/leash.ts";
-import { checkChain } from "../../src/vault/audit/chain.ts";
+import { checkChain } from "../support/chain.ts";
 import {
   type App,
   type Vault,

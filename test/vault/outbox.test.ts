@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ask } from "../../src/vault/answer.ts";
-import { checkChain } from "../../src/vault/audit/chain.ts";
+import { checkChain } from "../support/chain.ts";
 import { BATCH_ROWS } from "../../src/vault/audit/outbox.ts";
 import {
   type Vault,

@@ -6,7 +6,7 @@ import { ask } from "../../src/vault/answer.ts";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { OtherLife } from "../../src/vault/account/other_life.ts";
-import { checkChain } from "../../src/vault/audit/chain.ts";
+import { checkChain } from "../support/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";

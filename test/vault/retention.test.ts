@@ -7,7 +7,7 @@ import { ask } from "../../src/vault/answer.ts";
 import { readVault } from "../../src/vault/account/vault_row.ts";
 import { Audit } from "../../src/vault/audit/audit.ts";
 import type { AuditRow } from "../../src/vault/audit/row.ts";
-import { checkChain } from "../../src/vault/audit/chain.ts";
+import { checkChain } from "../support/chain.ts";
 import { checkpointOf, retain } from "../../src/vault/audit/retention.ts";
 import { advance, BEGINNING, pack, unpack } from "../../src/vault/audit/segments.ts";
 import {

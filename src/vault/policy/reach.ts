@@ -37,7 +37,12 @@ export function reachValue(reach: Reach): string | null {
   return reach === null ? null : JSON.stringify([...reach]);
 }
 
-/** Of the activity, such a caller sees what was done with their keys, and what they did themselves. */
-export function activityWithin({ reach }: Parts, by: Token, filter: ActivityFilter): ActivityFilter {
-  return reach === null ? filter : { ...filter, within: JSON.stringify([actorOf(by).id, ...reach]) };
+/**
+ * The filter under which such a caller sees the activity: what was done with their keys, and what they did themselves. A key that is
+ * there may be asked for by any name of its own, and is meant whatever it was called when a row was written (DESIGN D16).
+ */
+export function activityWithin({ reach, keys }: Parts, by: Token, filter: ActivityFilter): ActivityFilter {
+  const key = filter.key === undefined ? undefined : (keys.find(filter.key)?.id ?? filter.key);
+  const within = reach === null ? undefined : JSON.stringify([actorOf(by).id, ...reach]);
+  return { ...filter, key, within };
 }
