@@ -39,6 +39,9 @@ function said(description: string, text: string): GetPromptResult {
   return { description, messages: [{ role: "user", content: { type: "text", text } }] };
 }
 
+/** How far to look back, as is offered to whoever types it. */
+export const TIMES = ["1h", "24h", "7d", "30d"];
+
 /** An argument of a prompt ends in what a model reads as its owner's words: only a length of time may. */
 function since(given = "24h"): string {
   const [, count, unit] = /^(\d{1,3})([hd])$/.exec(given) ?? [];

@@ -2,7 +2,6 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   ResourceNotFoundError,
-  type CompleteResult,
   type ReadResourceResult,
 } from "@modelcontextprotocol/server";
 import { activityHandlers } from "../api/activity.ts";
@@ -83,18 +82,13 @@ async function contentsOf(env: Env, visit: Visit, uri: string): Promise<unknown>
   }
 }
 
-/** Names of keys, for the one template that we have. */
-export async function completeResource(
-  env: Env,
-  visit: Visit,
-  { ref, argument }: { ref: { type: string; uri?: string }; argument: { name: string; value: string } },
-): Promise<CompleteResult> {
-  const known = ref.type === "ref/resource" && ref.uri === TEMPLATES[0]?.uriTemplate && argument.name === "name";
-  if (!known || !holds(visit, "vault:read")) return { completion: { values: [] } };
+/** Names of keys that begin like this. */
+export async function keyNames(env: Env, visit: Visit, beginning: string): Promise<string[]> {
+  if (!holds(visit, "vault:read")) return [];
+  const query = { limit: COMPLETIONS, q: beginning === "" ? undefined : beginning };
   const asked = operationOf({ env, visit }, "vault:read");
-  const q = argument.value === "" ? undefined : argument.value;
-  const { items } = answerOf(await keyHandlers.listKeys({ ...asked, query: { limit: COMPLETIONS, q }, body: {} }));
-  return { completion: { values: items.map(({ name }) => name).filter((name) => name.startsWith(argument.value)) } };
+  const { items } = answerOf(await keyHandlers.listKeys({ ...asked, query, body: {} }));
+  return items.map(({ name }) => name).filter((name) => name.startsWith(beginning));
 }
 
 async function keysPage(env: Env, visit: Visit, cursor: string | undefined) {

@@ -1,7 +1,6 @@
 import {
   ProtocolError,
   ProtocolErrorCode,
-  Server,
   type CallToolRequestParams,
   type CallToolResult,
   type GetPromptRequestParams,
@@ -12,13 +11,16 @@ import {
   type ListResourceTemplatesResult,
   type ListToolsResult,
   type ReadResourceResult,
+  type Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { configOf } from "../config.ts";
-import { asProblem, logFault } from "../problem.ts";
+import { logFault } from "../problem.ts";
 import { callTool } from "./call_tool.ts";
+import { complete } from "./completion.ts";
+import { PlainServer } from "./plain_server.ts";
 import { getPrompt, PROMPTS } from "./prompts.ts";
-import { completeResource, listResources, readResource, TEMPLATES } from "./resources.ts";
+import { listResources, readResource, TEMPLATES } from "./resources.ts";
 import { toolsWithin } from "./tools.ts";
 import { holds, type Visit } from "./visit.ts";
 
@@ -37,7 +39,7 @@ export const PRIVATE = { ttlMs: 0, cacheScope: "private" } as const;
 export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil">): Promise<Server> {
   const config = configOf(env);
   const fixtures = config.conformance_fixtures ? await import("./fixtures.ts") : undefined;
-  const server = new Server(IDENTITY, {
+  const server = new PlainServer(IDENTITY, {
     // Nothing that is listed changes while a client may see it: a grant that changes ends its sessions.
     capabilities: fixtures?.CAPABILITIES ?? { tools: {}, resources: {}, prompts: {}, completions: {} },
     instructions: INSTRUCTIONS,
@@ -62,45 +64,31 @@ export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil
     getPrompt: ({ name, arguments: given }) => getPrompt(name, given),
   };
   const answers = fixtures?.beside(ours, server, config, visitOf) ?? ours;
-  server.setRequestHandler("tools/list", ({ params }, context) => {
+  server.answer("tools/list", ({ params }, context) => {
     assertFirstPage(params?.cursor);
     return answers.listTools(context);
   });
-  server.setRequestHandler("tools/call", ({ params }, context) => answers.callTool(params, context));
-  server.setRequestHandler("resources/list", ({ params }, context) =>
-    inOurWords(() => answers.listResources(params ?? {}, context)),
-  );
-  server.setRequestHandler("resources/templates/list", ({ params }, context) => {
+  server.answer("tools/call", ({ params }, context) => answers.callTool(params, context));
+  server.answer("resources/list", ({ params }, context) => answers.listResources(params ?? {}, context));
+  server.answer("resources/templates/list", ({ params }, context) => {
     assertFirstPage(params?.cursor);
     return answers.listTemplates(context);
   });
-  server.setRequestHandler("resources/read", ({ params }, context) =>
-    inOurWords(() => answers.readResource(params, context)),
-  );
-  server.setRequestHandler("prompts/list", ({ params }) => {
+  server.answer("resources/read", ({ params }, context) => answers.readResource(params, context));
+  server.answer("prompts/list", ({ params }) => {
     assertFirstPage(params?.cursor);
     return answers.listPrompts();
   });
-  server.setRequestHandler("prompts/get", ({ params }, context) => answers.getPrompt(params, context));
-  server.setRequestHandler("completion/complete", ({ params }, context) =>
-    inOurWords(() => completeResource(env, visitOf(context), params)),
-  );
+  server.answer("prompts/get", ({ params }, context) => answers.getPrompt(params, context));
+  server.answer("completion/complete", async ({ params }, context) => {
+    const { prompts } = await answers.listPrompts();
+    return complete(env, visitOf(context), prompts, params);
+  });
   if (fixtures !== undefined) {
-    server.setRequestHandler("resources/subscribe", () => ({}));
-    server.setRequestHandler("resources/unsubscribe", () => ({}));
+    server.answer("resources/subscribe", () => ({}));
+    server.answer("resources/unsubscribe", () => ({}));
   }
   return server;
-}
-
-/** Whatever else goes wrong is told as it would be over HTTP: the SDK passes on what an error says, and that may be a store's or a stack's (DESIGN D11). */
-async function inOurWords<T>(answer: () => Given<T>): Promise<T> {
-  try {
-    return await answer();
-  } catch (thrown) {
-    if (thrown instanceof ProtocolError) throw thrown;
-    const { code, message, extras } = asProblem(thrown);
-    throw new ProtocolError(ProtocolErrorCode.InternalError, message, { code, retry_after_s: extras.retry_after_s });
-  }
 }
 
 /** These lists have one page: a cursor is none that we ever gave. */

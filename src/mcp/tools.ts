@@ -64,10 +64,6 @@ export function toolNamed(name: string): Tool | undefined {
   return BY_NAME.get(name);
 }
 
-export function scopeOfTool(name: string): Scope | undefined {
-  return BY_NAME.get(name)?.scope;
-}
-
 /** What whoever has these scopes may use, as it is listed. */
 export function toolsWithin(scopes: readonly Scope[]) {
   return LISTED.filter(({ scope }) => grantsScope(scopes, scope)).map(({ told }) => told);

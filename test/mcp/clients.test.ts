@@ -160,12 +160,15 @@ it.each([
   },
 );
 
-it("a call that a client gives up in its session goes no further, and its rows say so", async () => {
+it.each([
+  ["by a client of today, which leaves", { pin: "2026-07-28" }],
+  ["by a client of 2025, which says so in its session", "legacy"],
+] as const)("a call that is given up %s goes no further, and its rows say so", async (_how, mode) => {
   const upstream = await startUpstream(() => {});
   const person = await newPerson(locker);
   await storeKey(person, "slow", upstream.origin);
   const { token, url } = await letIn(locker, person);
-  const client = new CurrentClient({ name: "test", version: "1" });
+  const client = new CurrentClient({ name: "test", version: "1" }, { versionNegotiation: { mode } });
   const requestInit = { headers: { authorization: `Bearer ${token}` } };
   await client.connect(new CurrentTransport(new URL(url), { requestInit }));
   const patience = new AbortController();
