@@ -9,7 +9,7 @@ import { refused } from "./call_tool.ts";
 import { recording } from "./reading.ts";
 import type { Arrived } from "./serve.ts";
 import { CURRENT_VERSION, IDENTITY, PRIVATE, SESSION_VERSIONS } from "./server.ts";
-import { acceptsEither } from "./session_bridge.ts";
+import { acceptsEither, sessionIn } from "./session_bridge.ts";
 import { toolNamed, toolsWithin } from "./tools.ts";
 import { vaultOf } from "./visit.ts";
 
@@ -33,9 +33,10 @@ export function mayBeDirect(request: Request): boolean {
   const { method, headers } = request;
   if (method !== "POST") return false;
   const asked = headers.get("mcp-method");
-  const fits = headers.has("mcp-session-id")
-    ? asked === null && isOfSession(headers)
-    : asked === "tools/list" || asked === "tools/call";
+  const fits =
+    sessionIn(headers) === null
+      ? asked === "tools/list" || asked === "tools/call"
+      : asked === null && isOfSession(headers);
   return fits && isJsonContentType(headers.get("content-type")) && isSaidToFit(request, BODY_BYTES);
 }
 
@@ -68,7 +69,7 @@ function plainRequest({ headers }: Request, body: unknown): Plain | undefined {
   const { jsonrpc, id, method, params = {} } = body;
   if (jsonrpc !== "2.0" || (typeof id !== "string" && !Number.isSafeInteger(id)) || !isObject(params)) return undefined;
   const { name = null, _meta: meta } = params;
-  const session_id = headers.get("mcp-session-id");
+  const session_id = sessionIn(headers);
   const plain = { id: id as string | number, method, params, session_id };
   if (session_id !== null) return meta === undefined || wantsNothing(meta) ? plain : undefined;
   if (headers.get("mcp-method") !== method || headers.get("mcp-name") !== name) return undefined;

@@ -83,7 +83,8 @@ function withCors(answer: Response, request: Request): Response {
     headers.set("access-control-allow-methods", ALLOWED_METHODS);
     headers.set(
       "access-control-allow-headers",
-      "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID",
+      // The star is for what clients add of their own, Mcp-Param-… among it; older browsers do not know it, and none reads it as Authorization.
+      "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, *",
     );
     headers.set("access-control-max-age", "7200");
   }

@@ -6,7 +6,7 @@ import { ask } from "../vault/answer.ts";
 import { serveCurrent } from "./current.ts";
 import { answerDirectly, mayBeDirect } from "./direct.ts";
 import { malformed, methodNotAllowed } from "./refusal.ts";
-import { serveSession } from "./session_bridge.ts";
+import { serveSession, sessionIn } from "./session_bridge.ts";
 import { vaultOf, type Bearer, type Visit } from "./visit.ts";
 
 /** A request with a token that we have signed; whether it is alive is the vault's to say. */
@@ -28,11 +28,10 @@ export async function serve(arrived: Arrived): Promise<Response> {
   const direct = early && (await answerDirectly(arrived, early.message));
   if (direct !== undefined) return direct;
 
-  const visit = await greeted(env, arrived.visit, request.headers.get("mcp-session-id"));
-  const served: Served = { ...arrived, visit };
+  const session_id = sessionIn(request.headers);
+  const served: Served = { ...arrived, visit: await greeted(env, arrived.visit, session_id) };
   if (!METHODS.has(request.method)) return methodNotAllowed();
-  if (request.method !== "POST")
-    return request.headers.has("mcp-session-id") ? serveSession(served, undefined) : methodNotAllowed();
+  if (request.method !== "POST") return session_id === null ? methodNotAllowed() : serveSession(served, undefined);
   const { message } = early ?? messageIn(await textOf(request));
   if (message === undefined) return malformed(PARSE_ERROR, "Parse error: the body is not JSON");
   return (await isLegacyRequest(request, message)) ? serveSession(served, message) : serveCurrent(served, message);

@@ -4,7 +4,7 @@ import { ask } from "../vault/answer.ts";
 import { GUESTS } from "../vault/calls/visit.ts";
 import { sessionObjectName } from "../vault/calls/mcp_sessions.ts";
 import { malformed } from "./refusal.ts";
-import { SESSION_VERSIONS } from "./server.ts";
+import { CURRENT_VERSION, SESSION_VERSIONS } from "./server.ts";
 import type { Served } from "./serve.ts";
 import { eventStream } from "./event_stream.ts";
 import { streamRequest } from "./session_wire.ts";
@@ -21,7 +21,7 @@ const BATCH = 20;
  * it for dead.
  */
 export async function serveSession(served: Served, body: unknown): Promise<Response> {
-  const session_id = served.request.headers.get("mcp-session-id");
+  const session_id = sessionIn(served.request.headers);
   switch (served.request.method) {
     case "GET":
       return stream(served, session_id ?? "");
@@ -104,6 +104,11 @@ function versionRefusal(request: Request): Response | undefined {
     SERVER_ERROR,
     `Bad Request: Unsupported protocol version (supported versions: ${SESSION_VERSIONS.join(", ")})`,
   );
+}
+
+/** The session that a request names. Clients of today have none: what they say of one means nothing (2026-07-28, Streamable HTTP). */
+export function sessionIn(headers: Headers): string | null {
+  return headers.get("mcp-protocol-version") === CURRENT_VERSION ? null : headers.get("mcp-session-id");
 }
 
 /** Whoever posts in a session takes an answer either way: as one message, or as a stream of them. */

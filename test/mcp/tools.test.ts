@@ -156,7 +156,7 @@ it.each(["today", "2025"])(
     const client = await letIn(locker, await newPerson(locker));
     const session = era === "2025" ? await openSession(client) : undefined;
     const ref = { type: "ref/prompt", name: "audit-review" };
-    const malformed: [method: string, params: object, field: string][] = [
+    const malformed: [method: string, params: Record<string, unknown>, field: string][] = [
       ["tools/list", { cursor: 5 }, "cursor"],
       ["tools/call", { arguments: {} }, "name"],
       ["resources/list", { cursor: {} }, "cursor"],

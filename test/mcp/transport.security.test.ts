@@ -152,6 +152,7 @@ describe("pages in a browser", () => {
       "Mcp-Name",
       "MCP-Protocol-Version",
       "Last-Event-ID",
+      "*",
     ])
       expect(allowed).toContain(name);
     const refused = await fetch(`${locker.publicOrigin}/v1/mcp`, { method: "POST", headers: { origin } });
@@ -347,6 +348,26 @@ describe("a session's id", () => {
       headers: { authorization: `Bearer ${client.token}`, ...session.headers },
     });
     expect((await session.request("tools/call", reading)).status).toBe(404);
+  });
+
+  it("says nothing where a client of today sends one: it has none", async () => {
+    const client = await letIn(locker, await newPerson(locker));
+    const stray = { "mcp-session-id": "nope", "mcp-protocol-version": "2026-07-28" };
+    for (const [method, params] of [
+      ["tools/list", {}],
+      ["tools/call", { name: "list_keys", arguments: {} }],
+      ["prompts/list", {}],
+    ] as const) {
+      const head = { ...stray, "mcp-method": method, ...("name" in params ? { "mcp-name": params.name } : {}) };
+      const message = { jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: META } };
+      const answer = await post(client, message, head);
+      expect(resultOf(answer)).toMatchObject({ resultType: "complete" });
+      expect(answer.headers.has("mcp-session-id")).toBe(false);
+    }
+    for (const method of ["GET", "DELETE"]) {
+      const headers = { authorization: `Bearer ${client.token}`, accept: "text/event-stream", ...stray };
+      expect((await fetch(client.url, { method, headers })).status).toBe(405);
+    }
   });
 
   it("without a name, GET and DELETE have nothing to act on", async () => {
