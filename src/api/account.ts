@@ -4,7 +4,7 @@ import { configOf } from "../config.ts";
 import { toldAlert } from "../vault/alerts/alert_told.ts";
 import { ask } from "../vault/answer.ts";
 import { wireWebhook } from "./webhooks.ts";
-import { paged, type Handlers } from "./operation.ts";
+import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
 import { wireTrust } from "./trusts.ts";
 import {
@@ -21,11 +21,10 @@ import { wireDeletedKey, wireKeyDetails } from "./wire_keys.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
-    const { limit, cursor, category, q = "" } = query;
+    const { category, q = "" } = query;
     const wanted = q.toLowerCase();
     const found = listProviders(category).filter(({ id, name }) => `${id} ${name}`.toLowerCase().includes(wanted));
-    const from = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
-    return paged(found.slice(from, from + limit + 1), limit, ({ id }) => id);
+    return pageOf(found, query);
   },
   listSessions: async ({ vault, who, query }) => {
     const { limit, cursor } = query;
@@ -44,7 +43,7 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
     await ask(vault.unfreeze(who.caller));
     return wireMe(await ask(vault.me(who.caller)), configOf(env));
   },
-  doctor: async ({ vault, who }) => ({ items: await ask(vault.doctor(who.caller)) }),
+  doctor: async ({ vault, who, query }) => pageOf(await ask(vault.doctor(who.caller)), query),
   exportMe: async ({ env, vault, who }) => {
     const held = await ask(vault.holdings(who.caller));
     return {
@@ -71,9 +70,8 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
     return Response.json(receipt, { headers });
   },
   me: async ({ env, vault, who }) => wireMe(await ask(vault.me(who.caller)), configOf(env)),
-  listIdentities: async ({ vault, who }) => ({
-    items: (await ask(vault.me(who.caller))).identities.map(wireIdentity),
-  }),
+  listIdentities: async ({ vault, who, query }) =>
+    pageOf((await ask(vault.me(who.caller))).identities.map(wireIdentity), query),
   changeMe: async ({ env, vault, who, body }) => {
     const { name } = body;
     await ask(vault.nameAccount(who.caller, name));

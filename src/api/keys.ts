@@ -8,7 +8,7 @@ import type { KeyDetails } from "../vault/keys/change_keys.ts";
 import type { Destination, KeyChanges } from "../vault/keys/key.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
 import { assertUsed, destinationOf } from "./destination.ts";
-import { paged, type Handlers } from "./operation.ts";
+import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
 import { wireReceipt, wireTime } from "./wire.ts";
 import { wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersions } from "./wire_keys.ts";
@@ -30,9 +30,8 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     return paged(keys.map(wireKey), limit, ({ id }) => id);
   },
   getKey: async ({ vault, who, param }) => wireKeyDetails(await ask(vault.getKey(who.caller, param("key")))),
-  listKeyVersions: async ({ vault, who, param }) => ({
-    items: wireKeyVersions(await ask(vault.keyVersions(who.caller, param("key")))),
-  }),
+  listKeyVersions: async ({ vault, who, param, query }) =>
+    pageOf(wireKeyVersions(await ask(vault.keyVersions(who.caller, param("key")))), query),
   changeKey: async ({ env, vault, who, param, body: patch }) => {
     const changes = changesOf(patch);
     if (patch.scopes !== undefined) {
@@ -105,9 +104,8 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   disconnectKey: async ({ vault, who, param }) => wireKey(await ask(vault.disconnect(who.caller, param("key")))),
   pauseKey: async ({ vault, who, param }) => wireKey(await ask(vault.pauseKey(who.caller, param("key")))),
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
-  listDeletedKeys: async ({ vault, who }) => ({
-    items: (await ask(vault.deletedKeys(who.caller))).map(wireDeletedKey),
-  }),
+  listDeletedKeys: async ({ vault, who, query }) =>
+    pageOf((await ask(vault.deletedKeys(who.caller))).map(wireDeletedKey), query),
   restoreKey: async ({ vault, who, param }) => wireKey(await ask(vault.restoreKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
 };

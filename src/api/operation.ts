@@ -28,6 +28,15 @@ export type Handlers<Table extends Record<string, Operation>> = { [Id in keyof T
 /** Any handler, once its input was checked against its own row. */
 export type AnyHandler = (asked: Asked<never, never>) => Promise<unknown>;
 
+/** One page of a list that is at hand as a whole. */
+export function pageOf<T>(
+  all: readonly T[],
+  { limit, cursor = 0 }: { limit: number; cursor?: number | undefined },
+): { items: T[]; next_cursor?: string } {
+  const end = cursor + limit;
+  return { items: all.slice(cursor, end), ...(end < all.length ? { next_cursor: String(end) } : {}) };
+}
+
 /** One page of what was read with one row too many. */
 export function paged<T>(
   items: T[],

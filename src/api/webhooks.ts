@@ -5,7 +5,7 @@ import { ask } from "../vault/answer.ts";
 import { mayBeTold } from "../vault/alerts/public_host.ts";
 import type { DeliveryRecord } from "../vault/alerts/deliveries.ts";
 import type { Webhook as Stored } from "../vault/alerts/webhooks.ts";
-import { paged, type Handlers } from "./operation.ts";
+import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { Webhook, WEBHOOK_OPERATIONS, WebhookDelivery } from "./schema.ts";
 import { wireTime } from "./wire.ts";
 
@@ -15,7 +15,8 @@ export const webhookHandlers: Handlers<typeof WEBHOOK_OPERATIONS> = {
     const { webhook, secret } = await ask(vault.createWebhook(who.caller, url, body.events ?? null));
     return { ...wireWebhook(webhook), secret };
   },
-  listWebhooks: async ({ vault, who }) => ({ items: (await ask(vault.listWebhooks(who.caller))).map(wireWebhook) }),
+  listWebhooks: async ({ vault, who, query }) =>
+    pageOf((await ask(vault.listWebhooks(who.caller))).map(wireWebhook), query),
   testWebhook: ({ vault, who, param }) => ask(vault.testWebhook(who.caller, param("id"))),
   listDeliveries: async ({ vault, who, param, query: { limit, cursor } }) => {
     const deliveries = await ask(vault.listDeliveries(who.caller, param("id"), cursor, limit + 1));

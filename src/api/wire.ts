@@ -128,6 +128,10 @@ export function wireSpend(row: StoredSpend): z.output<typeof SpendRow> {
     output_tokens: row.output,
     cached_input_tokens: row.cached_input,
     usd: row.cost / 1_000_000,
+    derived:
+      row.derived_calls > 0
+        ? { calls: row.derived_calls, estimated: row.derived_estimated, usd: row.derived_cost / 1_000_000 }
+        : undefined,
   };
 }
 

@@ -1,10 +1,23 @@
 import * as z from "zod";
 import { parse } from "../api/parse.ts";
+import * as api from "../api/schema/common.ts";
 
-/** How lists are paged: a cursor is what the page before said, and means nothing else. */
-export const page = {
-  limit: z.int().min(1).max(200).default(50).describe("How many at most"),
-  cursor: z.string().min(1).max(100).optional().describe("next_cursor of the page before"),
+const limit = z.int().min(1).max(200).describe("How many at most");
+
+/** How lists of things of a kind are paged: a cursor is what the page before said, and means nothing else. */
+export const pagesOf = (kind: string) => ({
+  limit: limit.default(50),
+  cursor: api.pagesOf(kind).cursor.describe("next_cursor of the page before"),
+});
+
+/** The same of a list whose cursor is a number. */
+export const numberedPages = {
+  limit: limit.default(50),
+  cursor: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/, "must be the next_cursor of the page before")
+    .optional()
+    .describe("next_cursor of the page before"),
 };
 
 export { listOf } from "../api/schema/common.ts";

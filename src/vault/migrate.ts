@@ -26,6 +26,7 @@ import asking from "./migrations/0025_asking.sql";
 import deliveries from "./migrations/0026_deliveries.sql";
 import tallies from "./migrations/0027_tallies.sql";
 import tallied_beyond from "./migrations/0028_tallied_beyond.sql";
+import spend_of_derived from "./migrations/0029_spend_of_derived.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -57,6 +58,7 @@ const MIGRATIONS: readonly string[] = [
   deliveries,
   tallies,
   tallied_beyond,
+  spend_of_derived,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

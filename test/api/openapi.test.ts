@@ -55,6 +55,35 @@ async function asked(
 
 type Items = { items: { id: string }[] };
 
+/** Operations that answer a list which may be long. */
+const lists = described.filter(({ method, responses }) => {
+  const schema = responses[200]?.content?.["application/json"]?.schema as { properties?: object } | undefined;
+  return method === "GET" && "items" in (schema?.properties ?? {}) && !("counting" in (schema?.properties ?? {}));
+});
+
+it("every list takes a limit of 200 at most and a cursor that the page before gave, and no other", async () => {
+  const ada = await newPerson(locker);
+  const id = `key_${"0".repeat(26)}`;
+  expect(lists.length).toBeGreaterThan(15);
+  for (const { path } of lists) {
+    const url = path.replace(/\{\w+\}/g, "absent");
+    const wrong = [
+      ..."0 -1 201 NaN 1.5".split(" ").map((limit) => ({ limit })),
+      { cursor: "" },
+      { cursor: "nonsense" },
+    ];
+    if (path !== "/v1/keys") wrong.push({ cursor: id });
+    for (const query of wrong) {
+      const response = await ada.fetch(`${url}?${new URLSearchParams(query).toString()}`);
+      const field = Object.keys(query)[0];
+      expect([response.status, await response.json()], `${path} ${JSON.stringify(query)}`).toMatchObject([
+        422,
+        { errors: [{ field }] },
+      ]);
+    }
+  }
+});
+
 it("every operation answers what the document says, to the letter, in a vault that was lived in", async () => {
   const ada = await newPerson(locker);
   const { tokens, client, keys } = await moveIn(locker, ada, upstream);
@@ -67,6 +96,17 @@ it("every operation answers what the document says, to the letter, in a vault th
   await Promise.all([...READS.map((id) => ask(id)), ...LONG.map((id) => ask(id, { query: "?limit=200" }))]);
   for (const format of ["csv", "jsonl"]) await ask("exportActivity", { query: `?format=${format}` });
   await ask("me", {}, device);
+  // Whatever is listed: a page after the other, and nothing twice or never.
+  for (const { path, operationId } of lists.filter(({ path }) => !path.includes("{") && path !== "/v1/activity")) {
+    const whole = (await ask(operationId, { query: "?limit=200" })) as Items & { next_cursor?: string };
+    const half = Math.max(1, Math.ceil(whole.items.length / 2));
+    const first = (await ask(operationId, { query: `?limit=${half}` })) as Items & { next_cursor?: string };
+    const rest =
+      first.next_cursor === undefined
+        ? []
+        : ((await ask(operationId, { query: `?limit=200&cursor=${first.next_cursor}` })) as Items).items;
+    expect([...first.items, ...rest], path).toEqual(whole.items);
+  }
 
   const key = { key: String((await ask("createKey", { body: KEY })).id) };
   await ask("changeKey", { at: key, body: { note: "mine", expires_at: "2030-01-01T00:00:00Z", revealable: true } });

@@ -197,6 +197,36 @@ describe("a budget", () => {
     expect(status).toBe(403);
   });
 
+  it("of a token and of one derived from it, each with its own, both pay for a call; altogether it is counted once", async () => {
+    const { ada, id, token } = await spender({ usd_per_day: 5 });
+    const derived = await fetch(`${locker.publicOrigin}/v1/tokens/derive`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ name: "sub-agent", policy: { spend: { usd_per_day: 1 } } }),
+    }).then((response) => response.json<{ id: string; token: string }>());
+    const baseURL = `${locker.proxyOrigin}/v1/proxy/openai/v1`;
+    answerWith(1_000);
+    await ask(new OpenAI({ baseURL, apiKey: derived.token, maxRetries: 0 }));
+    await eventually(async () => (await spent(ada)).items.length === 2);
+    await ask(new OpenAI({ baseURL, apiKey: token, maxRetries: 0 }));
+    const all = await eventually(async () => {
+      const now = await spent(ada);
+      return now.items.some(({ calls }) => calls === 2) && now;
+    });
+    const mine = { token: id, calls: 2, usd: 0.025, derived: { calls: 1, estimated: 0, usd: 0.0125 } };
+    const its = { token: derived.id, calls: 1, usd: 0.0125 };
+    expect(all).toMatchObject({ items: [mine, its], total_usd: 0.025 });
+    expect(all.items[1]).not.toHaveProperty("derived");
+    // Of the first token's own budget all of it is gone.
+    expect(await ada.api("GET", `/v1/spend?token=${id}`)).toMatchObject({ items: [mine], total_usd: 0.025 });
+    // The sum is of all, however little of it a page shows.
+    const first = await ada.api<Spend & { next_cursor: string }>("GET", "/v1/spend?limit=1");
+    expect(first).toMatchObject({ items: [mine], total_usd: 0.025 });
+    const second = await ada.api<Spend>("GET", `/v1/spend?limit=1&cursor=${first.next_cursor}`);
+    expect(second).toMatchObject({ items: [its], total_usd: 0.025 });
+    expect(second).not.toHaveProperty("next_cursor");
+  });
+
   it("counts at a person's own prices where there are some, and at the catalog's again without them", async () => {
     const { ada, openai } = await spender({ usd_per_day: 100 });
     answerWith(1_000);

@@ -50,7 +50,9 @@ const settle = ({ stub }: Vault, { seq }: Dispatch, output: number) =>
 
 async function total(vault: Vault): Promise<number> {
   const rows = await ask(Promise.resolve(vault.stub.listSpend(vault.ada, 0, 1e6, {})));
-  return rows.reduce((sum, { cost }) => sum + cost, 0);
+  const sum = rows.reduce((sum, { cost }) => sum + cost, 0);
+  expect(rows[0]?.total ?? 0).toBe(sum);
+  return sum;
 }
 
 describe("a budget", () => {

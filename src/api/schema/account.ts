@@ -1,5 +1,16 @@
 import * as z from "zod";
-import { Category, listOf, page, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import {
+  Category,
+  listOf,
+  PageOfWhole,
+  pagesOf,
+  pagesOfWhole,
+  PEOPLE,
+  Receipt,
+  text,
+  time,
+  type Operation,
+} from "./common.ts";
 import { Alert, AlertSettings } from "./alerts.ts";
 import { Placement } from "./destination.ts";
 import { Device } from "./devices.ts";
@@ -95,7 +106,7 @@ export const ACCOUNT_OPERATIONS = {
     path: "/providers",
     summary: "The providers we know",
     may: PEOPLE,
-    query: z.object({ ...page, category: Category.optional(), q: text(100).optional() }),
+    query: z.object({ ...pagesOfWhole, category: Category.optional(), q: text(100).optional() }),
     answer: listOf(Provider),
     status: 200,
   },
@@ -104,7 +115,7 @@ export const ACCOUNT_OPERATIONS = {
     path: "/sessions",
     summary: "Signed-in browsers",
     may: ["session"],
-    query: Page,
+    query: z.object(pagesOf("ses")),
     answer: listOf(Session),
     status: 200,
   },
@@ -162,6 +173,7 @@ export const ACCOUNT_OPERATIONS = {
     path: "/doctor",
     summary: "What the owner should look at",
     may: PEOPLE,
+    query: PageOfWhole,
     answer: listOf(Finding),
     status: 200,
   },
@@ -178,7 +190,8 @@ export const ACCOUNT_OPERATIONS = {
     path: "/me/identities",
     summary: "Whom this person signs in with",
     may: PEOPLE,
-    answer: z.object({ items: z.array(Identity) }),
+    query: PageOfWhole,
+    answer: listOf(Identity),
     status: 200,
   },
   me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, moment, page, PEOPLE, text, time, type Operation } from "./common.ts";
+import { listOf, moment, pagesOf, PEOPLE, text, time, type Operation } from "./common.ts";
 
 const gaps = z.array(z.object({ first: z.int(), last: z.int(), prev: z.string() }));
 
@@ -85,7 +85,11 @@ const filter = {
   until: moment.optional(),
   q: text(100).optional(),
 };
-export const ActivityQuery = z.object({ ...page, ...filter, cursor: z.coerce.number().int().min(1).optional() });
+export const ActivityQuery = z.object({
+  ...pagesOf("aud"),
+  ...filter,
+  cursor: z.coerce.number().int().min(1).optional(),
+});
 const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
 const StatsQuery = z.object({
   bucket: z.enum(["hour", "day"]).default("hour"),

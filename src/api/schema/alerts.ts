@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ALERT_KINDS, isOffence } from "../../vault/alerts/kinds.ts";
-import { listOf, page, PEOPLE, time, type Operation } from "./common.ts";
+import { listOf, pagesOf, PEOPLE, time, type Operation } from "./common.ts";
 
 export const AlertKind = z.enum(ALERT_KINDS);
 
@@ -42,7 +42,7 @@ const SettingsPatch = z
   });
 
 const AlertQuery = z.object({
-  ...page,
+  ...pagesOf("alt"),
   state: z.enum(["open", "acknowledged"]).optional(),
   kind: AlertKind.optional(),
 });

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, PEOPLE, time, type Operation } from "./common.ts";
+import { listOf, PageOfWhole, PEOPLE, time, type Operation } from "./common.ts";
 
 const ApprovalDecision = z.enum(["once", "10m", "1h", "always", "no"]);
 
@@ -28,6 +28,7 @@ export const APPROVAL_OPERATIONS = {
     path: "/approvals",
     summary: "Calls that wait for an answer, newest first",
     may: PEOPLE,
+    query: PageOfWhole,
     answer: listOf(Approval),
     status: 200,
   },

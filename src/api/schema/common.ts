@@ -33,11 +33,24 @@ export type Operation = {
 /** People at the dashboard, and their devices. */
 export const PEOPLE = ["session", "device"] as const;
 
-export const page = { limit: z.coerce.number().int().min(1).max(200).default(50), cursor: text(100).optional() };
+const limit = z.coerce.number().int().min(1).max(200);
+
+/** How a list of things of a kind is paged: a cursor is the id of the last one shown, and no other text is one. */
+export const pagesOf = (kind: string) => ({
+  limit: limit.default(50),
+  cursor: z
+    .string()
+    .regex(new RegExp(`^${kind}_[0-9A-Z]{26}$`), "must be the next_cursor of the page before")
+    .optional(),
+});
+
+/** The same of a list that is read as a whole: a cursor is how many came before. All that there are, as a rule, is one page. */
+export const pagesOfWhole = { limit: limit.default(200), cursor: z.coerce.number().int().min(1).optional() };
+
+/** Of what an operation asks for nothing else of its list. */
+export const PageOfWhole = z.object(pagesOfWhole);
 export const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next_cursor: z.string().optional() });
-
-export const Page = z.object(page);
 
 export const Category = z.enum(CATEGORIES).meta({ description: "What kind of provider" });
 

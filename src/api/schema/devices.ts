@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { Ask, StoredAsk } from "./policy.ts";
 import { Token } from "./tokens.ts";
-import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { listOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 
 export const Device = z.object({
   id: z.string(),
@@ -42,7 +42,7 @@ export const DEVICE_OPERATIONS = {
     path: "/devices",
     summary: "List devices",
     may: PEOPLE,
-    query: Page,
+    query: z.object(pagesOf("dev")),
     answer: listOf(Device),
     status: 200,
   },

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { Ask, StoredAsk } from "./policy.ts";
-import { listOf, Page, PEOPLE, Receipt, Scope, text, time, type Operation } from "./common.ts";
+import { listOf, pagesOf, PEOPLE, Receipt, Scope, text, time, type Operation } from "./common.ts";
 
 export const Grant = z.object({
   id: z.string(),
@@ -40,7 +40,7 @@ export const GRANT_OPERATIONS = {
     path: "/grants",
     summary: "List connected clients",
     may: PEOPLE,
-    query: Page,
+    query: z.object(pagesOf("grt")),
     answer: listOf(Grant),
     status: 200,
   },

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { Category, listOf, page, PEOPLE, Receipt, text, type Operation } from "./common.ts";
+import { Category, listOf, PageOfWhole, pagesOf, PEOPLE, Receipt, text, type Operation } from "./common.ts";
 import {
   NewKey,
   KeyPatch,
@@ -17,7 +17,7 @@ import {
 } from "./key.ts";
 
 const KeyQuery = z.object({
-  ...page,
+  ...pagesOf("key"),
   provider: text(40).optional(),
   category: Category.optional(),
   tag: text(40).optional(),
@@ -57,7 +57,8 @@ export const KEY_OPERATIONS = {
     path: "/keys/{key}/versions",
     summary: "A key's versions, newest first, and how often each one's secret was used",
     may: PEOPLE,
-    answer: z.object({ items: z.array(KeyVersion) }),
+    query: PageOfWhole,
+    answer: listOf(KeyVersion),
     status: 200,
   },
   changeKey: {
@@ -101,7 +102,7 @@ export const KEY_OPERATIONS = {
     summary: "Show several secrets to their owner, or to a device that their owner unlocked",
     may: PEOPLE,
     body: RevealMany,
-    answer: listOf(Revealed),
+    answer: z.object({ items: z.array(Revealed) }),
     status: 200,
   },
   testKey: {
@@ -158,7 +159,8 @@ export const KEY_OPERATIONS = {
     path: "/deleted-keys",
     summary: "Keys that a client deleted within the last seven days, and that may be brought back",
     may: ["session"],
-    answer: z.object({ items: z.array(DeletedKey) }),
+    query: PageOfWhole,
+    answer: listOf(DeletedKey),
     status: 200,
   },
   restoreKey: {

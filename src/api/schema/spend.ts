@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { PEOPLE, text, type Operation } from "./common.ts";
+import { listOf, PageOfWhole, pagesOfWhole, PEOPLE, text, type Operation } from "./common.ts";
 
 const day = z.iso.date().meta({ description: "A UTC day" });
 const dollars = z.number().min(0).max(100_000).meta({ description: "US dollars a million tokens" });
@@ -34,9 +34,13 @@ export const SpendRow = z.object({
   output_tokens: z.number(),
   cached_input_tokens: z.number(),
   usd: z.number(),
+  derived: z.object({ calls: z.int(), estimated: z.int(), usd: z.number() }).optional().meta({
+    description: "Part of it: calls by derived tokens with a budget of their own, whose rows tell them as well",
+  }),
 });
 
 const SpendQuery = z.object({
+  ...pagesOfWhole,
   since: day.optional(),
   until: day.optional(),
   token: text(100).optional(),
@@ -51,7 +55,11 @@ export const SPEND_OPERATIONS = {
     summary: "What tokens with a budget have spent, by day, token, key and model",
     may: PEOPLE,
     query: SpendQuery,
-    answer: z.object({ items: z.array(SpendRow), total_usd: z.number() }),
+    answer: listOf(SpendRow).extend({
+      total_usd: z
+        .number()
+        .meta({ description: "Of all that was asked for, not of this page; what several budgets paid counts once" }),
+    }),
     status: 200,
   },
   listPrices: {
@@ -59,7 +67,8 @@ export const SPEND_OPERATIONS = {
     path: "/prices",
     summary: "What models cost here: the catalog's prices and your own",
     may: PEOPLE,
-    answer: z.object({ items: z.array(Price) }),
+    query: PageOfWhole,
+    answer: listOf(Price),
     status: 200,
   },
   setPrice: {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { listOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 import { Policy, PolicyPatch, StoredPolicy } from "./policy.ts";
 
 export const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
@@ -99,7 +99,7 @@ export const TOKEN_OPERATIONS = {
     path: "/tokens",
     summary: "List app tokens",
     may: PEOPLE,
-    query: Page,
+    query: z.object(pagesOf("tok")),
     answer: listOf(Token),
     status: 200,
   },

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, Page, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { listOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 import { Policy, StoredPolicy } from "./policy.ts";
 
 const Claims = z
@@ -70,7 +70,7 @@ export const TRUST_OPERATIONS = {
     path: "/trusts",
     summary: "List trusts",
     may: PEOPLE,
-    query: Page,
+    query: z.object(pagesOf("tst")),
     answer: listOf(Trust),
     status: 200,
   },

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { WEBHOOK_EVENTS } from "../../vault/alerts/kinds.ts";
-import { listOf, Page, time, type Operation } from "./common.ts";
+import { listOf, PageOfWhole, pagesOf, time, type Operation } from "./common.ts";
 
 const WebhookEvent = z.enum(WEBHOOK_EVENTS);
 
@@ -59,6 +59,7 @@ export const WEBHOOK_OPERATIONS = {
     path: "/webhooks",
     summary: "List webhooks",
     may: ["session"],
+    query: PageOfWhole,
     answer: listOf(Webhook),
     status: 200,
   },
@@ -75,7 +76,7 @@ export const WEBHOOK_OPERATIONS = {
     path: "/webhooks/{id}/deliveries",
     summary: "List what was sent to a webhook and how that went: all that waits and the last hundred that do not",
     may: ["session"],
-    query: Page,
+    query: z.object(pagesOf("msg")),
     answer: listOf(WebhookDelivery),
     status: 200,
   },

@@ -66,6 +66,25 @@ export function useList<R extends Route>(route: R, given: Given<R>, options: Opt
   return { ...pages, items: pages.data?.pages.flatMap(({ items }) => items) };
 }
 
+/** A whole list, for what is made of all of it. */
+export function useWhole<R extends Route>(route: R, given: Given<R>): UseQueryResult<Listed<R>[]> {
+  return useQuery({
+    queryKey: [route, "whole", given],
+    queryFn: async ({ signal }) => {
+      const items: Listed<R>[] = [];
+      let cursor: string | undefined;
+      do {
+        const query = { ...(given as { query?: object }).query, limit: 200, cursor };
+        const page = await call(route, { ...given, query }, signal);
+        items.push(...(page as { items: Listed<R>[] }).items);
+        cursor = (page as { next_cursor?: string }).next_cursor;
+      } while (cursor !== undefined);
+      return items;
+    },
+    placeholderData: (before) => before,
+  });
+}
+
 type Doing<Asked> = {
   /** Nothing is read again afterwards. */
   keep?: boolean;

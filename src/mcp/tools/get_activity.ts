@@ -2,7 +2,7 @@ import * as z from "zod";
 import { activityHandlers } from "../../api/activity.ts";
 import { ActivityQuery, AuditRow } from "../../api/schema.ts";
 import { answerOf, operationOf } from "../operation.ts";
-import { asQuery, listOf, page } from "../shapes.ts";
+import { asQuery, listOf, numberedPages } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
 const text = (max: number, what: string) => z.string().min(1).max(max).optional().describe(what);
@@ -15,7 +15,7 @@ export const get_activity = tool({
   scope: "vault:read",
   effect: "reads",
   input: z.strictObject({
-    ...page,
+    ...numberedPages,
     key: text(100, "Id or name of a key"),
     token: text(100, "Id of an app token"),
     grant: text(100, "Id of a connected client"),

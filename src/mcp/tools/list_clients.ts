@@ -2,7 +2,7 @@ import * as z from "zod";
 import { grantHandlers } from "../../api/grants.ts";
 import { Grant } from "../../api/schema.ts";
 import { answerOf, operationOf } from "../operation.ts";
-import { listOf, page } from "../shapes.ts";
+import { listOf, pagesOf } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
 export const list_clients = tool({
@@ -12,7 +12,7 @@ export const list_clients = tool({
   scope: "vault:read",
   effect: "reads",
   reading: "listGrants",
-  input: z.strictObject(page),
+  input: z.strictObject(pagesOf("grt")),
   output: listOf(Grant),
   run: async (by, query) =>
     answerOf(await grantHandlers.listGrants({ ...operationOf(by, "vault:read"), query, body: {} })),

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { deviceHandlers } from "../../api/devices.ts";
 import { Device } from "../../api/schema.ts";
 import { answerOf, operationOf } from "../operation.ts";
-import { listOf, page } from "../shapes.ts";
+import { listOf, pagesOf } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
 export const list_devices = tool({
@@ -12,7 +12,7 @@ export const list_devices = tool({
   scope: "vault:read",
   effect: "reads",
   reading: "listDevices",
-  input: z.strictObject(page),
+  input: z.strictObject(pagesOf("dev")),
   output: listOf(Device),
   run: async (by, query) =>
     answerOf(await deviceHandlers.listDevices({ ...operationOf(by, "vault:read"), query, body: {} })),

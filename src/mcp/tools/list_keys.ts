@@ -3,7 +3,7 @@ import { keyHandlers } from "../../api/keys.ts";
 import { Key } from "../../api/schema.ts";
 import { CATEGORIES } from "../../catalog/provider.ts";
 import { answerOf, operationOf } from "../operation.ts";
-import { listOf, page } from "../shapes.ts";
+import { listOf, pagesOf } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
 export const list_keys = tool({
@@ -15,7 +15,7 @@ export const list_keys = tool({
   effect: "reads",
   reading: "listKeys",
   input: z.strictObject({
-    ...page,
+    ...pagesOf("key"),
     provider: z.string().max(40).optional().describe("Only keys for this provider id"),
     category: z.enum(CATEGORIES).optional().describe("Only keys for providers of this kind"),
     tag: z.string().max(40).optional().describe("Only keys with this tag"),

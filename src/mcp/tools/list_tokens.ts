@@ -2,7 +2,7 @@ import * as z from "zod";
 import { tokenHandlers } from "../../api/tokens.ts";
 import { Token } from "../../api/schema.ts";
 import { answerOf, operationOf } from "../operation.ts";
-import { listOf, page } from "../shapes.ts";
+import { listOf, pagesOf } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
 export const list_tokens = tool({
@@ -12,7 +12,7 @@ export const list_tokens = tool({
   scope: "vault:read",
   effect: "reads",
   reading: "listTokens",
-  input: z.strictObject(page),
+  input: z.strictObject(pagesOf("tok")),
   output: listOf(Token),
   run: async (by, query) =>
     answerOf(await tokenHandlers.listTokens({ ...operationOf(by, "vault:read"), query, body: {} })),

@@ -1,7 +1,9 @@
 import * as z from "zod";
 import { accountHandlers } from "../../api/account.ts";
 import { Finding } from "../../api/schema.ts";
+import { PageOfWhole } from "../../api/schema/common.ts";
 import { answerOf, operationOf } from "../operation.ts";
+import { asQuery, listOf, numberedPages } from "../shapes.ts";
 import { tool } from "../tool.ts";
 
 export const run_doctor = tool({
@@ -12,7 +14,10 @@ export const run_doctor = tool({
   scope: "vault:read",
   effect: "reads",
   reading: "doctor",
-  input: z.strictObject({}),
-  output: z.object({ items: z.array(Finding) }),
-  run: async (by) => answerOf(await accountHandlers.doctor({ ...operationOf(by, "vault:read"), query: {}, body: {} })),
+  input: z.strictObject(numberedPages),
+  output: listOf(Finding),
+  run: async (by, input) => {
+    const query = asQuery(PageOfWhole, input);
+    return answerOf(await accountHandlers.doctor({ ...operationOf(by, "vault:read"), query, body: {} }));
+  },
 });

@@ -78,6 +78,6 @@ export function holdings(parts: Parts): Holdings {
     webhooks: parts.webhooks.list(),
     deleted_keys: thrown(parts.sql, Date.now()),
     prices: parts.prices.own(),
-    spend: parts.spending.list(0, EVERYTHING, {}),
+    spend: parts.spending.list({ from_day: 0, to_day: EVERYTHING }, { limit: EVERYTHING, skip: 0 }),
   };
 }

@@ -3,19 +3,17 @@ import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { record, type Parts } from "../parts.ts";
 import type { KnownPrice } from "./prices.ts";
-import type { SpendRow } from "./spending.ts";
+import type { ListedSpend, SpendFilter } from "./spending.ts";
 
 /** What was spent on those days. Of a caller with a choice of keys, what was spent with these (SECURITY S22). */
 export function listSpend(
   { spending, keys }: Parts,
-  from_day: number,
-  to_day: number,
-  { token, key }: { token?: string | undefined; key?: string | undefined },
+  { key, ...filter }: SpendFilter,
+  page: { limit: number; skip: number },
   reach: readonly string[] | undefined,
-): SpendRow[] {
+): ListedSpend[] {
   const key_id = key === undefined ? undefined : keys.must(key).id;
-  const rows = spending.list(from_day, to_day, { token, key: key_id });
-  return reach === undefined ? rows : rows.filter((row) => reach.includes(row.key_id));
+  return spending.list({ ...filter, key: key_id, keys: reach === undefined ? null : JSON.stringify(reach) }, page);
 }
 
 /** A price of the person's own. What is under way was reserved at the old one. */

@@ -11,7 +11,7 @@ export type Estimate = { model: string; input: number; output: number | null };
 /** What a carried call came to. Without `usage` the answer did not say; `bytes_out` bounds what was written. */
 export type Metered = { usage?: Usage | undefined; bytes_out: number };
 
-/** A row of what was spent; cost in millionths of a dollar. */
+/** A row of what was spent; cost in millionths of a dollar. `derived_…` are the part that derived tokens' own rows tell as well. */
 export type SpendRow = {
   token_id: string;
   day: number;
@@ -23,7 +23,22 @@ export type SpendRow = {
   output: number;
   cached_input: number;
   cost: number;
+  derived_calls: number;
+  derived_estimated: number;
+  derived_cost: number;
 };
+
+/** Days, and what else a list of what was spent is narrowed by. `keys`: ids as a JSON array. */
+export type SpendFilter = {
+  from_day: number;
+  to_day: number;
+  token?: string | undefined;
+  key?: string | undefined;
+  keys?: string | null | undefined;
+};
+
+/** A row of a page, with what all rows on all pages come to: what several budgets paid for counts once. */
+export type ListedSpend = SpendRow & { total: number };
 
 type OpenRow = {
   token_ids: string;
@@ -117,10 +132,13 @@ export class Spending {
     const estimated = metered?.usage === undefined;
     const told = this.#prices.cost(provider, usage);
     const cost = estimated ? Math.max(told, most ?? 0) : told;
-    for (const token_id of JSON.parse(row.token_ids) as string[]) {
+    // The first is the token that called, or the nearest of those it comes from that has a budget.
+    for (const [above, token_id] of (JSON.parse(row.token_ids) as string[]).entries()) {
       this.#sql.exec(
-        `INSERT INTO spend (token_id, day, key_id, model, calls, estimated, input, output, cached_input, cost) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET calls = calls + 1, estimated = estimated + ?5, input = input + ?6, output = output + ?7, cached_input = cached_input + ?8, cost = cost + ?9`,
+        `INSERT INTO spend (token_id, day, key_id, model, calls, estimated, input, output, cached_input, cost, derived_calls, derived_estimated, derived_cost)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?5 * ?10, ?9 * ?10)
+         ON CONFLICT DO UPDATE SET calls = calls + 1, estimated = estimated + ?5, input = input + ?6, output = output + ?7, cached_input = cached_input + ?8, cost = cost + ?9,
+           derived_calls = derived_calls + ?10, derived_estimated = derived_estimated + ?5 * ?10, derived_cost = derived_cost + ?9 * ?10`,
         token_id,
         day,
         key_id,
@@ -130,20 +148,30 @@ export class Spending {
         usage.output,
         usage.cached_input,
         cost,
+        above === 0 ? 0 : 1,
       );
     }
     return { cost, estimated };
   }
 
-  /** What was spent on those days, newest first. */
-  list(from_day: number, to_day: number, filter: { token?: string | undefined; key?: string | undefined }): SpendRow[] {
+  /** What was spent on those days, the newest and dearest first. */
+  list(
+    { from_day, to_day, token, key, keys }: SpendFilter,
+    { limit, skip }: { limit: number; skip: number },
+  ): ListedSpend[] {
     return this.#sql
-      .exec<SpendRow>(
-        "SELECT * FROM spend WHERE day BETWEEN ? AND ? AND (?3 IS NULL OR token_id = ?3) AND (?4 IS NULL OR key_id = ?4) ORDER BY day DESC, cost DESC LIMIT 5000",
+      .exec<ListedSpend>(
+        `SELECT *, sum(cost - iif(?3 IS NULL, derived_cost, 0)) OVER () AS total FROM spend
+         WHERE day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR token_id = ?3) AND (?4 IS NULL OR key_id = ?4)
+           AND (?5 IS NULL OR key_id IN (SELECT value FROM json_each(?5)))
+         ORDER BY day DESC, cost DESC, token_id, key_id, model LIMIT +?6 OFFSET +?7`,
         from_day,
         to_day,
-        filter.token ?? null,
-        filter.key ?? null,
+        token ?? null,
+        key ?? null,
+        keys ?? null,
+        limit,
+        skip,
       )
       .toArray();
   }

@@ -3,19 +3,21 @@ import type { Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { listSpend, resetPrice, setPrice } from "../calls/manage_spend.ts";
 import type { KnownPrice } from "../calls/prices.ts";
-import type { SpendRow } from "../calls/spending.ts";
+import type { ListedSpend } from "../calls/spending.ts";
 import { change, read } from "../surface.ts";
 import { ConnectionSurface } from "./connections.ts";
 
 /** What was spent, and what models cost. */
 export abstract class SpendSurface extends ConnectionSurface {
+  /** A page of what was spent. */
   listSpend(
     caller: Caller,
     from_day: number,
     to_day: number,
     filter: { token?: string | undefined; key?: string | undefined },
-  ): Answer<SpendRow[]> {
-    return this[read](caller, (parts, by) => listSpend(parts, from_day, to_day, filter, by.policy.keys));
+    page = { limit: 5_000, skip: 0 },
+  ): Answer<ListedSpend[]> {
+    return this[read](caller, (parts, by) => listSpend(parts, { from_day, to_day, ...filter }, page, by.policy.keys));
   }
 
   listPrices(caller: Caller): Answer<KnownPrice[]> {

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
 import { useKeyNames } from "../../data/key_names.ts";
-import { useAnswer, useList } from "../../data/queries.ts";
+import { useList, useWhole } from "../../data/queries.ts";
 import { Bars } from "../../ui/bars.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Ranked, type Ranking } from "../../ui/ranked.tsx";
@@ -19,14 +19,14 @@ const DAYS = 30;
 /** What calls to models cost, for tokens that have a budget: by day, token, key and model; and what models are taken to cost. */
 export function SpendPage(): ReactNode {
   const [since] = useState(() => dayOf(Date.now() - (DAYS - 1) * DAY_MS));
-  const spend = useAnswer("GET /spend", { query: { since } });
+  const spend = useWhole("GET /spend", { query: { since } });
   return (
     <Page
       title="Spend"
       lead="What calls to models cost, counted from what their answers say. It is counted for tokens with a budget."
     >
       <Answered of={spend} lines={8}>
-        {({ items }) =>
+        {(items) =>
           items.length === 0 ? (
             <Card>
               <Empty
@@ -58,8 +58,8 @@ function Counted({ rows }: { rows: readonly Row[] }): ReactNode {
   const names = new Map(tokens.items?.map(({ id, name }) => [id, name]));
   const today = dayOf(Date.now());
   const month = today.slice(0, 7);
-  const calls = rows.reduce((sum, row) => sum + row.calls, 0);
-  const estimated = rows.reduce((sum, row) => sum + row.estimated, 0);
+  const calls = rows.reduce((sum, row) => sum + row.calls - (row.derived?.calls ?? 0), 0);
+  const estimated = rows.reduce((sum, row) => sum + row.estimated - (row.derived?.estimated ?? 0), 0);
   return (
     <>
       <dl className="numbers">
@@ -87,6 +87,8 @@ function Counted({ rows }: { rows: readonly Row[] }): ReactNode {
           items={ranked(
             rows,
             ({ token }) => token,
+            // What tokens derived from one have spent is spent of its own budget.
+            ({ usd }) => usd,
             (id) => (
               <Link href={`/tokens/${id}`} className="name">
                 {names.get(id) ?? id}
@@ -99,6 +101,7 @@ function Counted({ rows }: { rows: readonly Row[] }): ReactNode {
           items={ranked(
             rows,
             ({ key }) => key,
+            spentBy,
             (id) => (
               <Link href={`/keys/${id}`} className="name">
                 {keys.get(id) ?? "deleted key"}
@@ -111,6 +114,7 @@ function Counted({ rows }: { rows: readonly Row[] }): ReactNode {
           items={ranked(
             rows,
             ({ model }) => model,
+            spentBy,
             (model) => (
               <span className="name">{model}</span>
             ),
@@ -134,12 +138,22 @@ function Figure({ name, value, note }: { name: string; value: string; note?: str
 }
 
 function sum(rows: readonly Row[]): number {
-  return rows.reduce((total, { usd }) => total + usd, 0);
+  return rows.reduce((total, row) => total + spentBy(row), 0);
 }
 
-function ranked(rows: readonly Row[], by: (row: Row) => string, show: (id: string) => ReactNode): Ranking[] {
+/** What stands in no other token's row. */
+function spentBy({ usd, derived }: Row): number {
+  return usd - (derived?.usd ?? 0);
+}
+
+function ranked(
+  rows: readonly Row[],
+  by: (row: Row) => string,
+  worth: (row: Row) => number,
+  show: (id: string) => ReactNode,
+): Ranking[] {
   const totals = new Map<string, number>();
-  for (const row of rows) totals.set(by(row), (totals.get(by(row)) ?? 0) + row.usd);
+  for (const row of rows) totals.set(by(row), (totals.get(by(row)) ?? 0) + worth(row));
   return [...totals]
     .toSorted(([, a], [, b]) => b - a)
     .map(([id, usd]) => ({ id, name: show(id), value: usd, shown: dollars(usd) }));
