@@ -2,8 +2,8 @@ import type { Answer } from "./client.ts";
 import { locker, type Locker } from "./client.ts";
 import type { Common } from "./command.ts";
 import { usage } from "./failure.ts";
-import { fieldsIn } from "./fields.ts";
-import { askText, mayAsk, readSecret } from "./prompts.ts";
+import { firstSecret } from "./fields.ts";
+import { askText, mayAsk } from "./prompts.ts";
 import { note, paint, plain, sayJson } from "./terminal.ts";
 import { moment } from "./times.ts";
 
@@ -29,7 +29,7 @@ export async function addKey(given: string | undefined, options: AddOptions): Pr
   const { provider, known } = await providerFor(at, name, options);
   const base_url = options.baseUrl ?? (known?.base_url === undefined ? await askBaseUrl(known) : undefined);
   const placement = placementIn(options);
-  const secret = await secretFor(name, placement ?? known?.placement ?? { in: "bearer" });
+  const secret = await firstSecret(name, placement ?? known?.placement ?? { in: "bearer" });
   const { tag: tags = [], note: text, revealable = false, scrub = false } = options;
   const expires_at = options.expires === undefined ? undefined : moment(options.expires);
   const key = await at.call("POST /keys", {
@@ -79,27 +79,4 @@ function placementIn({ header, query }: AddOptions): Placement | undefined {
   if (header !== undefined) return { in: "header", name: header };
   if (query !== undefined) return { in: "query", name: query };
   return undefined;
-}
-
-/** Each field that the provider wants, asked for one by one; from a pipe, the one secret or JSON with all fields. */
-async function secretFor(name: string, placement: Placement) {
-  const fields = fieldsOf(placement);
-  const [only = "secret"] = fields;
-  if (fields.length === 1 || !mayAsk()) {
-    const secret = await readSecret(`The secret of ${name}`);
-    return fields.length === 1 && only !== "secret" && !secret.startsWith("{")
-      ? { fields: { [only]: secret } }
-      : fieldsIn(secret);
-  }
-  const typed: Record<string, string> = {};
-  for (const field of fields) typed[field] = await readSecret(`${field} of ${name}`);
-  return { fields: typed };
-}
-
-function fieldsOf(placement: Placement): string[] {
-  if (placement.in === "basic") return ["username", "password"];
-  if (placement.in === "oauth") return ["client_id", "client_secret", "refresh_token"];
-  if (placement.in !== "headers") return ["secret"];
-  const templates = Object.values(placement.headers).join(" ");
-  return [...new Set([...templates.matchAll(/\{([a-z_]+)\}/g)].map(([, field]) => field ?? ""))];
 }

@@ -67,8 +67,14 @@ export class Locker {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     };
     const response = await send(url, init, TRIES);
-    if (!response.ok) throw await failureOf(response, this.url);
-    return await response.json<Answer<R>>();
+    const text = await response.text().catch((fault: unknown) => {
+      throw unreachable(url, fault);
+    });
+    if (!response.ok) throw failureOf(response.status, text, this);
+    const said = parsed(text);
+    if (said === undefined)
+      throw new Failure(`${this.url} answers, but not as a locker does.`, { hint: "Check the address." });
+    return said as Answer<R>;
   }
 
   /** All items of a list, page by page, or the first `most`. */
@@ -141,13 +147,16 @@ type Told = {
 };
 
 /** A refusal in the locker's own words, with what to do about it. */
-export async function failureOf(response: Response, url: string): Promise<Failure> {
-  const told = await problemIn(response);
-  const code = told.code ?? `http_${response.status}`;
-  const said = plain(told.detail ?? told.title ?? `${url} answered ${response.status}.`);
+export function failureOf(status: number, text: string, { url, stored }: Pick<Locker, "url" | "stored">): Failure {
+  const told = (parsed(text) ?? {}) as Told;
+  const code = told.code ?? `http_${status}`;
+  const said = plain(told.detail ?? told.title ?? `${url} answered ${status}.`);
   const fields = (told.errors ?? []).map(({ field, rule }) => `\n  ${plain(field)}: ${plain(rule)}`).join("");
-  if (response.status === 401) return signInNeeded(`${said} This device is not signed in any more.`);
-  if (response.status >= 300 && response.status < 400)
+  if (status === 401)
+    return stored
+      ? signInNeeded(`${said} This device is not signed in any more.`)
+      : signInNeeded(`${said} It is the one in APILOCKER_TOKEN.`, "Set another, or unset it and run: apilocker login");
+  if (status >= 300 && status < 400)
     return new Failure(`${url} leads elsewhere; nothing was sent there.`, {
       hint: "Sign in with the address it really has.",
     });
@@ -164,12 +173,11 @@ function hintFor(code: string, rule: string | undefined): string | undefined {
   return undefined;
 }
 
-async function problemIn(response: Response): Promise<Told> {
-  const text = await response.text();
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as Told;
+    return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
 }
 

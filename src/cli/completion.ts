@@ -39,7 +39,10 @@ function namesOf(command: Command): string[] {
   return [command.name(), ...command.aliases()];
 }
 
-/** Which command the words so far are in is found by walking them; the same in both shells but for how words are counted. */
+/**
+ * Which command the words so far are in is found by walking them; the same in both shells but for how words are counted. zsh's may be
+ * sourced, or lie in `fpath` as `_apilocker`, where the file itself is what is called first.
+ */
 function bash(places: readonly Place[], shell: "bash" | "zsh" = "bash"): string {
   const paths = places.map(({ path }) => path).filter((path) => path !== "");
   const cases = places.map(({ path, words }) => `    '${path}') words='${words.map(({ word }) => word).join(" ")}' ;;`);
@@ -66,7 +69,7 @@ ${list.replace(/words=/g, "found=")}
   esac
   compadd -- \${(s: :)found} || _files
 }
-compdef _apilocker apilocker
+if [ "$funcstack[1]" = _apilocker ]; then _apilocker "$@"; else compdef _apilocker apilocker; fi
 `;
 }
 

@@ -4,8 +4,9 @@ export type Entry = { name: string; value: string; line: number };
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
 /**
- * Reads a `.env` file as the dotenv library does: `export` in front, `#` comments, quotes of three kinds, `\n` in double quotes,
- * values over several lines inside quotes. Nothing is expanded: a `$` is a `$`.
+ * Reads a `.env` file as shells and most libraries do: `export` in front, ` #` comments, quotes of three kinds, escapes in double
+ * quotes, values over several lines inside quotes. Nothing is expanded: a `$` is a `$`. (The dotenv library of JavaScript leaves
+ * `\"` and `\\` as they are and lets any bare `#` begin a comment.)
  */
 export function parseEnv(text: string): Entry[] {
   const entries: Entry[] = [];

@@ -20,6 +20,6 @@ export function usage(message: string, hint?: string): Failure {
   return new Failure(message, { exit_code: EXIT.usage, code: "usage", hint });
 }
 
-export function signInNeeded(message: string): Failure {
-  return new Failure(message, { exit_code: EXIT.sign_in, code: "sign_in_needed", hint: "Run: apilocker login" });
+export function signInNeeded(message: string, hint = "Run: apilocker login"): Failure {
+  return new Failure(message, { exit_code: EXIT.sign_in, code: "sign_in_needed", hint });
 }

@@ -21,10 +21,14 @@ export async function follow(
 ): Promise<never> {
   const lookBack = () =>
     catchUp().catch((fault: unknown) => note(`apilocker: ${fault instanceof Error ? fault.message : String(fault)}`));
+  let heard = false;
   for (let wait_ms = 500; ; wait_ms = Math.min(wait_ms * 2, LONGEST_WAIT_MS)) {
     try {
-      const code = await openSocket(new URL("/v1/live", locker.url), locker.token, {
-        onOpen: () => (wait_ms = 500),
+      const code = await openSocket("/v1/live", locker, {
+        onOpen: () => {
+          wait_ms = 500;
+          heard = true;
+        },
         onText: (text) => {
           const event = JSON.parse(text) as Live;
           if (event.type === "ready") note("apilocker: listening");
@@ -34,11 +38,16 @@ export async function follow(
       });
       if (code === CUT) throw signInNeeded("This device is not signed in any more.");
     } catch (fault) {
-      if (fault instanceof Failure) throw fault;
+      if (fault instanceof Failure && !(heard && passes(fault))) throw fault;
     }
     note("apilocker: the connection was lost; connecting again");
     await new Promise((resolve) => setTimeout(resolve, wait_ms));
   }
+}
+
+/** Will it be over by itself, as when the locker is started anew? */
+function passes({ code }: Failure): boolean {
+  return /^(unreachable|unavailable|rate_limited|http_5\d\d)$/.test(code);
 }
 
 /** Says each thing once, however often it is heard of. The oldest are forgotten. */

@@ -55,6 +55,7 @@ export const PRINTED: Readonly<Record<string, Printed | undefined>> = {
   unfreeze: { fields: ["url"] },
   sync: { fields: ["items", "written"], items: ["name", "change"] },
   "mcp config": { fields: ["client", "text", "where"] },
+  update: { fields: ["version", "command"] },
   // Their output is not theirs: a child's, JSON-RPC, a shell's script.
   run: undefined,
   mcp: undefined,

@@ -5,5 +5,7 @@ import { EXIT } from "./failure.ts";
 process.stdout.on("error", (fault: NodeJS.ErrnoException) =>
   process.exit(fault.code === "EPIPE" ? EXIT.ok : EXIT.error),
 );
+/** What cannot be said is said to nobody; how it ended is in the exit code. */
+process.stderr.on("error", () => {});
 
 await cli(process.argv.slice(2));

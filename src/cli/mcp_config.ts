@@ -48,7 +48,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   chatgpt: {
     name: "ChatGPT",
     bridge: "It runs no programs; connect it with --remote.",
-    remote: { where: "Settings → Apps & Connectors → Create, with OAuth", write: ({ url }: Remote) => url },
+    remote: { where: "Settings → Apps → Create app, with OAuth (in developer mode)", write: ({ url }: Remote) => url },
   },
   cursor: usual("Cursor", "~/.cursor/mcp.json", ({ url }) => ({ url })),
   vscode: {
@@ -93,7 +93,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
       write: ({ command, args }: Bridge) => ["codex mcp add apilocker --", command, ...args].join(" "),
     },
     remote: {
-      where: "Run this in a terminal, then: codex mcp login apilocker",
+      where: "Run this in a terminal; it opens the sign-in by itself",
       write: ({ url }: Remote) => `codex mcp add apilocker --url ${url}`,
     },
   },

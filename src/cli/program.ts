@@ -1,4 +1,5 @@
 import { Argument, Command } from "commander";
+import { command, type Common } from "./command.ts";
 import { accountCommands } from "./commands/account.ts";
 import { approvalCommands } from "./commands/approvals.ts";
 import { clientCommands } from "./commands/clients.ts";
@@ -11,8 +12,10 @@ import { vaultCommands } from "./commands/vault.ts";
 import { watchCommands } from "./commands/watch.ts";
 import { COMPLETED, completionFor, type Completed } from "./completion.ts";
 import { reap } from "./reaper.ts";
-import { say } from "./terminal.ts";
+import { note, say, sayJson } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+
+const UPDATE = "npm install --global apilocker@latest";
 
 /** The whole command line: every command, and what it takes. Help, completion and docs/cli.md come from here. `json`: a program reads what went wrong. */
 export function programOf({ json = false } = {}): Command {
@@ -41,6 +44,11 @@ export function programOf({ json = false } = {}): Command {
     .description("print a script that makes a shell complete commands and options")
     .addArgument(new Argument("<shell>", "which shell").choices([...COMPLETED]))
     .action((shell: Completed) => say(completionFor(shell, program)));
+  command(program, "update", "say how to bring this program up to date; nobody is asked").action(({ json }: Common) => {
+    if (json === true) return sayJson({ version: VERSION, command: UPDATE });
+    note(`This is ${VERSION}. The newest comes with:`);
+    say(UPDATE);
+  });
   program.command("__reap", { hidden: true }).action(reap);
   return program;
 }

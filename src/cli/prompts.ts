@@ -56,10 +56,10 @@ export async function confirm(message: string, yes: boolean): Promise<void> {
 }
 
 /** A secret, typed without being shown, or piped in. Never an argument: those are in histories and process lists. */
-export async function readSecret(message: string): Promise<string> {
+export async function readSecret(message: string, { optional = false } = {}): Promise<string> {
   const secret = mayAsk() ? answered(await (await clack()).password({ message, ...SHOWN })) : await readPipe(message);
-  const text = secret.replace(/\r?\n$/, "");
-  if (text === "") throw usage("The secret is empty.", "Type it when asked, or pipe it in.");
+  const text = (secret ?? "").replace(/\r?\n$/, "");
+  if (text === "" && !optional) throw usage("The secret is empty.", "Type it when asked, or pipe it in.");
   return text;
 }
 

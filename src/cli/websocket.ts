@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { failureOf, unreachable } from "./client.ts";
+import { failureOf, unreachable, type Locker } from "./client.ts";
 import { USER_AGENT } from "./version.ts";
 
 /** What is heard of a socket. */
@@ -16,13 +16,14 @@ const OPCODE = { continuation: 0, text: 1, close: 8, ping: 9, pong: 10 } as cons
  * Opens a WebSocket with a token in a header and hears it out; answers the code that it was closed with (RFC 6455). Node 20 has no
  * client of its own, and those of browsers send no headers.
  */
-export async function openSocket(url: URL, token: string, ears: Ears): Promise<number> {
+export async function openSocket(path: string, locker: Locker, ears: Ears): Promise<number> {
+  const url = new URL(path, locker.url);
   const key = randomBytes(16).toString("base64");
   const { request } = url.protocol === "https:" ? await import("node:https") : await import("node:http");
   return new Promise((resolve, reject) => {
     const asked = request(url.href, {
       headers: {
-        authorization: `Bearer ${token}`,
+        authorization: `Bearer ${locker.token}`,
         "user-agent": USER_AGENT,
         connection: "Upgrade",
         upgrade: "websocket",
@@ -35,8 +36,7 @@ export async function openSocket(url: URL, token: string, ears: Ears): Promise<n
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () => {
-        const { statusCode: status = 500 } = response;
-        void failureOf(new Response(Buffer.concat(chunks), { status: Math.max(status, 200) }), url.origin).then(reject);
+        reject(failureOf(response.statusCode ?? 500, Buffer.concat(chunks).toString(), locker));
       });
     });
     asked.on("upgrade", ({ headers }, socket, head) => {

@@ -15,6 +15,8 @@ export const HandedOver = z.object({
   next: z.string(),
 });
 
+const DECLINED = "The owner did not want the page opened: nothing was changed. Ask them before you try again.";
+
 /** Sends the owner to a one-time page: opened by the client where it can, else a link for the model to pass on. */
 export function handOver(asked: Asked, message: string, wish: Wish, next: string) {
   const { vault, caller, config } = asked;
@@ -27,5 +29,6 @@ export function handOver(asked: Asked, message: string, wish: Wish, next: string
 
 /** The same for a page that was made elsewhere. */
 export async function handTo({ person }: Asked, message: string, make: () => Promise<Page>, next: string) {
-  return { ...(await person.show(message, make)), next };
+  const handed = await person.show(message, make);
+  return { ...handed, next: handed.status === "declined" ? DECLINED : next };
 }

@@ -205,6 +205,21 @@ describe("the bridge, before the real server", () => {
     expect(await wire.ask(3, "tools/list", { _meta: meta })).toHaveProperty("result");
   });
 
+  it("answers whoever asked, also where the whole request is refused and the answer names no id", async () => {
+    const { ada, computer } = await signedIn();
+    const wire = await commandOn(computer);
+    const reveal = { name: "reveal_key", arguments: { key: "mine" }, _meta: meta };
+    const scopeless = await wire.ask(1, "tools/call", reveal);
+    expect(scopeless.error).toMatchObject({ code: 403, message: expect.stringContaining("vault:reveal") });
+    await ada.api("POST", "/v1/vault/freeze");
+    const frozen = await wire.ask(2, "tools/list", { _meta: meta });
+    expect(frozen.error?.message).toContain("frozen");
+    wire.say({ method: "notifications/initialized" });
+    expect((await wire.ask(3, "ping")).error?.message).toContain("frozen");
+    await wire.end();
+    expect(wire.lines.map(({ id }) => id)).toEqual([1, 2, 3]);
+  });
+
   it("hurts no other bridge that runs beside it", async () => {
     const { computer } = await signedIn();
     const wires = await Promise.all(Array.from({ length: 3 }, () => commandOn(computer)));

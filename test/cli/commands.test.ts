@@ -158,6 +158,36 @@ describe("keys", () => {
   });
 });
 
+describe("a secret of several fields", () => {
+  it("is asked for field by field on a terminal, and an OAuth credential's may stay as they are", async () => {
+    const { ada, computer } = await signedIn();
+    const aws = await computer.answering(
+      ["store", "storage", "--provider", "aws", "--base-url", "https://s3.eu-central-1.amazonaws.com"],
+      [
+        ["access_key_id of storage", "AKIA0123456789ABCDEF\r"],
+        ["secret_access_key of storage", "wJalrXUtnFEMI/K7MDENG\r"],
+        ["session_token of storage", "\r"],
+      ],
+    );
+    expect(aws).toMatchObject({ code: 0, stdout: expect.stringContaining("Stored") });
+    expect(aws.stdout).not.toMatch(/AKIA|wJalr/);
+    await ada.api("POST", "/v1/keys", {
+      name: "account",
+      provider: "spotify-oauth",
+      fields: { client_id: "c", client_secret: "s" },
+    });
+    const rotated = await computer.answering(
+      ["rotate", "account"],
+      [
+        ["client_id of account", "\r"],
+        ["client_secret of account", "another-secret\r"],
+        ["refresh_token of account", "\r"],
+      ],
+    );
+    expect(rotated).toMatchObject({ code: 0, stdout: expect.stringContaining("version 2") });
+  });
+});
+
 describe("import", () => {
   it("shows what it would do, stores what is new, and loses nothing that is there", async () => {
     const { ada, computer } = await signedIn();
@@ -301,6 +331,10 @@ describe("for a project", () => {
   });
 });
 
+it("how to update is said without asking anybody, so that it can be run as it is", async () => {
+  expect(await new Computer().here(["update"])).toMatchObject({ stdout: "npm install --global apilocker@latest\n" });
+});
+
 describe("shells", () => {
   it("bash completes commands and options", async () => {
     const { stdout } = await new Computer().here(["completion", "bash"]);
@@ -316,9 +350,12 @@ describe("shells", () => {
   });
 
   it.each(["zsh", "fish"])("%s is given a script that it takes", async (shell) => {
-    const { code, stdout } = await new Computer().here(["completion", shell]);
+    const computer = new Computer();
+    const { code, stdout } = await computer.here(["completion", shell]);
     expect(code).toBe(0);
-    const { error, status } = spawnSync(shell, ["-n"], { input: stdout });
+    // fish reads no script from the socket that a child of Node has for its stdin.
+    writeFileSync(join(computer.cwd, "script"), stdout);
+    const { error, status } = spawnSync(shell, ["-n", join(computer.cwd, "script")]);
     if (error === undefined) expect(status).toBe(0);
     expect(stdout).toContain("entry-link");
   });

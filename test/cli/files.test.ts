@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { listProviders } from "../../src/catalog/catalog.ts";
+import { optionalFieldsOf, secretFieldsOf } from "../../src/catalog/provider.ts";
+import { fieldsOf } from "../../src/cli/fields.ts";
 import { secretVariable, variableName } from "../../src/cli/env_names.ts";
 import { envLine, parseEnv } from "../../src/cli/env_file.ts";
 import { candidatesIn, guessProvider } from "../../src/cli/import_keys.ts";
@@ -91,6 +94,15 @@ describe("names of variables", () => {
     expect(secretVariable("twilio", "username", 2)).toBe("TWILIO_USERNAME");
     expect(secretVariable("openai", "secret", 1)).toBe("OPENAI");
   });
+});
+
+it("what is asked for on a terminal is what the catalog's placements want, and what they take besides", () => {
+  for (const { name, placement } of listProviders()) {
+    const fields = fieldsOf(placement);
+    const named = (wanted: boolean) => fields.filter(({ optional }) => optional === wanted).map((field) => field.name);
+    expect(named(false).toSorted(), name).toEqual(secretFieldsOf(placement).toSorted());
+    for (const field of named(true)) expect(optionalFieldsOf(placement), name).toContain(field);
+  }
 });
 
 describe(".apilockerrc", () => {

@@ -1,3 +1,4 @@
+import { startUpstream } from "../support/upstream.ts";
 import { readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Computer, ended, said } from "../support/cli.ts";
@@ -115,6 +116,8 @@ describe("login", () => {
     const env = { APILOCKER_TOKEN: token, APILOCKER_URL: locker.publicOrigin };
     expect((await other.run(["whoami"], { env })).code).toBe(0);
     expect((await other.here(["whoami"], { env: { APILOCKER_TOKEN: token } })).code).toBe(2);
+    const wrong = await other.here(["whoami"], { env: { ...env, APILOCKER_TOKEN: "alk_dev_nonsense" } });
+    expect(wrong).toMatchObject({ code: 3, stderr: expect.stringContaining("unset it") });
     expect(await other.here(["logout"], { env })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("APILOCKER_TOKEN"),
@@ -189,6 +192,19 @@ it("several at once write one configuration without losing each other's sign-ins
   );
   expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
   await eventually(async () => Object.keys(configOf(computer).profiles).length === 3);
+});
+
+it("an answer that breaks off is a locker that cannot be reached; one in other words is none of a locker", async () => {
+  const other = await startUpstream((_request, response) => void response.end("<html>Hello</html>"));
+  const env = { APILOCKER_URL: other.origin, APILOCKER_TOKEN: "alk_dev_x" };
+  const page = await new Computer().here(["list"], { env });
+  expect(page).toMatchObject({ code: 1, stderr: expect.stringContaining("not as a locker does") });
+  other.answerWith((_request, response) => {
+    response.writeHead(200, { "content-length": "99" }).write("{");
+    setImmediate(() => response.destroy());
+  });
+  expect(await new Computer().here(["list"], { env })).toMatchObject({ code: 4 });
+  await other.stop();
 });
 
 it("a locker that cannot be reached is told apart from a refusal", async () => {

@@ -1,4 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { WebSocketServer, type WebSocket } from "ws";
+import { Locker } from "../../src/cli/client.ts";
+import { follow } from "../../src/cli/follow.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import type { Person } from "../../src/local/person.ts";
 import { bundle, Computer, ended, said } from "../support/cli.ts";
@@ -280,6 +285,48 @@ describe("what happened", () => {
     await said(child, /listening/);
     await ada.api("DELETE", `/v1/devices/${device.id}`);
     expect(await done).toMatchObject({ code: 3, stderr: expect.stringContaining("apilocker login") });
+  });
+
+  it("goes on being heard when the locker has been away for a while", async () => {
+    const listening = async (port: number, onSocket: (socket: WebSocket) => void) => {
+      const server = new WebSocketServer({ host: "127.0.0.1", port });
+      server.on("connection", onSocket);
+      await once(server, "listening");
+      return server;
+    };
+    const gone = Promise.withResolvers<void>();
+    const before = await listening(0, (socket) => {
+      socket.terminate();
+      before.close(() => gone.resolve());
+    });
+    const { port } = before.address() as AddressInfo;
+    const at = new Locker({ url: `http://127.0.0.1:${port}`, token: "t", profile: "", stored: true });
+    const heard: string[] = [];
+    const notes = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const followed = follow(
+      at,
+      ({ type }) => void heard.push(type),
+      async () => {},
+    );
+    await gone.promise;
+    // It finds nobody there at least once.
+    await vi.waitFor(
+      () =>
+        expect(
+          notes.mock.calls
+            .flat()
+            .join("")
+            .match(/was lost/g)?.length,
+        ).toBeGreaterThan(1),
+      10_000,
+    );
+    const after = await listening(port, (socket) => {
+      socket.send(JSON.stringify({ type: "alert" }), () => socket.close(4001));
+    });
+    await expect(followed).rejects.toMatchObject({ code: "sign_in_needed" });
+    expect(heard).toEqual(["alert"]);
+    notes.mockRestore();
+    after.close();
   });
 
   it("doctor ends with 1 where something needs the owner", async () => {

@@ -56,15 +56,15 @@ export function bundle(): Promise<string> {
   return bundled;
 }
 
-/** A terminal with somebody at it, who gives up after a while: question, answer, then the command. */
+/** A terminal with somebody at it, who gives up after a while: questions with their answers, then the command. */
 const TERMINAL = `
-import fcntl, os, pty, select, struct, sys, termios, time
-question, answer = sys.argv[1].encode(), sys.argv[2].encode()
+import fcntl, json, os, pty, select, struct, sys, termios, time
+answers = json.loads(sys.argv[1])
 pid, fd = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    os.execvp(sys.argv[3], sys.argv[3:])
-seen, typed, end = b"", False, time.time() + 20
+    os.execvp(sys.argv[2], sys.argv[2:])
+seen, end = b"", time.time() + 20
 while time.time() < end:
     ready, _, _ = select.select([fd], [], [], 0.2)
     if not ready:
@@ -76,10 +76,9 @@ while time.time() < end:
     if not chunk:
         break
     seen += chunk
-    if question in seen and not typed:
-        typed = True
+    if answers and answers[0][0].encode() in seen:
         time.sleep(0.3)
-        os.write(fd, answer)
+        os.write(fd, answers.pop(0)[1].encode())
 else:
     os.kill(pid, 9)
 _, status = os.waitpid(pid, 0)
@@ -152,10 +151,14 @@ export class Computer {
   }
 
   /** Runs it on a terminal, and types an answer once it has asked. */
-  async typing(
+  typing(args: readonly string[], question: string, answer: string, more: Record<string, string> = {}): Promise<Ran> {
+    return this.answering(args, [[question, answer]], more);
+  }
+
+  /** The same, for several questions that come one after the other. */
+  async answering(
     args: readonly string[],
-    question: string,
-    answer: string,
+    answers: [question: string, answer: string][],
     more: Record<string, string> = {},
   ): Promise<Ran> {
     const env = { PATH: process.env.PATH ?? "", HOME: this.home, TERM: "xterm", ...more } as Record<
@@ -163,7 +166,7 @@ export class Computer {
       string
     > as NodeJS.ProcessEnv;
     const command = [NODE, await bundle(), ...args];
-    const child = spawn("python3", ["-c", TERMINAL, question, answer, ...command], { cwd: this.cwd, env });
+    const child = spawn("python3", ["-c", TERMINAL, JSON.stringify(answers), ...command], { cwd: this.cwd, env });
     onTestFinished(() => void child.kill("SIGKILL"));
     return ended(child);
   }

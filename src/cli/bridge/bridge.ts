@@ -4,7 +4,7 @@ import { eventsIn, firstIn, isStream } from "./events.ts";
 import { errorFor, isMessage, isRequest, messagesIn, versionOf, type Id, type Message } from "./message.ts";
 import { Tools } from "./tools.ts";
 import { STREAM_AGAIN_MS, Unasked } from "./unasked.ts";
-import { nameOf, Refused, Upstream } from "./upstream.ts";
+import { nameOf, Refused, refusedBy, Upstream } from "./upstream.ts";
 
 const PARSE_ERROR = -32_700;
 const DRAIN_MS = 10_000;
@@ -163,7 +163,7 @@ export class Bridge {
   async #hand(message: Message, response: Response, acknowledged: boolean, signal: AbortSignal): Promise<Handed> {
     if (response.body === null || response.status === 202 || response.status === 204) return { answered: true };
     if (!isStream(response)) {
-      for (const one of messagesIn(await response.text())) this.#pass(one, message);
+      this.#handWhole(message, await response.text(), response.status);
       return { answered: true };
     }
     let last: string | undefined;
@@ -183,6 +183,17 @@ export class Bridge {
       if (!signal.aborted) this.#log(`a stream broke: ${nameOf(fault)}`);
     }
     return { answered: !isRequest(message), last, retry_ms };
+  }
+
+  /**
+   * An answer in one piece. A refusal of the whole request may name no id, or be no JSON-RPC at all (403 for a missing scope); whoever
+   * asked waits for an answer to their own.
+   */
+  #handWhole(message: Message, text: string, status: number): void {
+    if (!isRequest(message)) return this.#log(refusedBy(text, status).message);
+    const own = messagesIn(text).map((one) => (one.id === null ? { ...one, id: message.id } : one));
+    if (!own.some(({ id }) => id === message.id)) throw refusedBy(text, status);
+    for (const one of own) this.#pass(one, message);
   }
 
   #pass(one: Message, asked: Message): void {

@@ -96,8 +96,7 @@ export class Upstream {
         throw new Refused("The server took the request and did not answer it.");
       return;
     }
-    const text = await response.text();
-    throw new Refused(detailIn(text) ?? `The locker answered ${response.status}.`, response.status);
+    throw refusedBy(await response.text(), response.status);
   }
 
   pause(signal: AbortSignal, ms = WAIT_MS): Promise<void> {
@@ -169,11 +168,15 @@ function isHarmless(body: unknown): boolean {
   return typeof body === "string" && (JSON.parse(body) as Message).method !== "tools/call";
 }
 
-/** A refusal that is a problem (RFC 9457) says why. */
-function detailIn(text: string): string | undefined {
+/** A refusal that is no JSON-RPC: a problem (RFC 9457) says why, and so does OAuth (RFC 6750 §3.1). */
+export function refusedBy(text: string, status: number): Refused {
+  return new Refused(whyIn(text) ?? `The locker answered ${status}.`, status);
+}
+
+function whyIn(text: string): string | undefined {
   try {
-    const { detail, title } = JSON.parse(text) as { detail?: string; title?: string };
-    return detail ?? title;
+    const { detail, title, error_description } = JSON.parse(text) as Record<string, string | undefined>;
+    return detail ?? title ?? error_description;
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@ import { openPage } from "../browser.ts";
 import { addKey, type AddOptions } from "../add_key.ts";
 import { importFile } from "../import_keys.ts";
 import { usage } from "../failure.ts";
-import { fieldsIn } from "../fields.ts";
+import { nextSecret } from "../fields.ts";
 import { confirm, readSecret } from "../prompts.ts";
 import { locker } from "../client.ts";
 import { ago, note, paint, plain, say, sayJson, table } from "../terminal.ts";
@@ -98,7 +98,7 @@ function shared(parent: Command): void {
     .option("--field <field>", "which field, of a secret that has several")
     .action(getSecret);
 
-  command(parent, "rotate <key>", "give a key a new secret, asked for or piped in; several fields as JSON")
+  command(parent, "rotate <key>", "give a key a new secret, asked for or piped in; several fields are piped in as JSON")
     .option("--field <field>", "only this field of an OAuth credential: client_secret, refresh_token")
     .option(
       "--overlap <duration>",
@@ -106,12 +106,17 @@ function shared(parent: Command): void {
       duration,
     )
     .action(async (key: string, { field, overlap, ...options }: Common & { field?: string; overlap?: number }) => {
-      const secret = await readSecret(`The new secret of ${key}`);
-      const given = field === undefined ? fieldsIn(secret) : { fields: { [field]: secret } };
-      const body = { ...given, ...(overlap === undefined ? {} : { overlap_seconds: overlap }) };
       await answer(
         options,
-        (locker) => locker.call("POST /keys/{key}/rotate", { params: { key }, body }),
+        async (locker) => {
+          const placement = async () => (await locker.call("GET /keys/{key}", { params: { key } })).placement;
+          const given =
+            field === undefined
+              ? await nextSecret(key, placement)
+              : { fields: { [field]: await readSecret(`The new ${field} of ${key}`) } };
+          const body = { ...given, ...(overlap === undefined ? {} : { overlap_seconds: overlap }) };
+          return locker.call("POST /keys/{key}/rotate", { params: { key }, body });
+        },
         ({ name, version }) => note(`${plain(name)} has its new secret (version ${version}).`),
       );
     });

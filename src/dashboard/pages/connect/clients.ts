@@ -28,7 +28,7 @@ export const RECIPES: readonly Recipe[] = [
     id: "chatgpt",
     name: "ChatGPT",
     steps: [
-      "Settings → Connectors → Advanced → Developer mode, then Create.",
+      "Settings → Apps → Advanced settings → Developer mode, then Create app.",
       "Paste this address; authentication is OAuth.",
     ],
     paste: (url) => url,
