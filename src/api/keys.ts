@@ -11,7 +11,7 @@ import { assertUsed, destinationOf } from "./destination.ts";
 import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
 import { wireReceipt, wireTime } from "./wire.ts";
-import { wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersions } from "./wire_keys.ts";
+import { wireAllowedKey, wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersions } from "./wire_keys.ts";
 
 const SECRET_BYTES = 64 * 1024;
 
@@ -106,6 +106,14 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
   resumeKey: async ({ vault, who, param }) => wireKey(await ask(vault.resumeKey(who.caller, param("key")))),
   listDeletedKeys: async ({ vault, who, query }) =>
     pageOf((await ask(vault.deletedKeys(who.caller))).map(wireDeletedKey), query),
+  listAllowedKeys: async ({ env, vault, who, query: { limit, cursor } }) => {
+    const keys = await ask(vault.allowedKeys(who.caller, cursor, limit + 1));
+    return paged(
+      keys.map((key) => wireAllowedKey(key, configOf(env))),
+      limit,
+      ({ id }) => id,
+    );
+  },
   restoreKey: async ({ vault, who, param }) => wireKey(await ask(vault.restoreKey(who.caller, param("key")))),
   deleteKey: async ({ vault, who, param }) => wireReceipt(await ask(vault.deleteKey(who.caller, param("key")))),
 };

@@ -1,10 +1,12 @@
 /** Keys as the wire wants them. */
 import type * as z from "zod";
+import { providerOf } from "../catalog/catalog.ts";
+import type { Config } from "../config.ts";
 import type { KeyDetails as StoredDetails } from "../vault/keys/change_keys.ts";
 import type { UsedVersion } from "../vault/keys/key_uses.ts";
 import type { ApiKey } from "../vault/keys/key.ts";
 import type { Thrown } from "../vault/keys/trash.ts";
-import type { DeletedKey, Key, KeyDetails, KeyVersion } from "./schema.ts";
+import type { AllowedKey, DeletedKey, Key, KeyDetails, KeyVersion } from "./schema.ts";
 import { optionalTime, wireTime } from "./wire.ts";
 
 export function wireKey(key: ApiKey): z.output<typeof Key> {
@@ -78,6 +80,16 @@ function wireConnection(oauth: NonNullable<StoredDetails["oauth"]>): z.output<ty
     trouble: trouble ?? undefined,
     history: history.map(({ at, what, detail }) => ({ at: wireTime(at), what, detail: detail ?? undefined })),
   };
+}
+
+/** A key as whoever may call with it needs to know it. */
+export function wireAllowedKey(
+  { id, name, destination }: ApiKey,
+  { proxy_origin }: Config,
+): z.output<typeof AllowedKey> {
+  const { provider } = destination;
+  const url = `${proxy_origin}/v1/proxy/${name}`;
+  return { id, name, provider, url, sdk_base_url: url + (providerOf(provider)?.sdk_base_path ?? "") };
 }
 
 /** A key that a client has deleted. */

@@ -5,6 +5,7 @@ import { connect } from "./connect.ts";
 import { device } from "./device.ts";
 import { entry } from "./entry.ts";
 import { BROWSER_HEADERS } from "./layout.ts";
+import { problems } from "./problems.ts";
 import look from "./look.css";
 import style from "./style.css";
 
@@ -15,6 +16,7 @@ export const pages = new Hono<{ Bindings: Env }>()
   .route("/", connect)
   .route("/", app)
   .route("/", device)
+  .route("/", problems)
   .get(
     "/style.css",
     () =>

@@ -1,5 +1,5 @@
 import { limitWeak } from "../auth/weak.ts";
-import type { Config } from "../config.ts";
+import { configOf, type Config } from "../config.ts";
 import { asProblem, Problem, problemWords, saying, type ProblemWords } from "../problem.ts";
 import { isOurs } from "../vault/alerts/public_host.ts";
 import type { Dispatch } from "../vault/calls/dispatch.ts";
@@ -26,7 +26,7 @@ export async function proxy(request: Request, env: Env, ctx: ExecutionContext): 
     ctx.waitUntil(carried.then(({ done }) => done).catch(() => {}));
     return (await carried).response;
   } catch (thrown) {
-    return refusalOf(asProblem(thrown));
+    return refusalOf(asProblem(thrown), configOf(env));
   }
 }
 
@@ -41,9 +41,9 @@ export async function callFor(...said: Parameters<typeof errandFor>): Promise<Re
 /** What is said of tokens that are not ours, or are none: the same each time, so it is worded once. */
 const worded = new Map<string, ProblemWords>();
 
-function refusalOf(problem: Problem): Response {
+function refusalOf(problem: Problem, config: Config): Response {
   const constant = problem.code === "invalid_token" && Object.keys(problem.extras).length === 0;
-  const words = (constant ? worded.get(problem.message) : undefined) ?? wordsOf(problem);
+  const words = (constant ? worded.get(problem.message) : undefined) ?? wordsOf(problem, config);
   if (constant) worded.set(problem.message, words);
   return saying(words);
 }
@@ -52,9 +52,10 @@ function refusalOf(problem: Problem): Response {
  * SDKs read why they were refused from `error`; stripe-node goes by it alone and takes an answer without it for a success,
  * whatever its status.
  */
-function wordsOf(problem: Problem): ProblemWords {
+function wordsOf(problem: Problem, { public_origin }: Config): ProblemWords {
   const error = { type: problem.code, code: problem.code, message: problem.message };
-  const words = problemWords(problem, { error });
+  // Taken for an address, it must not lead to what stands at that path of the upstream.
+  const words = problemWords(problem, { type: `${public_origin}/problems/${problem.code}`, error });
   guard(words.headers);
   if (words.status === 405) words.headers.set("allow", SERVED_METHODS);
   return words;

@@ -36,8 +36,9 @@ describe("the authority table", () => {
     expect(await response.json()).toMatchObject({ code: "invalid_token" });
   });
 
-  it("lets an app token derive a narrower one, and nothing else", () => {
-    expect(operations.filter(([, { may }]) => may.includes("app")).map(([id]) => id)).toEqual(["deriveToken"]);
+  it("lets an app token derive a narrower one and see which keys it reaches, and nothing else", () => {
+    const of_apps = operations.filter(([, { may }]) => may.includes("app")).map(([id]) => id);
+    expect(of_apps).toEqual(["listAllowedKeys", "deriveToken"]);
   });
 
   const others = operations.filter(([, { may }]) => !may.includes("app"));
@@ -56,11 +57,25 @@ describe("the authority table", () => {
     const ada = await newPerson(locker);
     for (const [method, path] of [
       ["GET", "/v1/secrets"],
-      ["PUT", "/v1/keys"],
       ["POST", "/v1/keys/k/steal"],
       ["GET", "/v1/proxy/k/x"],
     ] as const) {
       expect((await ada.fetch(path, { method })).status).toBe(404);
+    }
+  });
+
+  it("says of a path that it lists by which methods it is served", async () => {
+    const ada = await newPerson(locker);
+    for (const [method, path, allow] of [
+      ["PUT", "/v1/keys", "POST, GET, HEAD"],
+      ["DELETE", "/v1/keys", "POST, GET, HEAD"],
+      ["POST", "/v1/keys/k", "GET, PATCH, DELETE, HEAD"],
+      ["GET", "/v1/keys/k/rotate", "POST"],
+      ["GET", "/v1/report-leak", "POST"],
+    ] as const) {
+      const answer = await ada.fetch(path, { method });
+      expect([method, path, answer.status, answer.headers.get("allow")]).toEqual([method, path, 405, allow]);
+      expect(await answer.json()).toMatchObject({ code: "method_not_allowed" });
     }
   });
 });

@@ -170,6 +170,10 @@ describe("reveal", () => {
       { secret: "sk-reveal-me-please" },
       { username: "u", password: "p-secret" },
     ]);
+    // Of several of which some are not there it shows none, and names those.
+    await expect(ada.api("POST", "/v1/keys/reveal", { keys: ["a", "nope", "b", "gone"] })).rejects.toThrow(
+      "404 not_found: There is no key nope, gone.",
+    );
     expect((await activity(ada)).filter(({ action }) => action === "key.reveal")).toHaveLength(3);
   });
 });

@@ -15,6 +15,7 @@ afterAll(() => upstream.stop());
 type Media = { content?: Record<string, { schema: object }> };
 type Described = {
   operationId: string;
+  "x-authority": string[];
   parameters: { name: string; in: string; required: boolean }[];
   requestBody?: object;
   responses: Record<string, Media>;
@@ -56,9 +57,15 @@ async function asked(
 type Items = { items: { id: string }[] };
 
 /** Operations that answer a list which may be long. */
-const lists = described.filter(({ method, responses }) => {
+const lists = described.filter(({ method, responses, "x-authority": authority }) => {
   const schema = responses[200]?.content?.["application/json"]?.schema as { properties?: object } | undefined;
-  return method === "GET" && "items" in (schema?.properties ?? {}) && !("counting" in (schema?.properties ?? {}));
+  const forPeople = authority.includes("session");
+  return (
+    forPeople &&
+    method === "GET" &&
+    "items" in (schema?.properties ?? {}) &&
+    !("counting" in (schema?.properties ?? {}))
+  );
 });
 
 it("every list takes a limit of 200 at most and a cursor that the page before gave, and no other", async () => {
@@ -128,6 +135,7 @@ it("every operation answers what the document says, to the letter, in a vault th
   await ask("refreshToken", {}, holding(String(rotating.refresh_token)));
   await ask("changeToken", { at, body: { name: "renamed", policy: { methods: ["GET"] } } });
   for (const id of ["getToken", "pauseToken", "resumeToken"]) await ask(id, { at });
+  await ask("listAllowedKeys", {}, holding(String(rotating.token)));
   await ask("deriveToken", { body: { name: "child", policy: { max_uses: 1 } } }, holding(String(rotating.token)));
   const own = await device.api<Minted>("POST", "/v1/tokens", {
     name: "run",
@@ -261,6 +269,22 @@ it("every refusal is the problem that the document says", async () => {
     }
   });
   await Promise.all(refused);
+});
+
+it("the type of every refusal, also of the proxy's, is the address of a page that says what to do", async () => {
+  const types = ["/problems/invalid_token", "/problems/reconnect_required"].map((path) => locker.publicOrigin + path);
+  for (const origin of [locker.publicOrigin, locker.proxyOrigin]) {
+    const { type } = await (await fetch(`${origin}/v1/keys`)).json<{ type: string }>();
+    expect(new URL(type, origin).href).toBe(types[0]);
+  }
+  for (const type of types) {
+    const page = await fetch(type);
+    expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect(await page.text()).toContain(`<code>${type.split("/").at(-1)}</code>`);
+  }
+  expect(await (await fetch(`${locker.publicOrigin}/problems`)).text()).toMatch(/policy_denied.*upstream_timeout/s);
+  for (const none of ["estimate_needed", "nonsense", "__proto__"])
+    expect((await fetch(`${locker.publicOrigin}/problems/${none}`)).status).toBe(404);
 });
 
 it("the document says which parameters must be given, and which requests may be repeated", async () => {

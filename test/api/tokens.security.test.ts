@@ -218,6 +218,48 @@ describe("a derived token", () => {
   });
 });
 
+describe("the keys that a token reaches", () => {
+  const reached = (token: string, query = "") =>
+    fetch(`${locker.publicOrigin}/v1/allowed-keys${query}`, { headers: { authorization: `Bearer ${token}` } });
+  const names = async (token: string) =>
+    (await (await reached(token)).json<{ items: { name: string }[] }>()).items.map(({ name }) => name);
+
+  test("are told to whoever holds it, with the addresses that stand for their providers', and nothing else of them", async () => {
+    const ada = await newPerson(locker);
+    const { id } = await storeKey(ada, "mine", "https://api.openai.com", { provider: "openai", note: "private" });
+    await storeKey(ada, "other", "https://api.example.com");
+    const { token } = await mintToken(ada, { keys: ["mine"] });
+    const url = `${locker.proxyOrigin}/v1/proxy/mine`;
+    const told = { id, name: "mine", provider: "openai", url, sdk_base_url: `${url}/v1` };
+    expect(await (await reached(token)).json()).toEqual({ items: [told] });
+    expect(await names((await mintToken(ada)).token)).toEqual(["other", "mine"]);
+    const first = await (await reached((await mintToken(ada)).token, "?limit=1")).json<{ next_cursor: string }>();
+    const second = await reached((await mintToken(ada)).token, `?limit=1&cursor=${first.next_cursor}`);
+    expect(await second.json()).toEqual({ items: [told] });
+  });
+
+  test("are those that all tokens reach which it was derived from, now", async () => {
+    const ada = await newPerson(locker);
+    for (const name of ["a", "b", "c"]) await storeKey(ada, name, "https://api.example.com");
+    const parent = await mintToken(ada, { keys: ["a", "b"] });
+    const derived = await child(parent.token);
+    expect(await names(derived.token)).toEqual(["b", "a"]);
+    await change(ada, parent.id, { policy: { keys: ["a"] } });
+    expect(await names(derived.token)).toEqual(["a"]);
+  });
+
+  test("are told to nobody where its policy does not let it call, nor once it is dead", async () => {
+    const ada = await newPerson(locker);
+    const elsewhere = await reached((await mintToken(ada, { ip_allow: ["203.0.113.9"] })).token);
+    expect([elsewhere.status, await elsewhere.json()]).toMatchObject([403, { rule: "ip_allow" }]);
+    const { id, token } = await mintToken(ada);
+    await ada.api("POST", `/v1/tokens/${id}/pause`);
+    expect((await reached(token)).status).toBe(423);
+    await ada.api("DELETE", `/v1/tokens/${id}`);
+    expect((await reached(token)).status).toBe(401);
+  });
+});
+
 describe("explain", () => {
   test("says what the proxy does, with the rule, for every kind of refusal, and leaves no trace", async () => {
     const { person, upstream, key } = await newHolder(locker);

@@ -67,6 +67,8 @@ describe("the dashboard's page and assets (S1, S25)", () => {
       anybody("/icon.svg"),
       anybody(asset),
       anybody("/docs"),
+      anybody("/problems"),
+      anybody("/problems/paused"),
     ]);
     for (const answer of answers) {
       expect(answer.status, answer.url).toBe(200);

@@ -17,7 +17,12 @@ function expectProblem(answer: Answer, status: number, code: string) {
   expect(answer.status).toBe(status);
   expect(answer.headers).toMatchObject({ "content-type": "application/problem+json", "cache-control": "no-store" });
   const { request_id, ...problem } = problemIn(answer);
-  expect(problem).toMatchObject({ type: `/problems/${code}`, status, code, title: expect.any(String) as string });
+  expect(problem).toMatchObject({
+    type: `${locker.publicOrigin}/problems/${code}`,
+    status,
+    code,
+    title: expect.any(String) as string,
+  });
   expect(answer.headers["apilocker-request-id"]).toBe(request_id);
   expect(answer.text).not.toMatch(/\bat \S+ \(|Error:|\.ts\b|\.js\b|workerd/);
   expect(answer.text).not.toContain(SECRET);

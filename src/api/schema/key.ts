@@ -130,6 +130,14 @@ export const DeletedKey = z.object({
   until: time.meta({ description: "When it can be brought back no more" }),
 });
 
+export const AllowedKey = z.object({
+  id: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  url: z.url().meta({ description: "Stands for the provider's own address" }),
+  sdk_base_url: z.url().meta({ description: "What an SDK of the provider's takes for its base URL" }),
+});
+
 export const Revealed = z.object({
   id: z.string(),
   name: z.string(),

@@ -10,6 +10,7 @@ import {
   Key,
   KeyDetails,
   KeyVersion,
+  AllowedKey,
   DeletedKey,
   Revealed,
   EntryLink,
@@ -161,6 +162,15 @@ export const KEY_OPERATIONS = {
     may: ["session"],
     query: PageOfWhole,
     answer: listOf(DeletedKey),
+    status: 200,
+  },
+  listAllowedKeys: {
+    method: "get",
+    path: "/allowed-keys",
+    summary: "List the keys that this token reaches, each with the address to call instead of its provider's",
+    may: ["app"],
+    query: z.object(pagesOf("key")),
+    answer: listOf(AllowedKey),
     status: 200,
   },
   restoreKey: {

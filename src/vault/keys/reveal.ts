@@ -18,6 +18,8 @@ export async function revealKeys(
 ): Promise<{ key: ApiKey; secret: Secret }[]> {
   const { keys, sealer, tokens } = parts;
   const by = recognise(tokens, caller, Date.now());
+  const absent = refs.filter((ref) => keys.find(ref) === undefined);
+  if (absent.length > 0) throw new Problem("not_found", `There is no key ${absent.join(", ")}.`);
   const found = refs.map((ref) => keys.must(ref));
   for (const key of found) assertMayReveal(parts, by, caller, key);
   for (const { id, name } of found) record(parts, by, caller, "key.reveal", { key: id, key_name: name });

@@ -79,7 +79,7 @@ function overlaid(bounds: Bounds, given: Policy & Bounds): Policy & Bounds {
 }
 
 /** The keys that all of them reach; undefined: any. */
-function reachOf(lineage: readonly Holder[]): ReadonlySet<string> | undefined {
+export function reachOf(lineage: readonly Holder[]): ReadonlySet<string> | undefined {
   const [first, ...others] = lineage.map(({ rules }) => rules.keys).filter((keys) => keys !== undefined);
   return first && new Set([...first].filter((id) => others.every((keys) => keys.has(id))));
 }
