@@ -29,6 +29,8 @@ export type Inventory = {
   tokens: AppToken[];
   sessions: Token[];
   devices: Device[];
+  grants: GrantDetails[];
+  webhooks: Webhook[];
   trusts: Trust[];
 };
 
@@ -38,10 +40,8 @@ export type Holdings = Omit<Inventory, "keys" | "tokens"> & {
   name: string | null;
   keys: KeyDetails[];
   tokens: AppTokenDetails[];
-  grants: GrantDetails[];
   alerts: Alert[];
   alert_settings: Record<AlertKind, AlertSetting>;
-  webhooks: Webhook[];
   /** Those that a client has deleted and that may be brought back. */
   deleted_keys: Thrown[];
   /** Those that were set by hand, over the catalog's. */
@@ -60,6 +60,9 @@ export function inventory(parts: Parts): Inventory {
     tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
     sessions: tokens.list("ses", undefined, EVERYTHING, parts.reach),
     devices: listDevices(parts, undefined, EVERYTHING),
+    grants: listGrants(parts, undefined, EVERYTHING),
+    // They tell of everything, and so are nothing to whoever sees a part.
+    webhooks: parts.reach === null ? parts.webhooks.list() : [],
     trusts: parts.trusts.list(undefined, EVERYTHING, parts.reach),
   };
 }
@@ -72,10 +75,8 @@ export function holdings(parts: Parts): Holdings {
     name: accountNameOf(parts),
     keys: keys.map(({ id }) => keyDetails(parts, id)),
     tokens: tokens.map((token) => withGenerations(parts, token)),
-    grants: listGrants(parts, undefined, EVERYTHING),
     alerts: parts.alerts.list(undefined, EVERYTHING, {}),
     alert_settings: parts.alerts.settings(),
-    webhooks: parts.webhooks.list(),
     deleted_keys: thrown(parts.sql, Date.now()),
     prices: parts.prices.own(),
     spend: parts.spending.list({ from_day: 0, to_day: EVERYTHING }, { limit: EVERYTHING, skip: 0 }),

@@ -38,7 +38,7 @@ export function Findings(): ReactNode {
 
 /** What a finding is about, if there is a page for it. */
 function Subject({ of }: { of: string }): ReactNode {
-  const place = { key: "/keys/", tok: "/tokens/" }[of.slice(0, 3)];
+  const place = { key: "/keys/", tok: "/tokens/", grt: "/clients/" }[of.slice(0, 3)];
   if (place === undefined || of[3] !== "_") return null;
   return (
     <Link href={place + of} className="link">
