@@ -13,6 +13,11 @@ const DEPTH = 2;
 /** The longest spelling of one byte at that depth, such as `\\u0041` within a JSON string. */
 const LONGEST_SPELLING = 7;
 
+/** How often a byte that is held back is searched, about: each time with an eighth of what is held that is new. */
+const SEARCHED_AGAIN = 8;
+/** In so many pieces at most what is new waits: each costs more than the byte that it may hold. */
+const PIECES = 256;
+
 const [PERCENT, BACKSLASH, NEWLINE] = [0x25, 0x5c, 0x0a];
 
 /** A text with some escapes undone; `starts[i]` is where its byte `i` begins in the text as it came, with one entry past the end; undefined where nothing moved. */
@@ -59,6 +64,8 @@ export class Scrubber {
     };
     signal.addEventListener("abort", stop, { once: true });
     let held: Buffer = Buffer.alloc(0);
+    let fresh: Uint8Array[] = [];
+    let fresh_bytes = 0;
     let written = 0;
     const write = async (bytes: Buffer) => {
       if (bytes.length === 0) return;
@@ -70,12 +77,19 @@ export class Scrubber {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
-        const { out, keep } = this.step(Buffer.concat([held, value]));
-        held = keep;
+        fresh.push(value);
+        fresh_bytes += value.length;
+        // What is held is searched again with what is new: a byte at a time that would be dear.
+        if (fresh_bytes * SEARCHED_AGAIN < held.length && !value.includes(NEWLINE)) {
+          if (fresh.length === PIECES) fresh = [Buffer.concat(fresh)];
+          continue;
+        }
+        const { out, keep } = this.step(Buffer.concat([held, ...fresh]));
+        [held, fresh, fresh_bytes] = [keep, [], 0];
         await write(out);
       }
       signal.throwIfAborted();
-      await write(this.bytes(held));
+      await write(this.bytes(Buffer.concat([held, ...fresh])));
       await writer.close();
       return written;
     } catch (fault) {
@@ -220,12 +234,19 @@ function unescapeAt(bytes: Buffer, at: number, kinds: readonly number[]): { byte
 
 /** One byte from hex digits; none where they are not all there or name a character beyond a byte. */
 function hexAt(bytes: Buffer, at: number, digits: number, taken: number): { byte: number; taken: number } | undefined {
-  const text = bytes.toString("latin1", at, at + digits);
-  if (text.length < digits || !/^[0-9a-f]+$/i.test(text)) return undefined;
-  const byte = Number.parseInt(text, 16);
-  return byte > 0xff ? undefined : { byte, taken };
+  let byte = 0;
+  for (let digit = at; digit < at + digits; digit++) byte = byte * 16 + hexDigit(bytes[digit]);
+  return byte <= 0xff ? { byte, taken } : undefined;
 }
 
+/** What a hex digit counts; NaN for anything else. */
+function hexDigit(byte = 0): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : NaN;
+}
+
+/** Letters beyond ASCII may change too, one byte for one: no hex holds any. */
 function lowerCase(bytes: Buffer): Buffer {
-  return Buffer.from(bytes.map((byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte)));
+  return Buffer.from(bytes.toString("latin1").toLowerCase(), "latin1");
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Scrubber } from "../../src/proxy/scrub.ts";
 import { spellings } from "../../src/proxy/spellings.ts";
 
@@ -163,6 +163,18 @@ test("a secret of 64 KiB is found as well as a short one, and not too slowly", a
     cut(Buffer.from(`a ${long} b ${encodeURIComponent(long)} c`), [10, 50_000, 70_000, 100_000]),
   );
   expect(out.toString()).toBe("a [redacted] b [redacted] c");
+});
+
+test("bytes that come one by one are searched a few times each, however much is held back, and the credential is found", async () => {
+  const long = "sk-live-".repeat(128);
+  const given = Buffer.from(`${"%41".repeat(7_000)}${long}${"a".repeat(7_000)}`);
+  const scrubber = new Scrubber([long]);
+  const searched = vi.spyOn(scrubber, "step");
+  const one_by_one = Array.from(given, (_byte, at) => given.subarray(at, at + 1));
+  const { out } = await piped(scrubber, one_by_one);
+  expect(out.toString()).toBe(`${"%41".repeat(7_000)}[redacted]${"a".repeat(7_000)}`);
+  const bytes = searched.mock.calls.reduce((sum, [text]) => sum + text.length, 0);
+  expect(bytes / given.length).toBeLessThan(20);
 });
 
 test("text of any language around a credential survives in a header's value", () => {
