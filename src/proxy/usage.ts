@@ -25,15 +25,22 @@ export function estimateOf(body: string, length: number): Estimate {
     return { model: "", input: length, output: null };
   }
   const model = typeof asked.model === "string" ? asked.model.slice(0, 100) : "";
-  const generation = record(asked.generationConfig ?? asked.generation_config);
-  const most = number(
-    asked.max_completion_tokens ?? asked.max_output_tokens ?? asked.max_tokens ?? generation.maxOutputTokens,
+  const generation = { ...record(asked.generation_config), ...record(asked.generationConfig) };
+  // By several names a request may say several numbers: which of them this provider goes by is its affair.
+  const most = largest(
+    asked.max_completion_tokens,
+    asked.max_output_tokens,
+    asked.max_tokens,
+    generation.maxOutputTokens,
+    generation.max_output_tokens,
   );
-  const answers = number(asked.n ?? generation.candidateCount) ?? 1;
+  const answers = largest(asked.n, asked.best_of, generation.candidateCount, generation.candidate_count) ?? 1;
   // An embedding has no output at all.
   const bounded =
     most === undefined && "input" in asked && !("instructions" in asked) && /embed/.test(model) ? 0 : most;
-  const output = bounded === undefined || BY_REFERENCE.test(body) ? null : bounded * Math.max(1, answers);
+  // An escape in a name hides it from us, and from nobody else.
+  const by_reference = BY_REFERENCE.test(body) || (body.includes("\\u") && BY_REFERENCE.test(JSON.stringify(asked)));
+  const output = bounded === undefined || by_reference ? null : bounded * Math.max(1, answers);
   return { model, input: length, output };
 }
 
@@ -158,6 +165,11 @@ function clean(counts: Record<string, number | undefined>): Partial<Usage> {
 
 function record(value: unknown): Record<string, unknown> {
   return isObject(value) ? value : {};
+}
+
+function largest(...values: readonly unknown[]): number | undefined {
+  const given = values.map(number).filter((value) => value !== undefined);
+  return given.length === 0 ? undefined : Math.max(...given);
 }
 
 function number(value: unknown): number | undefined {

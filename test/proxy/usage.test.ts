@@ -225,6 +225,8 @@ describe("what a request may come to", () => {
       { model: "gpt-4o", max_tokens: 9, messages: [{ content: [{ image_url: { url: "https://x" } }] }] },
       null,
     ],
+    ["says several numbers", { model: "gpt-4o", max_completion_tokens: 1, max_tokens: 900 }, 900],
+    ["wants more than it says first", { model: "m", max_tokens: 10, n: 1, best_of: 5 }, 50],
     ["goes on from an earlier one", { model: "gpt-5", max_output_tokens: 9, previous_response_id: "resp_1" }, null],
     [
       "hands out tools that the provider runs",
@@ -234,6 +236,11 @@ describe("what a request may come to", () => {
   ])("is told of one that %s", (_what, body, output) => {
     const text = JSON.stringify(body);
     expect(estimateOf(text, text.length)).toMatchObject({ input: text.length, output });
+  });
+
+  it("is unknown where an escape hides what is not in it", () => {
+    const text = String.raw`{"model":"gpt-4o","max_tokens":9,"messages":[{"content":[{"image\u005furl":{"url":"https://x"}}]}]}`;
+    expect(estimateOf(text, text.length).output).toBeNull();
   });
 
   it("is unknown of what is no JSON", () => {
