@@ -88,10 +88,13 @@ function csvLine(row: StoredRow): string {
   return `${COLUMNS.map((column) => csvCell(flat[column])).join(",")}\r\n`;
 }
 
-/** RFC 4180; a cell that a spreadsheet would take for a formula gets a quote in front (SECURITY S17). */
+/**
+ * RFC 4180; a cell that a spreadsheet would take for a formula gets a quote in front (SECURITY S17), the wide signs of East Asian ones too. Where
+ * semicolons part cells only what is quoted stays together.
+ */
 function csvCell(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return "";
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const safe = /^[=+\-@\t\r\n＝＋－＠]/.test(value) ? `'${value}` : value;
+  return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

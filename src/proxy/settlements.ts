@@ -1,3 +1,4 @@
+import { Problem } from "../problem.ts";
 import type { Settlement } from "../vault/calls/dispatch.ts";
 import { ask } from "../vault/answer.ts";
 
@@ -38,6 +39,8 @@ export async function settleSoon(env: Env, vault_id: string, settlement: Settlem
     try {
       return await ask(env.USER_VAULT.getByName(vault_id).settle(settlements));
     } catch (fault) {
+      // Of a vault that is gone nobody asks how its calls ended.
+      if (fault instanceof Problem && fault.code === "invalid_token") return;
       // They ride with the next call, if one comes first; the vault takes them for an hour (a row of their own after 15 s).
       returnSettlements(vault_id, settlements);
       if (tries === WAITS_MS.length - 1) throw fault;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AuditRow } from "../../src/api/schema.ts";
+import { exportStream } from "../../src/api/export.ts";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { eventually, mintToken, newPerson, storeKey, type ActivityRow, usualLocker } from "../support/locker.ts";
@@ -96,6 +97,19 @@ it("an export holds every row, and no cell that a spreadsheet would run", async 
   );
   expect(lines.some((line) => line.includes(",'=reader,"))).toBe(true);
   expect(lines.some((line) => line.includes(",=reader,"))).toBe(false);
+});
+
+it("no name or path in an export begins a formula or parts a cell, whatever signs a spreadsheet goes by", async () => {
+  const told = async (name: string) => {
+    const decision = JSON.stringify({ actor: { kind: "app", id: "tok_1", name }, action: "x", outcome: "ok" });
+    const rows = [{ seq: 1, decision, hash: "", outcome: null, outcome_hash: null }];
+    const page = { rows, before: undefined };
+    const csv = await exportStream("csv", page, async () => page, locker.publicOrigin).text();
+    return csv.slice(csv.indexOf("tok_1,") + 6, csv.lastIndexOf(",,,,,,,,,,,,,,,,,,,,,"));
+  };
+  for (const sign of ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+    expect((await told(`${sign}1+1`)).replace(/^"/, "")).toMatch(/^'/);
+  for (const mark of [";=1", ",=1", "\t=1", '"=1']) expect(await told(`a${mark}`)).toMatch(/^"a/);
 });
 
 it("a question that is none is refused by field", async () => {

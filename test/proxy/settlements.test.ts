@@ -69,3 +69,13 @@ it("a sender that its runtime has ended is not waited for", async () => {
   await vi.advanceTimersByTimeAsync(250);
   expect(alone).toEqual([[1, 2]]);
 });
+
+it("of a vault that is gone nothing is kept, and it is asked once", async () => {
+  const asked = vi.fn(async () => ({ ok: false, refusal: { code: "invalid_token", detail: "" } }));
+  const deleted = { USER_VAULT: { getByName: () => ({ settle: asked }) } } as unknown as Env;
+  const done = settleSoon(deleted, "gone", { seq: 1, outcome: "ok" });
+  await vi.advanceTimersByTimeAsync(10_000);
+  await done;
+  expect(asked).toHaveBeenCalledTimes(1);
+  expect(takeSettlements("gone")).toEqual([]);
+});
