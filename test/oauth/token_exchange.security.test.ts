@@ -59,10 +59,16 @@ class Issuer {
     return { ...(await jose.exportJWK(pair.publicKey)), kid, alg: "ES256", use: "sig" };
   }
 
-  sign(claims: jose.JWTPayload, { lives_s = 300, issuer = this.url } = {}): Promise<string> {
+  sign(claims: jose.JWTPayload, { lives_s = 300, issuer = this.url, named = true } = {}): Promise<string> {
     const { kid, pair } = this.#key as SigningKey;
     const now = Math.floor(Date.now() / 1_000);
-    return new jose.SignJWT({ jti: crypto.randomUUID(), ...claims, iss: issuer, iat: now, exp: now + lives_s })
+    return new jose.SignJWT({
+      ...(named ? { jti: crypto.randomUUID() } : {}),
+      ...claims,
+      iss: issuer,
+      iat: now,
+      exp: now + lives_s,
+    })
       .setProtectedHeader({ alg: "ES256", kid })
       .sign(pair.privateKey);
   }
@@ -72,6 +78,24 @@ class Issuer {
       return { issuer: this.url, jwks_uri: `${this.url}/keys`, ...this.discovery };
     return { keys: [await this.publicJwk()] };
   }
+}
+
+/** The order of P-256: with `s` a signature is as valid as with what is left of the order. */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+/** The same token with the other signature that its algorithm takes for its own. */
+function mirrored(token: string): string {
+  const dot = token.lastIndexOf(".");
+  const signature = Buffer.from(token.slice(dot + 1), "base64url");
+  const s = P256_ORDER - BigInt(`0x${signature.toString("hex", 32)}`);
+  const other = Buffer.from(s.toString(16).padStart(64, "0"), "hex");
+  return `${token.slice(0, dot)}.${Buffer.concat([signature.subarray(0, 32), other]).toString("base64url")}`;
+}
+
+/** The same token with another last letter, of which only two bits count. */
+function respelled(token: string): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return token.slice(0, -1) + letters[letters.indexOf(token.at(-1) ?? "") ^ 1];
 }
 
 let locker: LocalLocker;
@@ -196,6 +220,19 @@ describe("a token that is shown", () => {
     expect([(await exchange(often.address, kept)).status, (await exchange(often.address, kept)).status]).toEqual([
       200, 200,
     ]);
+  });
+
+  test("is the same one in whatever spelling, and with the other signature that is as good as its own", async () => {
+    const person = await newPerson(locker);
+    const { address } = await trust(person, meant);
+    const shown = await issuer.sign({ ...claims, aud: address }, { named: false });
+    expect((await exchange(address, shown)).status).toBe(200);
+    for (const again of [mirrored(shown), respelled(shown)]) {
+      const key = await issuer.publicJwk();
+      await jose.jwtVerify(again, await jose.importJWK(key, "ES256"));
+      expect(again).not.toBe(shown);
+      expect(await exchange(address, again)).toMatchObject({ status: 400, error: "invalid_grant" });
+    }
   });
 
   test("at once by many is taken from one of them", async () => {

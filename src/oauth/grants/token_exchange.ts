@@ -43,8 +43,10 @@ export async function tokenExchange({ env, config, form, origin }: Asked): Promi
   // Before anybody is asked for keys: a token of another issuer is not worth it.
   if (shown.iss !== trust.issuer) throw unknownTrust();
   const claims = await verify(env, config, subject_token, trust);
+  // Not by its signature: that has other spellings, and of some algorithms other values, which are as good.
+  const signed = subject_token.slice(0, subject_token.lastIndexOf("."));
   const hash = createHash("sha256")
-    .update(claims.jti === undefined ? subject_token : `${trust.issuer} ${claims.jti}`)
+    .update(claims.jti === undefined ? signed : `${trust.issuer} ${claims.jti}`)
     .digest("base64url");
   const presented = { claims, hash, expires_at: ((claims.exp ?? 0) + TOLERANCE_S) * 1_000 };
   const { token, expires_at } = await ask(vault.exchange(trust_id, presented, origin));
