@@ -98,10 +98,12 @@ export type Reactions = {
 };
 
 /** The caller's token, or a refusal: of a token that is known here that leaves a row too (DESIGN D2, SECURITY S14). */
-export function admit({ tokens, audit, refusals }: Parts, caller: Caller, effect: Effect = "change"): Token {
+export function admit({ tokens, audit, refusals, quota }: Parts, caller: Caller, effect: Effect = "change"): Token {
   const now = Date.now();
   try {
-    return recognise(tokens, caller, now, effect);
+    const token = recognise(tokens, caller, now, effect);
+    if (effect === "change") quota.assertRoomToChange(audit.heads.head_seq, now);
+    return token;
   } catch (refused) {
     const token = tokens.byHash(caller.hash);
     if (!(refused instanceof Problem) || token === undefined || token.kind !== caller.kind) throw refused;

@@ -36,21 +36,27 @@ export class Quota {
     this.#looked_at_seq = head_seq;
   }
 
+  /**
+   * Refuses a change of what is kept, of which each leaves a row too. There is a tenth more room for changes than for uses, so that
+   * an app which has used up the day does not keep its owner from mending that; what only stops something is never counted.
+   */
+  assertRoomToChange(head_seq: number, now: number): void {
+    const day = dayOf(now);
+    if (day !== this.#day) this.#begin(day, head_seq);
+    if (this.#isSpent(head_seq, day, this.#rows_a_day * 1.1)) throw spent(now);
+  }
+
   /** Why a use would be refused now; undefined where there is room. Writes nothing. */
   refusal(head_seq: number, now: number): Problem | undefined {
     if (this.#sql.databaseSize > OUTBOX_BYTES) {
       const detail = "This vault's audit rows wait for their archive; no use is let through without a record.";
       return new Problem("unavailable", detail, { rule: "outbox", retry_after_s: 60 });
     }
-    const day = dayOf(now);
-    if (!this.#isSpent(head_seq, day)) return undefined;
-    const retry_after_s = Math.ceil(((day + 1) * DAY_MS - now) / 1_000);
-    const detail = "This vault has recorded as much today as it may (audit_quota).";
-    return new Problem("rate_limited", detail, { rule: "audit_quota", retry_after_s });
+    return this.#isSpent(head_seq, dayOf(now)) ? spent(now) : undefined;
   }
 
-  #isSpent(head_seq: number, day: number): boolean {
-    return day === this.#day && head_seq - this.#began_at_seq >= this.#rows_a_day;
+  #isSpent(head_seq: number, day: number, rows_a_day = this.#rows_a_day): boolean {
+    return day === this.#day && head_seq - this.#began_at_seq >= rows_a_day;
   }
 
   #begin(day: number, head_seq: number): void {
@@ -58,4 +64,10 @@ export class Quota {
     this.#day = day;
     this.#began_at_seq = head_seq;
   }
+}
+
+function spent(now: number): Problem {
+  const retry_after_s = Math.ceil(((dayOf(now) + 1) * DAY_MS - now) / 1_000);
+  const detail = "This vault has recorded as much today as it may (audit_quota).";
+  return new Problem("rate_limited", detail, { rule: "audit_quota", retry_after_s });
 }

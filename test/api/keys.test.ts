@@ -305,10 +305,19 @@ describe("caps", () => {
         const headers = { authorization: `Bearer ${token}` };
         statuses.push((await fetch(`${small.proxyOrigin}/v1/proxy/a/x`, { headers })).status);
       }
-      // Uses stop at the day's quota of rows; managing goes on.
+      // Uses stop at the day's quota of rows, changes a little later; what only stops something goes on.
       expect(statuses[0]).toBe(200);
       expect(statuses.at(-1)).toBe(429);
+      expect(await status(ada, "PATCH", "/v1/me", { name: "0" })).toBe(200);
+      for (let n = 1; n < 5; n++) await status(ada, "PATCH", "/v1/me", { name: String(n) });
+      expect(await status(ada, "PATCH", "/v1/me", { name: "5" })).toBe(429);
+      expect(await status(ada, "PATCH", `/v1/tokens/${id}`, { policy: { max_uses: 1 } })).toBe(429);
+      expect(await status(ada, "POST", "/v1/keys/a/pause", {})).toBe(200);
       expect(await status(ada, "DELETE", `/v1/tokens/${id}`)).toBe(200);
+      // Saying it again leaves no row again.
+      const { items } = await ada.api<{ items: { action: string }[] }>("GET", "/v1/activity?limit=5");
+      for (let n = 0; n < 3; n++) await status(ada, "POST", "/v1/keys/a/pause", {});
+      expect((await ada.api<{ items: object[] }>("GET", "/v1/activity?limit=5")).items).toEqual(items);
     } finally {
       await small.stop();
     }

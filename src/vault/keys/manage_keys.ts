@@ -36,10 +36,10 @@ export async function createKey(parts: Parts, caller: Caller, key: NewKey, secre
 export async function pauseKey(parts: Parts, caller: Caller, ref: string): Promise<ApiKey> {
   const { keys, gate, tokens } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
-  const { id, name } = keys.must(ref);
+  const { id, name, paused_at } = keys.must(ref);
   keys.pause(id, Date.now());
   gate.bump();
-  record(parts, by, caller, "key.pause", { key: id, key_name: name });
+  if (paused_at === null) record(parts, by, caller, "key.pause", { key: id, key_name: name });
   await cutKey(parts, id, "key_paused");
   return keys.must(id);
 }

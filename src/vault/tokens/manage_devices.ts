@@ -157,8 +157,9 @@ function renameDevice(parts: Parts, caller: Caller, id: string, name: string): D
 
 /** From now on a person is asked before these calls of a device and of what it has made; never before fewer than until now. */
 function askBeforeDevice(parts: Parts, caller: Caller, id: string, rule: AskRule): Device {
-  const { tokens, gate } = parts;
+  const { tokens, gate, quota, audit } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
+  quota.assertRoomToChange(audit.heads.head_seq, Date.now());
   const { name, policy, expires_at } = device(parts, id);
   // To what somebody has said always stays allowed.
   const ask = { ...rule, allowed: policy.ask?.allowed };
@@ -204,9 +205,9 @@ export function answerDevice(parts: Parts, caller: Caller, id: string, reveal: R
 /** Shows a device no more secrets. */
 function lockDevice(parts: Parts, caller: Caller, id: string): Device {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");
-  device(parts, id);
+  const { reveal_until, asked_at } = device(parts, id);
   parts.devices.setReveal(id, null);
-  record(parts, by, caller, "device.lock", { subject: id });
+  if (reveal_until !== null || asked_at !== null) record(parts, by, caller, "device.lock", { subject: id });
   return device(parts, id);
 }
 

@@ -30,8 +30,9 @@ function grantOf({ grants, reach }: Parts, id: string): Grant {
 
 /** Takes something away from a grant. What it has open and may no longer do is cut. */
 export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: Narrowing): Promise<GrantDetails> {
-  const { grants, gate, tokens } = parts;
+  const { grants, gate, tokens, quota, audit } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
+  quota.assertRoomToChange(audit.heads.head_seq, Date.now());
   const grant = grantOf(parts, id);
   const narrowing = { ...to, keys: to.keys && resolveKeys(parts.keys, to.keys, "keys") };
   assertNarrower(grant, narrowing);
@@ -48,10 +49,10 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
 export async function pauseGrant(parts: Parts, caller: Caller, id: string): Promise<GrantDetails> {
   const { grants, gate, tokens } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
-  grantOf(parts, id);
+  const { paused_at } = grantOf(parts, id);
   grants.pause(id, Date.now());
   gate.bump();
-  record(parts, by, caller, "grant.pause", { subject: id });
+  if (paused_at === null) record(parts, by, caller, "grant.pause", { subject: id });
   await cutTokens(parts, [id, ...tokens.descendants(id)], "token_paused");
   return getGrant(parts, id);
 }

@@ -99,10 +99,10 @@ export function session(parts: Parts, id: string): Token {
 /** Pausing cuts what the token has open. */
 export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<AppToken> {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");
-  appToken(parts, id);
+  const { paused_at } = appToken(parts, id);
   parts.tokens.pause(id, Date.now());
   parts.gate.bump();
-  record(parts, by, caller, "token.pause", { subject: id });
+  if (paused_at === null) record(parts, by, caller, "token.pause", { subject: id });
   await cutTokens(parts, [id, ...parts.tokens.descendants(id)], "token_paused");
   return appToken(parts, id);
 }
