@@ -7,6 +7,7 @@ import {
   ORIGIN,
   type Vault,
   askFor,
+  authorize,
   evict,
   keyNamed,
   laptop,
@@ -116,6 +117,23 @@ describe("what a device mints", () => {
     await storeKey(vault, "other");
     const { device } = await signInDevice(vault, { policy: { keys: [] } });
     expect(await refusalOf(ask(vault.stub.createToken(device, "app", {})))).toBe("insufficient_scope parent");
+  });
+
+  it("calls no more often than the device, however many tokens it mints and those derive", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const { device, app } = await signInDevice(vault, { policy: { rate: { per_minute: 3 } } });
+    const calls = [];
+    for (const name of ["one", "two"]) {
+      const { token } = await ask(vault.stub.createToken(device, name, {}));
+      const { hash } = verifyToken(configOf(env).token_keys, token);
+      const child = await ask(vault.stub.deriveToken({ ...device, hash, kind: "app", may: ["app"] }, name, {}));
+      calls.push(hash, verifyToken(configOf(env).token_keys, child.token).hash);
+    }
+    const outcomes = [];
+    for (const hash of [...calls, app.hash])
+      outcomes.push(await refusalOf(authorize(vault, { hash } as typeof app, "k")));
+    expect(outcomes).toEqual(["accepted", "accepted", "accepted", "rate_limited rate", "rate_limited rate"]);
   });
 
   it("dies with the device in the same step", async () => {

@@ -23,7 +23,7 @@ export class Lineage {
 
   /**
    * A token as it stands now, then the app tokens that it was derived from, each with its policy read, and last the grant or the
-   * device that all stem from, where its person wants to be asked. They are walked at every judgement, so a child is never wider
+   * device that all stem from, where its person wants to be asked, and the device's rate. They are walked at every judgement, so a child is never wider
    * than its parents are at that moment.
    */
   of(token: Token): Standing[] {
@@ -33,9 +33,9 @@ export class Lineage {
       eldest = this.#tokenOf(eldest.parent_id);
       holders.push(this.#holder(eldest));
     }
-    const asking = this.#asking(eldest);
-    // It only asks: whether and how long a token may be used is said by that token.
-    if (asking !== undefined) holders.push(this.#holder({ ...eldest, ...asking, expires_at: null }));
+    const origin = this.#origin(eldest);
+    // It only asks and counts: whether and how long a token may be used is said by that token.
+    if (origin !== undefined) holders.push(this.#holder({ ...eldest, ...origin, expires_at: null }));
     return holders;
   }
 
@@ -55,15 +55,19 @@ export class Lineage {
     };
   }
 
-  /** Who asked a person for the eldest token, where that person wants to be asked before its calls. */
-  #asking(eldest: Token): Pick<Token, "id" | "kind" | "policy"> | undefined {
+  /**
+   * Who asked a person for the eldest token, where that person wants to be asked before its calls; or the device that minted it, which calls no
+   * more often by many tokens than by its own.
+   */
+  #origin(eldest: Token): Pick<Token, "id" | "kind" | "policy"> | undefined {
     if (isUnder(eldest, "grt")) {
       const grant = this.#grants.find(eldest.parent_id);
       return grant?.ask ? { id: grant.id, kind: "oat", policy: askOf(grant.keys, grant.ask) } : undefined;
     }
     if (!isUnder(eldest, "dev")) return undefined;
     const { id, kind, policy } = this.#tokenOf(eldest.parent_id);
-    return policy.ask && { id, kind, policy: askOf(null, policy.ask) };
+    const { ask, rate } = policy;
+    return (ask ?? rate) && { id, kind, policy: { ask, rate, allow_credential_endpoints: true } };
   }
 
   #holder(token: Token): Standing {
