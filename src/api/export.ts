@@ -1,7 +1,7 @@
 import type { AuditRow as StoredRow } from "../vault/audit/row.ts";
 import { wireRow } from "./wire.ts";
 
-/** All that a row tells, but for the lists in `lost`. */
+/** All that a row tells, but for what is no one text: `lost` and `spent`. */
 const COLUMNS = [
   "seq",
   "at",

@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import { withPatience } from "../stores.ts";
-import { answer, answerAsync, type Answer } from "./answer.ts";
+import { answerAsync, type Answer } from "./answer.ts";
 import type { Caller } from "./tokens/caller.ts";
 import { ClosedServer } from "./closed_server.ts";
 import type { Effect } from "./account/frozen.ts";
@@ -77,9 +77,9 @@ export abstract class Surface extends ClosedServer {
     if (parts !== undefined && (await parts.deletion.finish(parts))) this[held] = undefined;
   }
 
-  [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Answer<T> {
-    return answer(() => {
-      const parts = this[live]();
+  [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Promise<Answer<T>> {
+    return answerAsync(async () => {
+      const parts = await this[caughtUp]();
       const by = admit(parts, caller, "read");
       return work(within(parts, by), by);
     });

@@ -4,9 +4,10 @@ import { evict, type Vault } from "./vault.ts";
 
 export type Dump = { table: string; rows: Record<string, SqlStorageValue>[] }[];
 
-/** Everything in the object, as it is now. */
-export function remember({ stub }: Vault): Promise<Dump> {
+/** Everything in the object, as it is now; `looked_at`: when it was last looked for a restore. */
+export function remember({ stub }: Vault, { looked_at }: { looked_at?: number } = {}): Promise<Dump> {
   return runInDurableObject(stub, (_vault, { storage }) => {
+    if (looked_at !== undefined) storage.sql.exec("UPDATE vault SET checked_at = ?", looked_at);
     const tables = storage.sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
     return tables
       .filter(({ name }) => !name.startsWith("_cf") && !name.startsWith("sqlite") && !name.startsWith("__"))

@@ -2,7 +2,10 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Problem } from "../../src/problem.ts";
+import { listenRequest } from "../../src/vault/alerts/live.ts";
 import { ask } from "../../src/vault/answer.ts";
+import { GUESTS } from "../../src/vault/calls/visit.ts";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { OtherLife } from "../../src/vault/account/other_life.ts";
@@ -10,7 +13,6 @@ import { checkChain } from "../support/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
-import type { Caller } from "../../src/vault/tokens/caller.ts";
 import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
 import type { Grant } from "../../src/vault/tokens/grants.ts";
 import { connectedVault, DESTINATION, TokenProvider } from "../support/token_provider.ts";
@@ -23,6 +25,7 @@ import {
   type App,
   type Vault,
   archive,
+  askFor,
   authorize,
   evict,
   grantTo,
@@ -164,22 +167,108 @@ describe("after a restore to hours ago, before anything is served", () => {
       expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");
   });
 
-  it("whoever was signed out since is shown no secret and lets no device in, though nobody has asked anything before", async () => {
-    const tries: ((vault: Vault, session: Caller) => Promise<unknown>)[] = [
-      ({ stub }, session) => ask(stub.revealKeys(session, ["shown"])),
-      ({ stub }, session) => ask(stub.approveDevice(session, laptop("code"))),
-    ];
-    for (const attempt of tries) {
-      const { vault, session } = await lived();
-      await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk-shown" }));
-      const then = await remember(vault);
-      travel(2 * HOUR_MS);
-      const { session: me } = await ask(vault.stub.me(session));
-      await ask(vault.stub.revokeSession(vault.ada, me.id));
-      await shipped(vault);
+  it("whoever was signed out or cut off since is let in nowhere, though nobody has asked anything before", async () => {
+    const { vault, session } = await lived();
+    await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk-shown" }));
+    const client = { ...session, ...(await grantTo(vault)), kind: "oat" as const, may: GUESTS };
+    await ask(vault.stub.approveDevice(vault.ada, laptop("taken")));
+    await shipped(vault);
+    const then = await remember(vault, { looked_at: 0 });
+    travel(60_000);
+    const { session: me } = await ask(vault.stub.me(session));
+    await ask(vault.stub.revokeSession(vault.ada, me.id));
+    await ask(vault.stub.revokeGrant(vault.ada, client.grant_id));
+    await shipped(vault);
+    const { stub } = vault;
+    const reading = { tool: "list_keys", latency_ms: 0, scope: "vault:read", session_id: null } as const;
+    const tries: Record<string, () => Promise<unknown>> = {
+      reveal: () => ask(stub.revealKeys(session, ["shown"])),
+      approve: () => ask(stub.approveDevice(session, laptop("code"))),
+      me: () => ask(stub.me(session)),
+      list: () => ask(stub.listKeys(session, undefined, 10, {})),
+      activity: () => ask(stub.activity(session, Number.MAX_SAFE_INTEGER, 10)),
+      export: () => ask(stub.holdings(session)),
+      listen: async () => {
+        const answer = await stub.fetch(listenRequest(session));
+        await answer.text();
+        if (answer.status === 401) throw new Problem("invalid_token", "", { rule: "revoked" });
+      },
+      try: () => ask(stub.tryKey(session, { ...askFor({ hash: "" } as App, "k"), method: "GET" })),
+      greet: () => ask(stub.greet(client, null)),
+      read: () => ask(stub.readForTool(client, { name: "doctor", args: [] }, reading)),
+      open: () => ask(stub.openSession(client)),
+    };
+    for (const [name, attempt] of Object.entries(tries)) {
       await restore(vault, then);
-      expect(await refusalOf(attempt(vault, session))).toBe("invalid_token revoked");
+      expect([name, await refusalOf(attempt())]).toEqual([name, "invalid_token revoked"]);
     }
+    await restore(vault, then);
+    expect(await refusalOf(ask(stub.redeemDevice({ code_hash: "taken", proof: null }, ORIGIN)))).toBe("invalid_grant");
+  });
+
+  it("what was changed since is paused, since nobody knows how, and works again once its owner says so", async () => {
+    const { vault, kept } = await lived();
+    const app = await mintApp(vault);
+    const narrowed = await grantTo(vault);
+    const shown = await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk" }));
+    await storeKey(vault, "rotated");
+    const { app: device } = await signInDevice(vault);
+    await shipped(vault);
+    const then = await remember(vault, { looked_at: 0 });
+    travel(60_000);
+    await ask(vault.stub.changeToken(vault.ada, app.id, { policy: { methods: ["POST"] } }));
+    await ask(vault.stub.narrowGrant(vault.ada, narrowed.grant_id, { scopes: ["vault:read"] }));
+    await ask(vault.stub.changeKey(vault.ada, "shown", { revealable: false }));
+    await ask(vault.stub.changeDevice(vault.ada, device.id, { ask: { methods: ["DELETE"] } }));
+    const { destination } = keyNamed("rotated");
+    await ask(vault.stub.rotateKey(vault.ada, "rotated", { destination, secret: { secret: "sk-2" }, overlap_ms: 0 }));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("paused token_paused");
+    expect(await refusalOf(authorize(vault, narrowed, "k"))).toBe("paused token_paused");
+    for (const key of ["shown", "rotated"])
+      expect(await refusalOf(authorize(vault, kept, key))).toBe("paused key_paused");
+    expect(await refusalOf(authorize(vault, device, "k"))).toBe("approval_required ask");
+    const fresh = await signIn(vault.stub, vault.account_id);
+    expect(await ask(vault.stub.getKey(fresh, shown.id))).toMatchObject({ revealable: false });
+    await ask(vault.stub.resumeToken(fresh, app.id));
+    await ask(vault.stub.resumeKey(fresh, "rotated"));
+    expect(await refusalOf(authorize(vault, app, "rotated"))).toBe("accepted");
+    // Nothing is held a second time.
+    travel(HOUR_MS);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+  });
+
+  it("what was used up since is used up again: uses of a token, its day and its budget, and a machine's token", async () => {
+    const { vault } = await lived();
+    await ask(vault.stub.createKey(vault.ada, keyNamed("model"), { secret: "sk" }));
+    const parent = await mintApp(vault, { max_uses: 3, daily_quota: 2 });
+    const derived = await ask(
+      vault.stub.deriveToken({ ...vault.ada, hash: parent.hash, kind: "app", may: ["app"] }, "child", {}),
+    );
+    const child = { hash: verifyToken(configOf(env).token_keys, derived.token).hash } as App;
+    const paying = await mintApp(vault, { spend: { usd_per_month: 1 } });
+    const trust = await ask(vault.stub.createTrust(vault.ada, { ...TRUST, single_use: true }));
+    await shipped(vault);
+    const then = await remember(vault);
+    travel(2 * HOUR_MS);
+    const uses = [await authorize(vault, child, "k"), await authorize(vault, parent, "k")];
+    const { seq } = await authorize(vault, paying, "k");
+    await ask(vault.stub.settle(uses.map((use) => ({ seq: use.seq, outcome: "ok" as const, status: 200 }))));
+    await inside(vault, (object) => object[held]?.audit.settle(seq, { outcome: "ok", usd: 0.75 }, Date.now()));
+    const presented = presentedTo(trust.audience);
+    await ask(vault.stub.exchange(trust.id, presented, ORIGIN));
+    await shipped(vault);
+    await restore(vault, then);
+    expect(await refusalOf(ask(vault.stub.exchange(trust.id, presented, ORIGIN)))).toBe("invalid_grant replay");
+    expect(await refusalOf(authorize(vault, child, "k"))).toBe("rate_limited daily_quota");
+    travel(24 * HOUR_MS);
+    expect(await refusalOf(authorize(vault, child, "k"))).toBe("accepted");
+    expect(await refusalOf(authorize(vault, parent, "k"))).toMatch(/ max_uses$/);
+    const fresh = await signIn(vault.stub, vault.account_id);
+    expect(await ask(vault.stub.listSpend(fresh, 0, Number.MAX_SAFE_INTEGER, {}))).toMatchObject([
+      { token_id: paying.id, calls: 1, cost: 750_000 },
+    ]);
   });
 
   it("a trust, a webhook and a leave to see secrets that were taken away are gone again", async () => {
@@ -534,7 +623,7 @@ it("of what was lost no call is kept while it is read, however many there are", 
   await inside(vault, (object) => {
     const audit = object[held]?.audit;
     if (audit === undefined) throw new Error("there is no vault");
-    const other = new OtherLife(audit);
+    const other = new OtherLife(audit, () => {});
     let { head_seq: seq, head_hash: prev } = audit.heads;
     for (let i = 0; i < 2_000; i++) {
       const decision = JSON.stringify({ seq: ++seq, prev, ...(i === 7 ? MANAGED : CALLED) });

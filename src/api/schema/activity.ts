@@ -34,6 +34,9 @@ export const AuditRow = z.object({
     .object({ rows: gaps, outcomes: gaps })
     .optional()
     .meta({ description: "After a restore: entries of either chain that no log has any more" }),
+  spent: z.object({ hash: z.string(), until: time }).optional().meta({
+    description: "A machine's token that was used up by it, told by its digest, and until when it could be shown again",
+  }),
   ip: z.string(),
   country: z.string(),
   user_agent: z.string().optional(),

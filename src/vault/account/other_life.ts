@@ -5,12 +5,16 @@ import type { Theirs } from "../audit/resume.ts";
 import { chainHash, type AuditRow, type Decision, type Settled } from "../audit/row.ts";
 import { Spans } from "../audit/spans.ts";
 
+/** Hears of each row that is lost, and how it ended. */
+type OnLost = (decision: Decision, ended: Settled | undefined) => void;
+
 /**
  * What D1 tells of a life that this vault does not remember: rows that it has lost, and ends of calls that have ended here otherwise
  * or not at all. Shown row by row in their order, however many there are: of a call's row nothing is kept.
  */
 export class OtherLife {
   readonly #audit: Audit;
+  readonly #onLost: OnLost;
   readonly #rows = new Spans();
   readonly #ends = new Spans();
   readonly #held: number[] = [];
@@ -26,8 +30,9 @@ export class OtherLife {
   /** What is to be done again. */
   readonly changes: Decision[] = [];
 
-  constructor(audit: Audit) {
+  constructor(audit: Audit, onLost: OnLost) {
     this.#audit = audit;
+    this.#onLost = onLost;
   }
 
   /** Does D1 tell nothing that is not known here by now? Somebody else may have caught up with it meanwhile. */
@@ -79,6 +84,7 @@ export class OtherLife {
     this.#rows.add(row.seq, row.hash);
     this.lost++;
     if (!CHANGES_NOTHING.has(decision.action)) this.changes.push(decision);
+    this.#onLost(decision, row.outcome === null ? undefined : (JSON.parse(row.outcome) as Settled));
     this.#addEnd(row);
   }
 

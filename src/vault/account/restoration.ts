@@ -3,6 +3,7 @@ import { readRow } from "../audit/uses.ts";
 import { dropOffers } from "./freeze.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
+import { LostUses } from "./lost_uses.ts";
 import { OtherLife } from "./other_life.ts";
 
 /** What looking for a restore has found: nothing, a vault that is behind and has caught up, or one that was deleted since. */
@@ -13,18 +14,20 @@ const ROWS_A_READ = 1_000;
 /**
  * After a point-in-time restore a vault believes in tokens that were revoked since. D1 was not put back with it: every
  * revocation, pause, freeze and deletion that is recorded there is done again, refresh families that were used since end (their
- * clients hold tokens that this vault has never heard of), what was offered is void, since it may have been taken up, and the log
- * goes on where D1 ends (SECURITY S18). Doing it again changes nothing.
+ * clients hold tokens that this vault has never heard of), what was offered is void, since it may have been taken up, what was
+ * changed is paused, since the log does not say how, uses are counted, and the log goes on where D1 ends (SECURITY S18). Doing it
+ * again changes nothing.
  */
 export async function restored(parts: Parts): Promise<Restored> {
-  const { env, vault_id, audit, tallies, deletion, gate, jobs } = parts;
+  const { env, vault_id, audit, tallies, tokens, deletion, gate, jobs } = parts;
   const buried = await env.DB.prepare("SELECT 1 FROM tombstone WHERE vault_id = ?").bind(vault_id).first();
   if (buried !== null) {
     deletion.begin(Date.now());
     gate.bump();
     return { outcome: "deleted" };
   }
-  const other = new OtherLife(audit);
+  const uses = new LostUses(tokens);
+  const other = new OtherLife(audit, (decision, ended) => uses.add(decision, ended));
   const { left } = audit;
   const lasting = await theseRows(env.DB, vault_id, audit.lasting);
   for (const row of lasting) other.add(row);
@@ -41,6 +44,7 @@ export async function restored(parts: Parts): Promise<Restored> {
   jobs.plan("recount", now);
   // What was offered then may have been taken up since.
   dropOffers(parts);
+  uses.count(parts);
   const replayed = other.changes.filter((decision) => replay(parts, decision, now)).length;
   gate.bump();
   const subject = `${other.lost} rows since ${theirs.fork}`;
@@ -75,8 +79,11 @@ async function* laterRows(db: D1Database, vault_id: string, left: number): Async
   }
 }
 
-/** Takes away again what was taken away. What was given back since stays taken: its owner can give it back once more. */
-function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision, now: number): boolean {
+/**
+ * Takes away again what was taken away, and pauses what was changed: it may have been narrowed. What was given back since stays
+ * taken: its owner can give it back once more.
+ */
+function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: Decision, now: number): boolean {
   const { tokens, grants, keys, families, trusts, webhooks, devices, connected_keys } = parts;
   // A client that gave up one access token of many names none: what it had ends.
   const id = subject ?? actor.id;
@@ -103,12 +110,23 @@ function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision
       return tokens.list("ses", undefined, ALL).filter((session) => end(parts, session.id, now)).length > 0;
     case "token.refresh":
       return outcome === "ok" && (families.of(id) !== undefined || id.startsWith("grt_")) && end(parts, id, now);
+    case "token.exchange":
+      return spent !== undefined && trusts.take(spent.hash, Date.parse(spent.until), now);
     case "token.pause":
+    case "token.change":
       if (tokens.find(id) !== undefined) tokens.pause(id, now);
       return tokens.find(id) !== undefined;
     case "grant.pause":
+    case "grant.narrow":
       if (grants.find(id) !== undefined) grants.pause(id, now);
       return grants.find(id) !== undefined;
+    case "device.ask_first":
+      return askAlways(parts, id);
+    case "key.change":
+    case "key.rename":
+    case "key.rotate":
+    case "key.rollback":
+      return key !== undefined && hold(parts, key, now);
     case "key.pause":
       if (key !== undefined && keys.find(key) !== undefined) keys.pause(key, now);
       return key !== undefined;
@@ -127,6 +145,22 @@ function replay(parts: Parts, { action, outcome, subject, key, actor }: Decision
 }
 
 const ALL = 100_000;
+
+/** Before which calls a device had to ask nobody knows any more: it asks before each. */
+function askAlways({ tokens }: Parts, id: string): boolean {
+  const device = tokens.find(id);
+  if (device !== undefined) tokens.change(id, { ...device, policy: { ...device.policy, ask: {} } });
+  return device !== undefined;
+}
+
+/** Another secret, another place for it or fewer who may see it: the key is not used, and not shown to a device. */
+function hold({ keys }: Parts, id: string, now: number): boolean {
+  const key = keys.find(id);
+  if (key === undefined) return false;
+  keys.change(key, { revealable: false }, now);
+  keys.pause(id, now);
+  return true;
+}
 
 function end({ tokens, grants }: Parts, id: string, now: number): boolean {
   if (id.startsWith("grt_")) {

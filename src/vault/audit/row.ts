@@ -48,6 +48,8 @@ export type Event = {
   subject?: string | undefined;
   /** The MCP tool that was called. */
   tool?: string | undefined;
+  /** What may be shown once only and was, told by its digest, and until when somebody could show it again. */
+  spent?: { hash: string; until: string } | undefined;
   /** For a counted row: how many refusals of this kind it stands for. */
   count?: number | undefined;
   /** After a restore: entries of either chain that were under way when it came, and that no log has any more. */

@@ -64,6 +64,15 @@ export class Meters {
       this.#enter(this.#open, { seq, meters: charges.map(({ meter }) => meter) });
   }
 
+  /** Counts calls that this meter does not remember (SECURITY S18). */
+  add(name: string, calls: number, day: number): void {
+    const state = this.#state(name);
+    state.used += calls;
+    if (day > state.day) Object.assign(state, { day, day_used: 0 });
+    if (day === state.day) state.day_used += calls;
+    this.#write(name, state);
+  }
+
   /** The call came to nothing before its secret left: its use, and its share of the day, were none. Its place in a rate's window stays. */
   giveBack(charges: readonly Charge[], charged_at: number): void {
     for (const { meter } of charges) {

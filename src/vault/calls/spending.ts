@@ -132,26 +132,34 @@ export class Spending {
     const estimated = metered?.usage === undefined;
     const told = this.#prices.cost(provider, usage);
     const cost = estimated ? Math.max(told, most ?? 0) : told;
-    // The first is the token that called, or the nearest of those it comes from that has a budget.
-    for (const [above, token_id] of (JSON.parse(row.token_ids) as string[]).entries()) {
+    const { model, input, output, cached_input } = usage;
+    const spent = { day, key_id, model: model.slice(0, 100), calls: 1, estimated: estimated ? 1 : 0, cost };
+    this.add(JSON.parse(row.token_ids) as string[], { ...spent, input, output, cached_input });
+    return { cost, estimated };
+  }
+
+  /** Adds calls to what was spent. The first of the tokens is the one that called, or the nearest of those it comes from that has a budget. */
+  add(token_ids: readonly string[], spent: Omit<SpendRow, "token_id" | `derived_${string}`>): void {
+    const { day, key_id, model, calls, estimated, input, output, cached_input, cost } = spent;
+    for (const [above, token_id] of token_ids.entries()) {
       this.#sql.exec(
         `INSERT INTO spend (token_id, day, key_id, model, calls, estimated, input, output, cached_input, cost, derived_calls, derived_estimated, derived_cost)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?5 * ?10, ?9 * ?10)
-         ON CONFLICT DO UPDATE SET calls = calls + 1, estimated = estimated + ?5, input = input + ?6, output = output + ?7, cached_input = cached_input + ?8, cost = cost + ?9,
-           derived_calls = derived_calls + ?10, derived_estimated = derived_estimated + ?5 * ?10, derived_cost = derived_cost + ?9 * ?10`,
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?5 * ?11, ?6 * ?11, ?10 * ?11)
+         ON CONFLICT DO UPDATE SET calls = calls + ?5, estimated = estimated + ?6, input = input + ?7, output = output + ?8, cached_input = cached_input + ?9, cost = cost + ?10,
+           derived_calls = derived_calls + ?5 * ?11, derived_estimated = derived_estimated + ?6 * ?11, derived_cost = derived_cost + ?10 * ?11`,
         token_id,
         day,
         key_id,
-        usage.model.slice(0, 100),
-        estimated ? 1 : 0,
-        usage.input,
-        usage.output,
-        usage.cached_input,
+        model,
+        calls,
+        estimated,
+        input,
+        output,
+        cached_input,
         cost,
         above === 0 ? 0 : 1,
       );
     }
-    return { cost, estimated };
   }
 
   /** What was spent on those days, the newest and dearest first. */

@@ -91,7 +91,7 @@ export abstract class AccountSurface extends TrustSurface {
     });
   }
 
-  me(caller: Caller): Answer<Me> {
+  me(caller: Caller): Promise<Answer<Me>> {
     return this[read](caller, (parts, session) => ({
       account_id: accountIdOf(parts),
       name: accountNameOf(parts),
@@ -116,12 +116,12 @@ export abstract class AccountSurface extends TrustSurface {
   }
 
   /** What the owner should look at. */
-  doctor(caller: Caller): Answer<Finding[]> {
+  doctor(caller: Caller): Promise<Answer<Finding[]>> {
     return this[read](caller, (parts) => READINGS.doctor(parts));
   }
 
   /** Everything that is kept about this account, but for secrets and activity. */
-  holdings(caller: Caller): Answer<Holdings> {
+  holdings(caller: Caller): Promise<Answer<Holdings>> {
     return this[read](caller, holdings);
   }
 
@@ -134,7 +134,7 @@ export abstract class AccountSurface extends TrustSurface {
     before: number,
     limit: number,
     filter: ActivityFilter = {},
-  ): Answer<{ rows: AuditRow[]; heads: ChainHeads; seen: ActivityFilter }> {
+  ): Promise<Answer<{ rows: AuditRow[]; heads: ChainHeads; seen: ActivityFilter }>> {
     return this[read](caller, (parts, by) => {
       const seen = activityWithin(parts, by, filter);
       return { rows: parts.audit.latest(before, limit, seen), heads: parts.audit.heads, seen };
@@ -142,7 +142,7 @@ export abstract class AccountSurface extends TrustSurface {
   }
 
   /** How calls ended, from the bucket on in which `since` lies, and whether some of them are still being counted. */
-  tally(caller: Caller, bucket: Bucket, since: string): Answer<{ tally: Tally[]; counting: boolean }> {
+  tally(caller: Caller, bucket: Bucket, since: string): Promise<Answer<{ tally: Tally[]; counting: boolean }>> {
     return this[read](caller, ({ tallies }) => tallies.of(bucket, since));
   }
 }

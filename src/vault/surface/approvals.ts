@@ -12,11 +12,11 @@ const QUESTION = "x-question";
 
 /** Calls that wait for a person: the questions, their answers, and the connections of routers that hold a call meanwhile (DESIGN D14). */
 export abstract class ApprovalSurface extends SignalSurface {
-  listQuestions(caller: Caller): Answer<ToldQuestion[]> {
+  listQuestions(caller: Caller): Promise<Answer<ToldQuestion[]>> {
     return this[read](caller, listQuestions);
   }
 
-  readQuestion(caller: Caller, id: string): Answer<ToldQuestion> {
+  readQuestion(caller: Caller, id: string): Promise<Answer<ToldQuestion>> {
     return this[read](caller, (parts) => readQuestion(parts, id));
   }
 

@@ -14,7 +14,7 @@ import {
 import type { Caller } from "../tokens/caller.ts";
 import { introspect, refreshGrant, revokeShown, type Introspection, type Shown } from "../tokens/client_tokens.ts";
 import type { PresentedRefresh } from "../tokens/refresh.ts";
-import { forCaller, live } from "../surface.ts";
+import { caughtUp, forCaller, live } from "../surface.ts";
 import { DeviceSurface } from "./devices.ts";
 
 /** What the authorization server asks a vault: to keep a request, take a decision, give tokens for a code. */
@@ -28,11 +28,11 @@ export abstract class AuthorizationSurface extends DeviceSurface {
   }
 
   redeemCode(exchange: CodeExchange, origin: Origin): Promise<Answer<GrantTokens>> {
-    return answerAsync(() => redeemCode(this[live](), exchange, origin));
+    return answerAsync(async () => redeemCode(await this[caughtUp](), exchange, origin));
   }
 
   refreshGrant(presented: PresentedRefresh): Promise<Answer<GrantTokens>> {
-    return answerAsync(() => refreshGrant(this[live](), presented));
+    return answerAsync(async () => refreshGrant(await this[caughtUp](), presented));
   }
 
   revokeShown(shown: Shown, origin: Origin): Promise<Answer<void>> {
@@ -40,6 +40,6 @@ export abstract class AuthorizationSurface extends DeviceSurface {
   }
 
   introspect(shown: Shown): Promise<Answer<Introspection>> {
-    return answerAsync(() => introspect(this[live](), shown));
+    return answerAsync(async () => introspect(await this[caughtUp](), shown));
   }
 }

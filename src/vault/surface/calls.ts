@@ -6,7 +6,7 @@ import type { Ask, Dispatch, Settlement } from "../calls/dispatch.ts";
 import { leaseHash, newLease, tagOf, UNKNOWN_LEASE } from "../calls/leashes.ts";
 import { CUT, type LeashState } from "../calls/telling.ts";
 import { admit } from "../parts.ts";
-import { live, held } from "../surface.ts";
+import { caughtUp, live, held } from "../surface.ts";
 import { VisitSurface } from "./visits.ts";
 
 /** Calls: the one question of a proxied call, how it ended, and the leash that stops it in between (SECURITY S6). */
@@ -29,8 +29,8 @@ export abstract class CallSurface extends VisitSurface {
 
   /** A test call that somebody who manages the vault makes with a key. */
   tryKey(caller: Caller, ask: Omit<Ask, "hash" | keyof Origin>): Promise<Answer<Dispatch>> {
-    return answerAsync(() => {
-      const parts = this[live]();
+    return answerAsync(async () => {
+      const parts = await this[caughtUp]();
       return parts.gate.tryKey(admit(parts, caller), { ...ask, ...caller.origin });
     });
   }
@@ -81,9 +81,9 @@ export abstract class CallSurface extends VisitSurface {
   /** A router tells the upstream's status once it is known, and the outcome when it lets go. */
   override onMessage(connection: Connection<LeashState>, message: string | ArrayBuffer | ArrayBufferView): void {
     if (typeof message !== "string" || connection.state === null) return;
-    const said = JSON.parse(message) as { status?: number; settle?: Settlement };
+    const said = JSON.parse(message) as { status?: number; settle?: Settlement | null };
     if (said.status !== undefined) connection.setState({ ...connection.state, status: said.status });
-    if (said.settle !== undefined) this[held]?.gate.settle([{ ...said.settle, seq: connection.state.seq }]);
+    if (said.settle?.outcome !== undefined) this[held]?.gate.settle([{ ...said.settle, seq: connection.state.seq }]);
   }
 
   /** A leash that was told to end is expected, and has nothing to say: by the thousand they come here without partyserver's ado. */

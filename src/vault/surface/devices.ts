@@ -1,4 +1,4 @@
-import { answer, answerAsync, type Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { Origin } from "../audit/row.ts";
 import type { ConsentAnswer } from "../tokens/authorizations.ts";
@@ -20,7 +20,7 @@ import {
 } from "../tokens/manage_devices.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, end, forCaller, live, read, stop } from "../surface.ts";
+import { caughtUp, change, end, forCaller, read, stop } from "../surface.ts";
 import type { Token } from "../tokens/token.ts";
 import { GrantSurface } from "./grants.ts";
 
@@ -30,11 +30,11 @@ export abstract class DeviceSurface extends GrantSurface {
     return this[change](caller, (parts) => keepToken(parts, caller, id, for_ms));
   }
 
-  listDevices(caller: Caller, before: string | undefined, limit: number): Answer<Device[]> {
+  listDevices(caller: Caller, before: string | undefined, limit: number): Promise<Answer<Device[]>> {
     return this[read](caller, (parts) => READINGS.listDevices(parts, before, limit));
   }
 
-  getDevice(caller: Caller, id: string): Answer<Device> {
+  getDevice(caller: Caller, id: string): Promise<Answer<Device>> {
     return this[read](caller, (parts) => device(parts, id));
   }
 
@@ -62,8 +62,8 @@ export abstract class DeviceSurface extends GrantSurface {
   }
 
   /** By whoever shows the code: a device has nothing else yet. */
-  redeemDevice(showing: Showing, origin: Origin): Answer<{ token: string; id: string; expires_at: number }> {
-    return answer(() => redeemDevice(this[live](), showing, origin));
+  redeemDevice(showing: Showing, origin: Origin): Promise<Answer<{ token: string; id: string; expires_at: number }>> {
+    return answerAsync(async () => redeemDevice(await this[caughtUp](), showing, origin));
   }
 
   answerSignIn(
@@ -78,7 +78,7 @@ export abstract class DeviceSurface extends GrantSurface {
     return answerAsync(async () => askToUnlock(await this[forCaller](caller), caller));
   }
 
-  askingDevice(caller: Caller, id: string): Answer<Device> {
+  askingDevice(caller: Caller, id: string): Promise<Answer<Device>> {
     return this[read](caller, (parts) => askingDevice(parts, caller, id));
   }
 

@@ -17,11 +17,11 @@ import { TokenSurface } from "./tokens.ts";
 
 /** What a person has let OAuth clients do. */
 export abstract class GrantSurface extends TokenSurface {
-  listGrants(caller: Caller, before: string | undefined, limit: number): Answer<GrantDetails[]> {
+  listGrants(caller: Caller, before: string | undefined, limit: number): Promise<Answer<GrantDetails[]>> {
     return this[read](caller, (parts) => READINGS.listGrants(parts, before, limit));
   }
 
-  getGrant(caller: Caller, id: string): Answer<GrantDetails> {
+  getGrant(caller: Caller, id: string): Promise<Answer<GrantDetails>> {
     return this[read](caller, (parts) => getGrant(parts, id));
   }
 

@@ -22,22 +22,22 @@ export abstract class KeySurface extends Surface {
     return this[change](caller, (parts) => createKey(parts, caller, key, secret));
   }
 
-  listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Answer<ApiKey[]> {
+  listKeys(caller: Caller, before: string | undefined, limit: number, filter: KeyFilter): Promise<Answer<ApiKey[]>> {
     return this[read](caller, (parts) => READINGS.listKeys(parts, before, limit, filter));
   }
 
   /** The keys that an app token reaches, as those that it was derived from let it. */
-  allowedKeys(caller: Caller, before: string | undefined, limit: number): Answer<ApiKey[]> {
+  allowedKeys(caller: Caller, before: string | undefined, limit: number): Promise<Answer<ApiKey[]>> {
     return this[read](caller, ({ keys, tokens }, by) =>
       keys.within(reachOf(tokens.lineage(by)) ?? null).list(before, limit, {}),
     );
   }
 
-  getKey(caller: Caller, ref: string): Answer<KeyDetails> {
+  getKey(caller: Caller, ref: string): Promise<Answer<KeyDetails>> {
     return this[read](caller, (parts) => READINGS.getKey(parts, ref));
   }
 
-  keyVersions(caller: Caller, ref: string): Answer<{ key: ApiKey; versions: UsedVersion[] }> {
+  keyVersions(caller: Caller, ref: string): Promise<Answer<{ key: ApiKey; versions: UsedVersion[] }>> {
     return this[read](caller, (parts) => versionUses(parts, ref));
   }
 
@@ -80,7 +80,7 @@ export abstract class KeySurface extends Surface {
     return answerAsync(async () => usePageLink(await this[forCaller](caller), caller, handle, secret));
   }
 
-  deletedKeys(caller: Caller): Answer<Thrown[]> {
+  deletedKeys(caller: Caller): Promise<Answer<Thrown[]>> {
     return this[read](caller, ({ sql }) => thrown(sql, Date.now()));
   }
 

@@ -12,7 +12,7 @@ import { LiveSurface } from "./live.ts";
 
 /** What the vault tells its owner: alerts, and where it sends them. */
 export abstract class SignalSurface extends LiveSurface {
-  listAlerts(caller: Caller, before: string | undefined, limit: number, filter: AlertFilter): Answer<Alert[]> {
+  listAlerts(caller: Caller, before: string | undefined, limit: number, filter: AlertFilter): Promise<Answer<Alert[]>> {
     return this[read](caller, (parts) => listAlerts(parts, before, limit, filter));
   }
 
@@ -20,7 +20,7 @@ export abstract class SignalSurface extends LiveSurface {
     return this[change](caller, (parts) => acknowledgeAlert(parts, caller, id));
   }
 
-  alertSettings(caller: Caller): Answer<Record<AlertKind, AlertSetting>> {
+  alertSettings(caller: Caller): Promise<Answer<Record<AlertKind, AlertSetting>>> {
     return this[read](caller, ({ alerts }) => alerts.settings());
   }
 
@@ -36,7 +36,7 @@ export abstract class SignalSurface extends LiveSurface {
     return this[change](caller, (parts) => createWebhook(parts, caller, url, events));
   }
 
-  listWebhooks(caller: Caller): Answer<Webhook[]> {
+  listWebhooks(caller: Caller): Promise<Answer<Webhook[]>> {
     return this[read](caller, ({ webhooks }) => webhooks.list());
   }
 
@@ -49,7 +49,12 @@ export abstract class SignalSurface extends LiveSurface {
     return answerAsync(async () => testWebhook(await this[forCaller](caller), caller, id));
   }
 
-  listDeliveries(caller: Caller, id: string, before: string | undefined, limit: number): Answer<DeliveryRecord[]> {
+  listDeliveries(
+    caller: Caller,
+    id: string,
+    before: string | undefined,
+    limit: number,
+  ): Promise<Answer<DeliveryRecord[]>> {
     return this[read](caller, ({ webhooks, deliveries }) => deliveries.list(webhooks.must(id).id, before, limit));
   }
 

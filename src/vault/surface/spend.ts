@@ -16,11 +16,11 @@ export abstract class SpendSurface extends ConnectionSurface {
     to_day: number,
     filter: { token?: string | undefined; key?: string | undefined },
     page = { limit: 5_000, skip: 0 },
-  ): Answer<ListedSpend[]> {
+  ): Promise<Answer<ListedSpend[]>> {
     return this[read](caller, (parts, by) => listSpend(parts, { from_day, to_day, ...filter }, page, by.policy.keys));
   }
 
-  listPrices(caller: Caller): Answer<KnownPrice[]> {
+  listPrices(caller: Caller): Promise<Answer<KnownPrice[]>> {
     return this[read](caller, ({ prices }) => prices.list());
   }
 

@@ -23,7 +23,7 @@ import type { Explanation, Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../tokens/refresh.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
-import { change, end, live, read, stop } from "../surface.ts";
+import { caughtUp, change, end, read, stop } from "../surface.ts";
 import { SpendSurface } from "./spend.ts";
 
 /** App tokens and sessions. */
@@ -34,7 +34,7 @@ export abstract class TokenSurface extends SpendSurface {
 
   /** The next tokens of an app token that rotates. Asking again is harmless by itself: no answer is remembered. */
   refreshToken({ kind, secret = "", origin }: Caller): Promise<Answer<Issued>> {
-    return answerAsync(() => refresh(this[live](), { kind, secret, origin }));
+    return answerAsync(async () => refresh(await this[caughtUp](), { kind, secret, origin }));
   }
 
   revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {
@@ -48,11 +48,16 @@ export abstract class TokenSurface extends SpendSurface {
     return this[stop](caller, (parts) => endSessions(parts, caller));
   }
 
-  listTokens(caller: Caller, kind: "app" | "ses", before: string | undefined, limit: number): Answer<AppToken[]> {
+  listTokens(
+    caller: Caller,
+    kind: "app" | "ses",
+    before: string | undefined,
+    limit: number,
+  ): Promise<Answer<AppToken[]>> {
     return this[read](caller, (parts) => READINGS.listTokens(parts, kind, before, limit));
   }
 
-  getToken(caller: Caller, id: string): Answer<AppTokenDetails> {
+  getToken(caller: Caller, id: string): Promise<Answer<AppTokenDetails>> {
     return this[read](caller, (parts) => appTokenDetails(parts, id));
   }
 
@@ -65,7 +70,7 @@ export abstract class TokenSurface extends SpendSurface {
     return this[change](caller, (parts) => deriveToken(parts, caller, name, policy));
   }
 
-  explain(caller: Caller, question: Question): Answer<Explanation> {
+  explain(caller: Caller, question: Question): Promise<Answer<Explanation>> {
     return this[read](caller, (parts) => READINGS.explain(parts, question));
   }
 

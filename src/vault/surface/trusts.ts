@@ -13,7 +13,7 @@ export abstract class TrustSurface extends AuthorizationSurface {
     return this[change](caller, (parts) => createTrust(parts, caller, trust));
   }
 
-  listTrusts(caller: Caller, before: string | undefined, limit: number): Answer<Trust[]> {
+  listTrusts(caller: Caller, before: string | undefined, limit: number): Promise<Answer<Trust[]>> {
     return this[read](caller, ({ trusts, reach }) => trusts.list(before, limit, reach));
   }
 

@@ -1,5 +1,5 @@
 import { Problem } from "../../problem.ts";
-import { answer, answerAsync, type Answer } from "../answer.ts";
+import { answerAsync, type Answer } from "../answer.ts";
 import { READINGS, type Reading } from "../calls/readings.ts";
 import {
   endSession,
@@ -15,7 +15,7 @@ import {
 } from "../calls/visit.ts";
 import { admit, type Parts } from "../parts.ts";
 import { within } from "../policy/reach.ts";
-import { forCaller, live } from "../surface.ts";
+import { caughtUp, forCaller, live } from "../surface.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { Token } from "../tokens/token.ts";
 import { AccountSurface } from "./account.ts";
@@ -23,8 +23,8 @@ import { AccountSurface } from "./account.ts";
 /** Whoever comes to `/v1/mcp`: who they are, their sessions, what they called. */
 export abstract class VisitSurface extends AccountSurface {
   /** Asked with every request, before any session's object is touched. */
-  greet(caller: Caller, session_id: string | null): Answer<Guest> {
-    return answer(() => greet(...this.#guest(caller), session_id));
+  greet(caller: Caller, session_id: string | null): Promise<Answer<Guest>> {
+    return answerAsync(async () => greet(...(await this.#guest(caller)), session_id));
   }
 
   /**
@@ -37,20 +37,20 @@ export abstract class VisitSurface extends AccountSurface {
       if (!Object.hasOwn(READINGS, name)) throw new Error("this is no reading");
       const arrived_at = Date.now();
       await this[live]().turnstile.enter();
+      const [parts, by] = await this.#guest({ ...caller, may: GUESTS });
       const latency_ms = call.latency_ms + Date.now() - arrived_at;
-      const [parts, by] = this.#guest({ ...caller, may: GUESTS });
       const read = READINGS[name] as (parts: Parts, ...args: readonly unknown[]) => unknown;
       const seen = readForTool(parts, by, caller.origin, { ...call, latency_ms }, () => read(parts, ...args));
       return JSON.stringify(seen);
     });
   }
 
-  openSession(caller: Caller): Answer<string> {
-    return answer(() => openSession(...this.#guest(caller)));
+  openSession(caller: Caller): Promise<Answer<string>> {
+    return answerAsync(async () => openSession(...(await this.#guest(caller))));
   }
 
   endSession(caller: Caller, session_id: string): Promise<Answer<void>> {
-    return answerAsync(() => endSession(...this.#guest(caller), session_id));
+    return answerAsync(async () => endSession(...(await this.#guest(caller)), session_id));
   }
 
   /** An answer that a client brought back counts once. */
@@ -69,8 +69,8 @@ export abstract class VisitSurface extends AccountSurface {
   }
 
   /** Somebody who is let in, and the parts as they may see them. */
-  #guest(caller: Caller): [Parts, Token] {
-    const parts = this[live]();
+  async #guest(caller: Caller): Promise<[Parts, Token]> {
+    const parts = await this[caughtUp]();
     const by = admit(parts, caller);
     return [within(parts, by), by];
   }

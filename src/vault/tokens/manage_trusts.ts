@@ -18,6 +18,8 @@ export type Presented = { claims: Claims; hash: string; expires_at: number };
 const LIVES_MS = 15 * 60_000;
 const REMEMBERED_MS = 60 * 60_000;
 const NAME_LENGTH = 100;
+/** The last moment that has a date. */
+const LATEST_MS = 8.64e15;
 
 /** Lets a machine identity in. Whoever can do that can use the keys, so it is a person's in the browser (SECURITY S3). */
 export function createTrust(parts: Parts, caller: Caller, trust: NewTrust): Trust {
@@ -94,7 +96,10 @@ export function exchange(
   };
   const row = tokens.add(fresh, now);
   trusts.used(id, now);
-  audit.append({ actor: actorOf(row), action: "token.exchange", outcome: "ok", subject: id, ...origin }, now);
+  const spent = trust.single_use
+    ? { hash, until: new Date(Math.min(shown_until, LATEST_MS)).toISOString() }
+    : undefined;
+  audit.append({ actor: actorOf(row), action: "token.exchange", outcome: "ok", subject: id, spent, ...origin }, now);
   return { token: minted.token, id: row.id, expires_at };
 }
 

@@ -34,7 +34,6 @@ const WAIT_S = 60;
  */
 export async function refresh(parts: Parts, presented: PresentedRefresh): Promise<Issued> {
   const { families, tokens } = parts;
-  await parts.restore_watch.look(Date.now());
   const token = readSecret(presented.secret);
   const key = token === undefined ? undefined : await families.keys.of(token.family);
   if (token === undefined || key === undefined) throw unknown();
