@@ -86,7 +86,8 @@ export async function errandFor(
 ): Promise<Errand> {
   const config = configOf(env);
   assertMethod(request);
-  const headers = linesOf(request.headers);
+  // One question, one answer: there is nobody behind a tool to hold a conversation.
+  const headers = linesOf(request.headers).filter(([name]) => name !== "upgrade");
   assertServable(request, headers);
   const { method } = request;
   const body = request.body && (await request.arrayBuffer());

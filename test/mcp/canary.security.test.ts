@@ -113,3 +113,17 @@ it("an answer that is no text comes as a resource, one too long comes cut, one i
   expect(broken.error).toBeUndefined();
   expect(broken.structured).toMatchObject({ status: 500 });
 });
+
+it("a tool opens no WebSocket, whatever headers it is told to send: nobody would read what comes", async () => {
+  const ada = await newPerson(locker);
+  await storeKey(ada, "k", upstream.origin);
+  const client = await letIn(locker, ada);
+  upstream.answerWith((_asked, answer) => void answer.end("{}"));
+  const headers = { Upgrade: "websocket", Connection: "upgrade", "Sec-WebSocket-Protocol": "realtime", "X-Mine": "1" };
+  expect((await call(client, "proxy_request", { key: "k", path: "/socket", headers })).structured).toMatchObject({
+    status: 200,
+  });
+  const { headers: seen } = upstream.seen.at(-1) ?? { headers: {} };
+  expect(seen).toMatchObject({ "x-mine": "1" });
+  expect(Object.keys(seen).filter((name) => /upgrade|websocket/.test(name))).toEqual([]);
+});
