@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { providerOf } from "../catalog/catalog.ts";
 import { configOf } from "../config.ts";
 import { Problem } from "../problem.ts";
+import { overridesMethod } from "../proxy/headers.ts";
 import { probe } from "../proxy/probe.ts";
 import { ask } from "../vault/answer.ts";
 import type { KeyDetails } from "../vault/keys/change_keys.ts";
@@ -90,7 +91,8 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     }
     const method = asked.method ?? (asked.path === undefined ? known?.method : undefined) ?? "GET";
     const [path = "", query = ""] = wanted.split("?");
-    const dispatch = await ask(vault.tryKey(who.caller, { key: key.id, method, path, overridden: false }));
+    const overridden = overridesMethod([], query);
+    const dispatch = await ask(vault.tryKey(who.caller, { key: key.id, method, path, overridden }));
     return probe(configOf(env), vault, dispatch, { method, path, query });
   },
   createEntryLink: async ({ env, vault, who, param }) => {

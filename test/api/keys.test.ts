@@ -196,6 +196,9 @@ describe("test call", () => {
       status: 401,
       path: "/v1/models",
     });
+    // What names another method is judged and recorded as that, as every other call is.
+    await ada.api("POST", "/v1/keys/k/test", { path: "/v1/models?_method=DELETE" });
+    expect((await activity(ada))[0]).toMatchObject({ action: "key.test", overridden: true });
     expect(await status(ada, "POST", "/v1/keys/k/test")).toBe(422);
     await ada.api("POST", "/v1/keys/k/pause");
     expect(await status(ada, "POST", "/v1/keys/k/test", { path: "/x" })).toBe(423);
