@@ -69,7 +69,7 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
     });
     if (answer instanceof Response) return answer;
     if (operation.status === 101) throw new TypeError("a WebSocket is no JSON");
-    return context.json(answer, operation.status, { "cache-control": "no-store" });
+    return context.json(answer, operation.status, { "cache-control": "no-store", date: new Date().toUTCString() });
   });
 }
 

@@ -2,7 +2,7 @@ import { Toasty } from "@cloudflare/kumo/components/toast";
 import { CSPProvider } from "@cloudflare/kumo/primitives/csp-provider";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
 import { queries } from "./data/queries.ts";
 import { Overview } from "./pages/overview.tsx";
 import { Crash } from "./shell/crash.tsx";
@@ -32,12 +32,14 @@ const Settings = lazy(async () => ({ default: (await import("./pages/settings/se
 
 /** The whole app. Nothing in it makes a style element or a script, so that the page's policy need allow neither. */
 export function App(): ReactNode {
+  // A page of its own for each address: what is shown, asked or broken at one is not carried over to the next.
+  const [path] = useLocation();
   return (
     <CSPProvider disableStyleElements>
       <QueryClientProvider client={queries}>
         <Toasty>
           <Frame>
-            <Crash>
+            <Crash key={path}>
               <Suspense fallback={<Loading lines={8} />}>
                 <Switch>
                   <Route path="/" component={Overview} />

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { CHROMIUM } from "../support/chromium.ts";
 import { setStage } from "../support/stage.ts";
+import { badDays } from "./stories/bad_days.ts";
 import { firstCall } from "./stories/first_call.ts";
 import { keysAndTokens } from "./stories/keys_and_tokens.ts";
 import { lettingIn } from "./stories/letting_in.ts";
@@ -14,5 +15,6 @@ describe.skipIf(CHROMIUM === undefined)("in a real browser", () => {
   describe("at work on keys and tokens", () => keysAndTokens(stage));
   describe("somebody who lets others in", () => lettingIn(stage));
   describe("somebody who looks after what they have", () => lookingAfter(stage));
+  describe("on a bad day", () => badDays(stage));
   describe("somebody who wants it to stop", () => stopping(stage));
 });

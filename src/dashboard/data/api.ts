@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import type { OperationId, OPERATIONS } from "../../api/schema.ts";
+import { setClock } from "./clock.ts";
 
 type Operations = typeof OPERATIONS;
 type RouteOf<Id extends OperationId> = `${Uppercase<Operations[Id]["method"]>} ${Operations[Id]["path"]}`;
@@ -40,6 +41,13 @@ export class Refused extends Error {
 
 type Problem = { code?: string; detail?: string; title?: string; errors?: { field: string; rule: string }[] };
 
+/** Signs that turn the direction of what follows: a name with one of them would turn our own words beside it. */
+const TURNING = /[\u202A-\u202E\u2066-\u2069]/g;
+
+function straight(text: string): string {
+  return text.replace(TURNING, "\ufffd");
+}
+
 /** Calls an operation as whoever is signed in. */
 export async function call<R extends Route>(route: R, given: Given<R>, signal?: AbortSignal): Promise<Answer<R>> {
   const { body } = given as Wire;
@@ -54,7 +62,10 @@ export async function call<R extends Route>(route: R, given: Given<R>, signal?: 
     if (signal?.aborted === true) throw fault;
     throw new Refused(0, { code: "offline", detail: "The locker cannot be reached. Are you online?" });
   });
-  if (response.ok) return (await response.json()) as Answer<R>;
+  setClock(response.headers.get("date"));
+  // A secret is shown as it is, to the letter; nobody but its owner wrote it.
+  if (response.ok)
+    return JSON.parse(route.endsWith("/reveal") ? await response.text() : straight(await response.text())) as Answer<R>;
   const problem = (await response.json().catch(() => ({}))) as Problem;
   if (response.status === 401) signInAgain();
   throw new Refused(response.status, problem);

@@ -1,4 +1,5 @@
 import type { Answer } from "./api.ts";
+import { now } from "./clock.ts";
 import { useAnswer } from "./queries.ts";
 
 export type Me = Answer<"GET /me">;
@@ -13,5 +14,5 @@ export function useMe(): Me | undefined {
 /** Whether the sign-in is young enough for what only its person may do (SECURITY S3). */
 export function signedInRecently(me: Me | undefined): boolean {
   const at = me?.session?.signed_in_at;
-  return at !== undefined && Date.now() - Date.parse(at) < RECENT_MS;
+  return at !== undefined && now() - Date.parse(at) < RECENT_MS;
 }

@@ -12,15 +12,28 @@ import { useCallback } from "react";
 import { call, Refused, type Answer, type Given, type Route } from "./api.ts";
 import { laidOver, meanwhile, useMeanwhile, type Change } from "./meanwhile.ts";
 
-/** What was read stays on screen while it is read again; a refusal is not asked for twice. */
+/**
+ * What was read stays on screen while it is read again; a refusal is not asked for twice. Nothing waits for the network to come back:
+ * a page says that it cannot be read, and what somebody wants done is done now or, as they are told, not at all.
+ */
 export const queries = new QueryClient({
   defaultOptions: {
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
+      refetchOnReconnect: true,
+      // Whoever comes back to a page sees what is, not what was a moment before they left.
+      refetchOnWindowFocus: "always",
       staleTime: 5_000,
-      retry: (failures, fault) => !(fault instanceof Refused && fault.status > 0 && fault.status < 500) && failures < 2,
+      retry: (failures, fault) => failures < 2 && navigator.onLine && !isRefusal(fault),
     },
   },
 });
+
+/** Whether it would be answered the same if it were asked again. */
+function isRefusal(fault: Error): boolean {
+  return fault instanceof Refused && fault.status > 0 && fault.status < 500;
+}
 
 /** Shows what was read as it will be once all that was asked for is done. */
 export function useLaidOver<Read>(): (read: Read) => Read {

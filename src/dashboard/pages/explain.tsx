@@ -7,7 +7,7 @@ import { useAct, useAnswer } from "../data/queries.ts";
 import { Icon } from "../shell/icons.tsx";
 import { Choice } from "../ui/choice.tsx";
 import { faultOf, FormFault, useForm } from "../ui/form.tsx";
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../ui/input.tsx";
 import { Card, Page } from "../ui/page.tsx";
 import { Answered, Empty } from "../ui/states.tsx";
 import { Status } from "../ui/status.tsx";

@@ -45,7 +45,7 @@ export function Overview(): ReactNode {
           <LinkButton href="/tokens/new" icon={<Icon name="plus" />}>
             Create a token
           </LinkButton>
-          <Freeze big />
+          <Freeze as="big" />
         </>
       }
     >

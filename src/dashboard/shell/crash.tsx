@@ -11,6 +11,14 @@ export class Crash extends Component<{ children: ReactNode }, { fault: Error | u
 
   override render(): ReactNode {
     if (this.state.fault === undefined) return this.props.children;
-    return <Failed error={new Error("This page could not be shown. Load it again.")} retry={() => location.reload()} />;
+    return <Failed error={new Error("This page could not be shown. Load it again.")} retry={() => void loadAgain()} />;
   }
+}
+
+/** Not where there is nothing to load it from: the menu would go, and Freeze with it. */
+async function loadAgain(): Promise<void> {
+  await fetch(location.href, { method: "HEAD" }).then(
+    () => location.reload(),
+    () => undefined,
+  );
 }

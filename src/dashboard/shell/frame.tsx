@@ -3,10 +3,12 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { isOpen } from "../data/alerts.ts";
 import { useTail } from "../data/live.ts";
+import { useMe } from "../data/me.ts";
 import { useAnswer } from "../data/queries.ts";
 import { Account } from "./account.tsx";
 import { Freeze, FrozenNotice } from "./freeze.tsx";
 import { Icon, Mark, type IconName } from "./icons.tsx";
+import { StaleNotice } from "./stale.tsx";
 
 type Place = { path: string; name: string; icon: IconName };
 
@@ -37,12 +39,13 @@ export function Frame({ children }: { children: ReactNode }): ReactNode {
   const [open, setOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
+  useOnePerson();
   useEffect(() => {
     setOpen(false);
     // Whoever follows a link by keyboard or ear goes on reading at the new page, from its beginning.
     if (first.current) first.current = false;
     else main.current?.focus({ preventScroll: true });
-    window.scrollTo(0, 0);
+    if (location.hash === "") window.scrollTo(0, 0);
   }, [path]);
   return (
     <div className="frame">
@@ -53,6 +56,7 @@ export function Frame({ children }: { children: ReactNode }): ReactNode {
         <Link href="/" className="brand">
           <Mark /> API Locker
         </Link>
+        <Freeze as="short" />
         <Button
           variant="ghost"
           shape="square"
@@ -92,11 +96,22 @@ export function Frame({ children }: { children: ReactNode }): ReactNode {
         </div>
       </div>
       <main id="main" ref={main} tabIndex={-1}>
+        <StaleNotice />
         <FrozenNotice />
         {children}
       </main>
     </div>
   );
+}
+
+/** Somebody else who signs in beside this page has the cookie from then on: nothing of the one before is mixed with theirs. */
+function useOnePerson(): void {
+  const account = useMe()?.account_id;
+  const first = useRef(account);
+  useEffect(() => {
+    first.current ??= account;
+    if (account !== first.current) location.reload();
+  }, [account]);
 }
 
 const MOST_COUNTED = 99;

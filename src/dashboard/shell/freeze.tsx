@@ -9,17 +9,21 @@ import { exact } from "../ui/time.tsx";
 import { useTold } from "../ui/told.ts";
 import { Icon } from "./icons.tsx";
 
-/** Stops everything, by one click and one more that confirms it. It is at hand on every page. */
-export function Freeze({ big = false }: { big?: boolean }): ReactNode {
+/** Stops everything, by one click and one more that confirms it. It is at hand on every page, and `short` where there is no room for a menu. */
+export function Freeze({ as }: { as?: "big" | "short" }): ReactNode {
   const me = useMe();
   const [asked, setAsked] = useState(false);
   const freeze = useAct("POST /vault/freeze", { keep: true });
   const frozen = me?.frozen_at !== undefined;
   return (
     <>
-      <button type="button" className={big ? "freeze big" : "freeze"} disabled={frozen} onClick={() => setAsked(true)}>
-        <Icon name="freeze" size={big ? 20 : 17} />
-        {frozen ? "Frozen" : "Freeze everything"}
+      <button type="button" className={`freeze ${as ?? ""}`} disabled={frozen} onClick={() => setAsked(true)}>
+        <Icon name="freeze" size={as === "big" ? 20 : 17} />
+        {frozen ? (
+          "Frozen"
+        ) : (
+          <span>Freeze{as === "short" ? <span className="unseen"> everything</span> : " everything"}</span>
+        )}
       </button>
       <Confirm
         title="Freeze everything"

@@ -1,4 +1,5 @@
 import { useId, type ReactNode } from "react";
+import { FieldWords, tiedTo } from "./field_words.tsx";
 
 type ChoiceProps<Value extends string> = {
   label: string;
@@ -15,6 +16,7 @@ type ChoiceProps<Value extends string> = {
 export function Choice<Value extends string>(props: ChoiceProps<Value>): ReactNode {
   const { label, value, onChange, options, hideLabel = false, disabled = false, description, error } = props;
   const id = useId();
+  const words = { note: description, fault: error };
   return (
     <div className="field">
       <label htmlFor={id} className={hideLabel ? "unseen" : "field-label"}>
@@ -26,7 +28,7 @@ export function Choice<Value extends string>(props: ChoiceProps<Value>): ReactNo
         value={value}
         disabled={disabled}
         onChange={(event) => onChange(event.target.value as Value)}
-        aria-invalid={error !== undefined}
+        {...tiedTo(id, words)}
       >
         {options.map(([option, text]) => (
           <option key={option} value={option}>
@@ -34,8 +36,7 @@ export function Choice<Value extends string>(props: ChoiceProps<Value>): ReactNo
           </option>
         ))}
       </select>
-      {description === undefined ? null : <p className="field-note">{description}</p>}
-      {error === undefined ? null : <p className="problem">{error}</p>}
+      <FieldWords id={id} {...words} />
     </div>
   );
 }

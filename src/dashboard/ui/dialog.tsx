@@ -1,6 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { Dialog } from "@cloudflare/kumo/components/dialog";
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "./input.tsx";
 import { useState, type ReactNode } from "react";
 import { Icon } from "../shell/icons.tsx";
 

@@ -1,5 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type FormEvent, type ReactNode } from "react";
+import { flushSync } from "react-dom";
 import { Refused } from "../data/api.ts";
 
 /** What somebody typed into a form, read once when it is sent: a secret is never kept in the app's own state. */
@@ -38,13 +39,24 @@ export function useForm(send: (typed: Typed, form: HTMLFormElement) => Promise<u
     event.preventDefault();
     if (state.busy) return;
     const form = event.currentTarget;
+    const { submitter } = event.nativeEvent as SubmitEvent;
     setState({ busy: true, error: undefined });
     send(new Typed(form), form).then(
       () => setState({ busy: false, error: undefined }),
-      (error: unknown) => setState({ busy: false, error: error as Error }),
+      (error: unknown) => {
+        flushSync(() => setState({ busy: false, error: error as Error }));
+        goOn(form, submitter);
+      },
     );
   };
   return { ...state, submit };
+}
+
+/** Whoever sent a form that was refused goes on at the first field that was, wherever it is folded away, or where they were. */
+function goOn(form: HTMLFormElement, submitter: HTMLElement | null): void {
+  const field = form.querySelector<HTMLElement>('[aria-invalid="true"], fieldset:has(> .problem) input');
+  for (let fold = field?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
+  (field ?? submitter)?.focus();
 }
 
 /** What the API says about one field. */

@@ -14,7 +14,8 @@ export function Search({
   onChange: (text: string) => void;
 }): ReactNode {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  // What was looked for is what was typed, but for the space before the next word.
+  useEffect(() => setText((typed) => (typed.trim() === value ? typed : value)), [value]);
   useEffect(() => {
     if (text.trim() === value) return;
     const timer = setTimeout(() => onChange(text.trim()), SETTLED_MS);

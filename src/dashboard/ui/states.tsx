@@ -44,7 +44,7 @@ export function Empty({ icon, title, children, action }: EmptyProps): ReactNode 
   );
 }
 
-type Asked<T> = { data: T | undefined; error: Error | null; refetch: () => unknown };
+export type Asked<T> = { data: T | undefined; error: Error | null; refetch: () => unknown };
 type AnsweredProps<T> = { of: Asked<T>; lines?: number; children: (data: T) => ReactNode };
 
 /** What a query answered; until then, that it is loading; else what went wrong. */

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { now } from "../data/clock.ts";
 import { useUnanswered } from "../data/meanwhile.ts";
 
 /** How something stands: a word with a dot of its colour before it. */
@@ -19,7 +20,7 @@ type Lives = { id?: string; paused?: boolean; expires_at?: string | undefined; r
 export function Life({ id, paused = false, expires_at, revoked_at }: Lives): ReactNode {
   const unanswered = useUnanswered(id);
   if (revoked_at !== undefined) return <Status tone="quiet">Revoked</Status>;
-  if (expires_at !== undefined && Date.parse(expires_at) <= Date.now()) return <Status tone="bad">Expired</Status>;
+  if (expires_at !== undefined && Date.parse(expires_at) <= now()) return <Status tone="bad">Expired</Status>;
   // Shown at once, but never as done before it is.
   if (unanswered) return <Status tone="quiet">{paused ? "Pausing…" : "Resuming…"}</Status>;
   if (paused) return <Status tone="warn">Paused</Status>;

@@ -1,4 +1,5 @@
 import { useEffect, useState, type ReactNode } from "react";
+import { now } from "../data/clock.ts";
 
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -13,11 +14,11 @@ const STEPS = [
 
 /** A moment as a person says it; the exact one, in their zone, on demand. */
 export function When({ at, none = "never" }: { at: string | undefined; none?: string }): ReactNode {
-  const now = useNow(at !== undefined);
+  const since = useNow(at !== undefined);
   if (at === undefined) return <span className="faint">{none}</span>;
   return (
     <time dateTime={at} title={exact(at)}>
-      {ago(Date.parse(at) - now)}
+      {ago(Date.parse(at) - since)}
     </time>
   );
 }
@@ -37,13 +38,13 @@ const TICK_MS = 10_000;
 
 /** The time, now and then. */
 function useNow(ticking = true, every_ms = TICK_MS): number {
-  const [now, setNow] = useState(() => Date.now());
+  const [at, setAt] = useState(now);
   useEffect(() => {
     if (!ticking) return;
-    const timer = setInterval(() => setNow(Date.now()), every_ms);
+    const timer = setInterval(() => setAt(now()), every_ms);
     return () => clearInterval(timer);
   }, [ticking, every_ms]);
-  return now;
+  return at;
 }
 
 /** A moment as a `datetime-local` field wants it, which knows no zone but the person's. */

@@ -210,6 +210,13 @@ export function lettingIn(stage: Stage): void {
     await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
     await page.getByText("Revoked at").waitFor();
     expect((await asDevice()).status).toBe(401);
+    await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+    // Browsers are told apart by where they signed in and what they did.
+    await page
+      .getByRole("row", { name: /this browser/ })
+      .getByRole("link")
+      .click();
+    await page.getByRole("row", { name: /Signed in/ }).waitFor();
     expectQuiet(window);
     await window.close();
   }, 90_000);

@@ -1,5 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import type { ReactNode } from "react";
+import { now } from "../../data/clock.ts";
 import { useAct } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { useTold } from "../../ui/told.ts";
@@ -12,7 +13,7 @@ export function BringBack({ of }: { of: Row }): ReactNode {
   const acts = useUndoing(of.key ?? of.subject ?? "", of.subject ?? "");
   const tell = useTold();
   const act = of.actor.kind === "oauth" && of.subject !== of.actor.id ? acts[of.action] : undefined;
-  if (act === undefined || Date.parse(of.at) < Date.now() - KEPT_MS) return null;
+  if (act === undefined || Date.parse(of.at) < now() - KEPT_MS) return null;
   return (
     <div className="note">
       <Icon name="rotate" />

@@ -1,3 +1,5 @@
+import { now } from "../../data/clock.ts";
+
 /** What activity can be narrowed by; each stands in the address under its own name. */
 export const FILTERS = [
   "q",
@@ -41,6 +43,6 @@ export function filterIn(search: URLSearchParams): { [Name in FilterName]?: stri
     return value === null || value === "" ? [] : [[name, value] as const];
   });
   const span = SPAN_MS[search.get("span") ?? ""];
-  const since = span === undefined ? undefined : new Date(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - span);
+  const since = span === undefined ? undefined : new Date(Math.floor(now() / MINUTE_MS) * MINUTE_MS - span);
   return { ...Object.fromEntries(named), ...(since === undefined ? {} : { since: since.toISOString() }) };
 }

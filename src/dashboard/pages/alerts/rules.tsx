@@ -34,7 +34,7 @@ export function AlertRules(): ReactNode {
   const set = (kind: Kind, next: Partial<Omit<Rules[Kind], "offence">>) =>
     void tell(change.mutateAsync({ body: { [kind]: next } }), `${KINDS[kind][0]}: saved`);
   return (
-    <Card flush title="Rules" lead="What is told, and what stops by itself when it happens.">
+    <Card flush id="rules" title="Rules" lead="What is told, and what stops by itself when it happens.">
       {recent ? null : (
         <div className="pad">
           <RecentSignIn what="change these" />
@@ -42,7 +42,7 @@ export function AlertRules(): ReactNode {
       )}
       <Answered of={rules} lines={6}>
         {(found) => (
-          <ul className="lines" id="rules">
+          <ul className="lines" aria-label="Rules">
             {(Object.keys(KINDS) as Kind[]).map((kind) => {
               const rule = found[kind];
               if (rule === undefined) return null;
@@ -53,7 +53,7 @@ export function AlertRules(): ReactNode {
                     <input
                       type="checkbox"
                       checked={rule.enabled}
-                      disabled={!recent || change.isPending}
+                      disabled={!recent}
                       onChange={(event) => set(kind, { enabled: event.target.checked })}
                     />
                     <span>

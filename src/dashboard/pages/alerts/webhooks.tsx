@@ -1,5 +1,5 @@
 import { Button } from "@cloudflare/kumo/components/button";
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import { signedInRecently, useMe } from "../../data/me.ts";
 import { useAct, useList } from "../../data/queries.ts";

@@ -5,9 +5,9 @@ import { queries, useAct, useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Card, Facts, Page } from "../../ui/page.tsx";
+import { PageOf } from "../../ui/page_of.tsx";
 import { usePause } from "../../ui/pause.ts";
 import { ReceiptView } from "../../ui/receipt.tsx";
-import { Answered } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { askInWords, reachInWords } from "../../ui/words.ts";
@@ -26,9 +26,9 @@ const REGISTRATIONS: Record<Client["registration"], string> = {
 export function ClientPage({ id }: { id: string }): ReactNode {
   const grant = useAnswer("GET /grants/{id}", { params: { id } });
   return (
-    <Answered of={grant} lines={10}>
+    <PageOf title="Client" of={grant}>
       {(found) => <Opened of={found} />}
-    </Answered>
+    </PageOf>
   );
 }
 

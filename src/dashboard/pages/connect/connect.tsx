@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
+import { now } from "../../data/clock.ts";
 import { useTail } from "../../data/live.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
@@ -62,7 +63,7 @@ export function Connect(): ReactNode {
 
 /** Waits for a client that was let in after this page was opened. */
 function Arrival(): ReactNode {
-  const [opened] = useState(() => Date.now());
+  const [opened] = useState(now);
   const { data } = useAnswer("GET /grants", { query: { limit: 20 } }, { every_ms: useTail(ASKED_EVERY_MS) });
   const arrived = data?.items.find(
     ({ authorized_at, revoked_at }) => revoked_at === undefined && Date.parse(authorized_at) > opened,

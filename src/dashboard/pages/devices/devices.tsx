@@ -1,7 +1,9 @@
 import { Button } from "@cloudflare/kumo/components/button";
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
+import { Link } from "wouter";
 import type { Answer, Given } from "../../data/api.ts";
+import { now } from "../../data/clock.ts";
 import { useKeyNames } from "../../data/key_names.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
 import { Snippet } from "../../ui/copy.tsx";
@@ -42,9 +44,9 @@ function DeviceList(): ReactNode {
   const columns: readonly Column<Device>[] = [
     {
       head: "Device",
-      cell: ({ name, platform, keys, ask }) => (
+      cell: ({ id, name, platform, keys, ask }) => (
         <div className="main-cell">
-          <span className="name">{name}</span>
+          <Link href={`/activity?device=${id}`}>{name}</Link>
           <small>{[platform, `uses ${reachInWords(keys, names)}`, ...askInWords({ ask })].join(" · ")}</small>
         </div>
       ),
@@ -86,7 +88,7 @@ function DeviceList(): ReactNode {
 }
 
 function Unlocked({ until }: { until: string | undefined }): ReactNode {
-  if (until === undefined || Date.parse(until) <= Date.now()) return <span className="muted">no</span>;
+  if (until === undefined || Date.parse(until) <= now()) return <span className="muted">no</span>;
   return (
     <Status tone="warn">
       until <When at={until} />

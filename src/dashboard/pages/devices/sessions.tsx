@@ -1,5 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
+import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
 import { Confirm } from "../../ui/dialog.tsx";
@@ -20,10 +21,10 @@ export function Sessions(): ReactNode {
   const columns: readonly Column<Session>[] = [
     {
       head: "Session",
-      cell: ({ name, current }) => (
+      cell: ({ id, name, current }) => (
         <div className="main-cell">
-          <span className="name">{name}</span>
-          <small>{current ? "this browser" : ""}</small>
+          <Link href={`/activity?token=${id}`}>{name}</Link>
+          <small>{current ? "this browser" : "where from, and what it did"}</small>
         </div>
       ),
     },

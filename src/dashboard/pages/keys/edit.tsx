@@ -1,4 +1,4 @@
-import { Input, InputArea } from "@cloudflare/kumo/components/input";
+import { Input, InputArea } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import { useAct } from "../../data/queries.ts";
 import { Modal } from "../../ui/dialog.tsx";
@@ -29,17 +29,20 @@ function EditForm({ of: opened, onClose }: { of: KeyDetails; onClose: () => void
   const [of] = useState(opened);
   const change = useAct("PATCH /keys/{key}");
   const { busy, error, submit } = useForm(async (typed) => {
-    const expires = typed.given("expires_at");
-    const [name, tags] = [typed.text("name"), tagsIn(typed.text("tags"))];
+    const [name, tags, expires] = [typed.text("name"), tagsIn(typed.text("tags")), typed.text("expires_at")];
+    const [scrub, revealable, note] = [typed.ticked("scrub"), typed.ticked("revealable"), typed.text("note")];
+    // Only what was changed: what was left as it stood may stand otherwise by now, and a guard that was put up stays up.
     await change.mutateAsync({
       params: { key: of.id },
       body: {
         ...(name === of.name ? {} : { name }),
         ...(tags.join() === of.tags.join() ? {} : { tags }),
-        scrub: typed.ticked("scrub"),
-        revealable: typed.ticked("revealable"),
-        expires_at: expires === undefined ? null : new Date(expires).toISOString(),
-        note: typed.given("note") ?? null,
+        ...(scrub === of.scrub ? {} : { scrub }),
+        ...(revealable === of.revealable ? {} : { revealable }),
+        ...(expires === forInput(of.expires_at)
+          ? {}
+          : { expires_at: expires === "" ? null : new Date(expires).toISOString() }),
+        ...(note === (of.note ?? "").trim() ? {} : { note: note === "" ? null : note }),
       },
     });
     onClose();

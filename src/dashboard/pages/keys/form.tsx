@@ -1,5 +1,5 @@
 import { Button } from "@cloudflare/kumo/components/button";
-import { Input, InputArea } from "@cloudflare/kumo/components/input";
+import { Input, InputArea } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import type { Given } from "../../data/api.ts";
 import { placementInWords, type Provider } from "../../data/providers.ts";

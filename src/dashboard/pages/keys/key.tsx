@@ -1,15 +1,15 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
-import type { Answer } from "../../data/api.ts";
+import { Refused, type Answer } from "../../data/api.ts";
 import { placementInWords, useProviders } from "../../data/providers.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { usePause } from "../../ui/pause.ts";
 import { Card, Facts, Page } from "../../ui/page.tsx";
-import { Answered } from "../../ui/states.tsx";
-import { Chip, Life } from "../../ui/status.tsx";
+import { PageOf } from "../../ui/page_of.tsx";
+import { Chip, Life, Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
 import { RecentActivity } from "../activity/recent.tsx";
 import { Connection } from "./connection.tsx";
@@ -27,13 +27,14 @@ export type KeyDetails = Answer<"GET /keys/{key}">;
 export function KeyPage({ id }: { id: string }): ReactNode {
   const key = useAnswer("GET /keys/{key}", { params: { key: id } });
   return (
-    <Answered of={key} lines={10}>
-      {(found) => <Opened of={found} />}
-    </Answered>
+    <PageOf title="Key" of={key}>
+      {(found) => <Opened of={found} gone={key.error instanceof Refused && key.error.status === 404} />}
+    </PageOf>
   );
 }
 
-function Opened({ of }: { of: KeyDetails }): ReactNode {
+/** `gone`: somebody deleted it while it was looked at. What it did is still to be seen, and nothing to be done with it. */
+function Opened({ of, gone }: { of: KeyDetails; gone: boolean }): ReactNode {
   const { id, name, paused, tags, note, connection } = of;
   const [, go] = useLocation();
   const [open, setOpen] = useState<"edit" | "rotate" | "reveal" | "delete">();
@@ -44,7 +45,7 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
       title={name}
       lead={
         <span className="row">
-          <Life {...of} />
+          {gone ? <Status tone="quiet">Deleted</Status> : <Life {...of} />}
           {connection === "not_connected" || connection === "reconnect_required" ? <Chip>not connected</Chip> : null}
           {tags.map((tag) => (
             <Link key={tag} href={`/keys?tag=${encodeURIComponent(tag)}`}>
@@ -54,30 +55,32 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
         </span>
       }
       actions={
-        <>
-          <LinkButton href={`/tokens/new?key=${encodeURIComponent(name)}`} variant="primary">
-            Create a token
-          </LinkButton>
-          <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={toggle}>
-            {paused ? "Resume" : "Pause"}
-          </Button>
-          <Button icon={<Icon name="rotate" size={14} />} onClick={() => setOpen("rotate")}>
-            Rotate
-          </Button>
-          <Button icon={<Icon name="eye" size={14} />} onClick={() => setOpen("reveal")}>
-            Reveal
-          </Button>
-          <Button icon={<Icon name="edit" size={14} />} onClick={() => setOpen("edit")}>
-            Edit
-          </Button>
-          <Button
-            variant="secondary-destructive"
-            icon={<Icon name="trash" size={14} />}
-            onClick={() => setOpen("delete")}
-          >
-            Delete
-          </Button>
-        </>
+        gone ? undefined : (
+          <>
+            <LinkButton href={`/tokens/new?key=${encodeURIComponent(name)}`} variant="primary">
+              Create a token
+            </LinkButton>
+            <Button icon={<Icon name={paused ? "play" : "pause"} size={14} />} onClick={toggle}>
+              {paused ? "Resume" : "Pause"}
+            </Button>
+            <Button icon={<Icon name="rotate" size={14} />} onClick={() => setOpen("rotate")}>
+              Rotate
+            </Button>
+            <Button icon={<Icon name="eye" size={14} />} onClick={() => setOpen("reveal")}>
+              Reveal
+            </Button>
+            <Button icon={<Icon name="edit" size={14} />} onClick={() => setOpen("edit")}>
+              Edit
+            </Button>
+            <Button
+              variant="secondary-destructive"
+              icon={<Icon name="trash" size={14} />}
+              onClick={() => setOpen("delete")}
+            >
+              Delete
+            </Button>
+          </>
+        )
       }
     >
       <div className="columns main-aside">
@@ -86,11 +89,15 @@ function Opened({ of }: { of: KeyDetails }): ReactNode {
           <RecentActivity filter={{ key: id }} empty="No call has used this key yet." />
         </div>
         <div className="stack">
-          <Card title="Test" lead="One harmless call with this key, on record like any other.">
-            <TestCall of={of} />
-          </Card>
-          <Connection of={of} />
-          <Versions of={of} />
+          {gone ? null : (
+            <>
+              <Card title="Test" lead="One harmless call with this key, on record like any other.">
+                <TestCall of={of} />
+              </Card>
+              <Connection of={of} />
+              <Versions of={of} />
+            </>
+          )}
           <Spend of={{ key: id }} quiet />
           {note === undefined ? null : (
             <Card title="Note">

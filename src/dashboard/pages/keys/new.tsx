@@ -5,8 +5,9 @@ import type { Provider } from "../../data/providers.ts";
 import { useProviders } from "../../data/providers.ts";
 import { Monogram } from "../../ui/monogram.tsx";
 import { Page } from "../../ui/page.tsx";
+import { PageOf } from "../../ui/page_of.tsx";
 import { Search } from "../../ui/search.tsx";
-import { Answered, Empty } from "../../ui/states.tsx";
+import { Empty } from "../../ui/states.tsx";
 import { KeyForm } from "./form.tsx";
 import { TestedKey, type StoredKey } from "./test.tsx";
 
@@ -35,7 +36,7 @@ export function NewKey(): ReactNode {
   const chosen = search.get("provider");
   if (stored !== undefined) return <TestedKey of={stored} />;
   return (
-    <Answered of={providers} lines={10}>
+    <PageOf title="Add a key" of={providers}>
       {(all) => {
         const provider = chosen === "custom" ? CUSTOM : all.find(({ id }) => id === chosen);
         if (provider === undefined) return <Tiles all={all} choose={(id) => setSearch({ provider: id })} />;
@@ -49,7 +50,7 @@ export function NewKey(): ReactNode {
           </Page>
         );
       }}
-    </Answered>
+    </PageOf>
   );
 }
 

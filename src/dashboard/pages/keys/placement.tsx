@@ -1,4 +1,4 @@
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../../ui/input.tsx";
 import type { ReactNode } from "react";
 import type { Provider } from "../../data/providers.ts";
 import { Choice } from "../../ui/choice.tsx";

@@ -27,7 +27,7 @@ export function Reveal({ of, open, onClose }: RevealProps): ReactNode {
 function Secret({ id, onClose }: { id: string; onClose: () => void }): ReactNode {
   const [state, setState] = useState<
     | { at: "asking" | "loading" }
-    | { at: "shown"; of: Answer<"POST /keys/{key}/reveal">; left_s: number }
+    | { at: "shown"; of: Answer<"POST /keys/{key}/reveal">; until: number; left_s: number }
     | { at: "failed"; error: Error }
   >({ at: "asking" });
   const shown = state.at === "shown";
@@ -37,7 +37,9 @@ function Secret({ id, onClose }: { id: string; onClose: () => void }): ReactNode
       () =>
         setState((now) => {
           if (now.at !== "shown") return now;
-          return now.left_s <= 1 ? { at: "asking" } : { ...now, left_s: now.left_s - 1 };
+          // By the clock: a computer that slept meanwhile has not counted.
+          const left_s = Math.ceil((now.until - Date.now()) / 1_000);
+          return left_s <= 0 ? { at: "asking" } : { ...now, left_s };
         }),
       1_000,
     );
@@ -46,7 +48,7 @@ function Secret({ id, onClose }: { id: string; onClose: () => void }): ReactNode
   const reveal = () => {
     setState({ at: "loading" });
     call("POST /keys/{key}/reveal", { params: { key: id } }).then(
-      (of) => setState({ at: "shown", of, left_s: SHOWN_S }),
+      (of) => setState({ at: "shown", of, until: Date.now() + SHOWN_S * 1_000, left_s: SHOWN_S }),
       (error: unknown) => setState({ at: "failed", error: error as Error }),
     );
   };

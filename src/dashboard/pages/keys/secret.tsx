@@ -1,4 +1,4 @@
-import { Input, InputArea } from "@cloudflare/kumo/components/input";
+import { Input, InputArea } from "../../ui/input.tsx";
 import type { ReactNode } from "react";
 import type { SecretField } from "../../data/secret_fields.ts";
 import { faultOf, type Typed } from "../../ui/form.tsx";

@@ -2,6 +2,7 @@ import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
+import { now } from "../../data/clock.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -20,7 +21,7 @@ export function Versions({ of }: { of: KeyDetails }): ReactNode {
   const rollBack = useAct("POST /keys/{key}/rollback");
   return (
     <Card title="Versions">
-      {of.overlap_until === undefined || Date.parse(of.overlap_until) <= Date.now() ? null : (
+      {of.overlap_until === undefined || Date.parse(of.overlap_until) <= now() ? null : (
         <p className="note ice">The secret before this one is still tried until {exact(of.overlap_until)}.</p>
       )}
       <Answered of={versions} lines={2}>

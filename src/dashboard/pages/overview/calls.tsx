@@ -1,4 +1,5 @@
 import { useState, type ReactNode } from "react";
+import { now } from "../../data/clock.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { Bars, type Bar } from "../../ui/bars.tsx";
 import { Choice } from "../../ui/choice.tsx";
@@ -76,7 +77,7 @@ export function Calls(): ReactNode {
 function filled(items: readonly Bucket[], span: Span): Bucket[] {
   const { count, ms } = SPANS[span];
   const known = new Map(items.map((bucket) => [Date.parse(bucket.at), bucket]));
-  const last = Math.floor(Date.now() / ms) * ms;
+  const last = Math.floor(now() / ms) * ms;
   return Array.from({ length: count }, (_, index) => {
     const at = last - (count - 1 - index) * ms;
     return known.get(at) ?? { at: new Date(at).toISOString(), calls: 0, outcomes: {} };

@@ -1,12 +1,13 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
+import { now } from "../../data/clock.ts";
 import { useAnswer } from "../../data/queries.ts";
 import { failedIn, refusedIn, type Bucket } from "./buckets.ts";
 
 /** The last day in four numbers. */
 export function Numbers(): ReactNode {
-  const { data } = useAnswer("GET /activity/stats", { query: { bucket: "hour" } }, { every_ms: 30_000 });
-  const day = data?.items.filter(({ at }) => Date.parse(at) >= Date.now() - 86_400_000);
+  const { data, error } = useAnswer("GET /activity/stats", { query: { bucket: "hour" } }, { every_ms: 30_000 });
+  const day = data?.items.filter(({ at }) => Date.parse(at) >= now() - 86_400_000);
   const calls = sum(day, ({ calls }) => calls);
   const refused = sum(day, refusedIn);
   const failed = sum(day, failedIn);
@@ -14,22 +15,16 @@ export function Numbers(): ReactNode {
   const latency =
     sum(timed, ({ mean_latency_ms = 0, calls }) => mean_latency_ms * calls) / (sum(timed, ({ calls }) => calls) || 1);
   const known = day !== undefined;
+  // Not to know is not to be on the way to knowing.
+  const told = (value: string) => (known ? value : error === null ? undefined : "–");
   return (
     <dl className="numbers">
-      <Figure name="Calls in 24 hours" value={known ? calls.toLocaleString() : undefined} to="/activity?span=24h" />
-      <Figure
-        name="Refused"
-        value={known ? refused.toLocaleString() : undefined}
-        to="/activity?span=24h&outcome=refused"
-      />
-      <Figure
-        name="Failed or cut"
-        value={known ? failed.toLocaleString() : undefined}
-        to="/activity?span=24h&outcome=failed"
-      />
+      <Figure name="Calls in 24 hours" value={told(calls.toLocaleString())} to="/activity?span=24h" />
+      <Figure name="Refused" value={told(refused.toLocaleString())} to="/activity?span=24h&outcome=refused" />
+      <Figure name="Failed or cut" value={told(failed.toLocaleString())} to="/activity?span=24h&outcome=failed" />
       <Figure
         name="Mean latency"
-        value={known ? (timed.length === 0 ? "–" : `${Math.round(latency)} ms`) : undefined}
+        value={told(timed.length === 0 ? "–" : `${Math.round(latency)} ms`)}
         to="/activity?span=24h"
       />
     </dl>

@@ -1,5 +1,5 @@
 import { Button } from "@cloudflare/kumo/components/button";
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../../ui/input.tsx";
 import type { ReactNode } from "react";
 import type { Me } from "../../data/me.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";

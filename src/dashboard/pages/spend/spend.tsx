@@ -1,6 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
+import { now } from "../../data/clock.ts";
 import { useKeyNames } from "../../data/key_names.ts";
 import { useList, useWhole } from "../../data/queries.ts";
 import { Bars } from "../../ui/bars.tsx";
@@ -18,7 +19,7 @@ const DAYS = 30;
 
 /** What calls to models cost, for tokens that have a budget: by day, token, key and model; and what models are taken to cost. */
 export function SpendPage(): ReactNode {
-  const [since] = useState(() => dayOf(Date.now() - (DAYS - 1) * DAY_MS));
+  const [since] = useState(() => dayOf(now() - (DAYS - 1) * DAY_MS));
   const spend = useWhole("GET /spend", { query: { since } });
   return (
     <Page
@@ -56,7 +57,7 @@ function Counted({ rows }: { rows: readonly Row[] }): ReactNode {
   const keys = useKeyNames();
   const tokens = useList("GET /tokens", { query: { limit: 200 } });
   const names = new Map(tokens.items?.map(({ id, name }) => [id, name]));
-  const today = dayOf(Date.now());
+  const today = dayOf(now());
   const month = today.slice(0, 7);
   const calls = rows.reduce((sum, row) => sum + row.calls - (row.derived?.calls ?? 0), 0);
   const estimated = rows.reduce((sum, row) => sum + row.estimated - (row.derived?.estimated ?? 0), 0);
@@ -164,7 +165,7 @@ const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short
 
 function days(rows: readonly Row[]) {
   return Array.from({ length: DAYS }, (_, index) => {
-    const day = dayOf(Date.now() - (DAYS - 1 - index) * DAY_MS);
+    const day = dayOf(now() - (DAYS - 1 - index) * DAY_MS);
     const label = SHORT.format(new Date(day));
     const usd = sum(rows.filter((row) => row.day === day));
     return { id: day, label, title: `${label}\n${dollars(usd)}`, parts: [{ className: "bar-ok", value: usd }] };

@@ -1,10 +1,11 @@
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import { useKeys, type Key } from "../../data/key_names.ts";
 import { useAct, useAnswer } from "../../data/queries.ts";
 import { faultOf, useForm } from "../../ui/form.tsx";
 import { Card, Page } from "../../ui/page.tsx";
+import { PageOf } from "../../ui/page_of.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { PolicyBuilder } from "./builder.tsx";
 import { InWords } from "./in_words.tsx";
@@ -16,7 +17,7 @@ export function EditToken({ id }: { id: string }): ReactNode {
   const token = useAnswer("GET /tokens/{id}", { params: { id } });
   const keys = useKeys();
   return (
-    <Answered of={token} lines={10}>
+    <PageOf title="Edit a token" of={token}>
       {(of) => (
         <Page title={`Edit ${of.name}`} lead="It works at once. Whatever is open and no longer allowed is cut.">
           <Answered of={keys} lines={8}>
@@ -24,7 +25,7 @@ export function EditToken({ id }: { id: string }): ReactNode {
           </Answered>
         </Page>
       )}
-    </Answered>
+    </PageOf>
   );
 }
 

@@ -1,4 +1,6 @@
 import { useId, type ReactNode } from "react";
+import { now } from "../../data/clock.ts";
+import { FieldWords, tiedTo } from "../../ui/field_words.tsx";
 import { forInput } from "../../ui/time.tsx";
 
 type FieldProps<Value> = {
@@ -22,12 +24,7 @@ function Field({
         {label}
       </label>
       {children}
-      {note === undefined ? null : (
-        <p className="field-note" id={`${id}-note`}>
-          {note}
-        </p>
-      )}
-      {fault === undefined ? null : <p className="problem">{fault}</p>}
+      <FieldWords id={id} note={note} fault={fault} />
     </div>
   );
 }
@@ -43,7 +40,7 @@ export function Lines({ label, note, value, onChange, fault }: FieldProps<string
         rows={2}
         spellCheck={false}
         defaultValue={value?.join("\n")}
-        aria-describedby={`${id}-note`}
+        {...tiedTo(id, { note, fault })}
         onChange={(event) => onChange(linesIn(event.target.value))}
       />
     </Field>
@@ -78,6 +75,7 @@ export function Count({
         step={fraction ? "any" : 1}
         inputMode={fraction ? "decimal" : "numeric"}
         placeholder="no limit"
+        {...tiedTo(id, { note, fault })}
         defaultValue={value}
         onChange={({ target }) => onChange(target.value === "" ? undefined : target.valueAsNumber)}
       />
@@ -108,6 +106,7 @@ export function Moment({
           id={id}
           type="datetime-local"
           className="input fit"
+          {...tiedTo(id, { note, fault })}
           value={forInput(value)}
           onChange={({ target }) => onChange(target.value === "" ? undefined : new Date(target.value).toISOString())}
         />
@@ -117,7 +116,7 @@ export function Moment({
                 key={words}
                 type="button"
                 className="check"
-                onClick={() => onChange(new Date(Date.now() + ms).toISOString())}
+                onClick={() => onChange(new Date(now() + ms).toISOString())}
               >
                 in {words}
               </button>
@@ -154,10 +153,11 @@ export function Some({
     const next = without.length === (value ?? []).length ? [...without, one] : without;
     onChange(next.length === 0 ? undefined : next);
   };
+  const id = useId();
   return (
-    <fieldset className="group">
+    <fieldset className="group" aria-describedby={tiedTo(id, { note, fault })["aria-describedby"]}>
       <legend>{legend}</legend>
-      <p className="field-note">{note}</p>
+      <FieldWords id={id} note={note} />
       <div className="checks scrolling">
         {all.map(([one, label]) => (
           <label key={one} className="check">
@@ -166,7 +166,7 @@ export function Some({
           </label>
         ))}
       </div>
-      {fault === undefined ? null : <p className="problem">{fault}</p>}
+      <FieldWords id={id} fault={fault} />
     </fieldset>
   );
 }

@@ -1,4 +1,4 @@
-import { Input } from "@cloudflare/kumo/components/input";
+import { Input } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import { useLocation, useSearchParams } from "wouter";
 import { useKeys, type Key } from "../../data/key_names.ts";

@@ -9,6 +9,7 @@ import { LinkButton } from "../../ui/link_button.tsx";
 import { Monogram } from "../../ui/monogram.tsx";
 import { usePause } from "../../ui/pause.ts";
 import { Card, Facts, Page } from "../../ui/page.tsx";
+import { PageOf } from "../../ui/page_of.tsx";
 import { Answered } from "../../ui/states.tsx";
 import { Life, Status } from "../../ui/status.tsx";
 import { exact, When } from "../../ui/time.tsx";
@@ -25,9 +26,9 @@ export type TokenDetails = Answer<"GET /tokens/{id}">;
 export function TokenPage({ id }: { id: string }): ReactNode {
   const token = useAnswer("GET /tokens/{id}", { params: { id } });
   return (
-    <Answered of={token} lines={10}>
+    <PageOf title="Token" of={token}>
       {(found) => <Opened of={found} />}
-    </Answered>
+    </PageOf>
   );
 }
 
@@ -108,11 +109,11 @@ function Reach({ keys }: { keys: readonly string[] | undefined }): ReactNode {
           const reached = known.filter(
             ({ id, name, tags }) =>
               keys === undefined ||
-              keys.some((key) => key === id || key === name || tags.includes(key.replace(/^tag:/, ""))),
+              keys.some((key) => key === id || key === name || tags.some((tag) => key === `tag:${tag}`)),
           );
           if (reached.length === 0) return <p className="muted">No key: every call is refused.</p>;
           return (
-            <ul className="lines">
+            <ul className="lines scrolling" aria-label="Keys that it reaches">
               {reached.map(({ id, name, provider, base_url, paused }) => (
                 <li key={id}>
                   <span className="with-icon">

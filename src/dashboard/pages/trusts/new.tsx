@@ -1,4 +1,4 @@
-import { Input, InputArea } from "@cloudflare/kumo/components/input";
+import { Input, InputArea } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import { Refused, type Given } from "../../data/api.ts";
