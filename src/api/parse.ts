@@ -56,7 +56,11 @@ const KINDS: Record<string, string> = {
   object: "an object",
   record: "an object",
 };
-const FORMATS: Record<string, string> = { datetime: "a time such as 2027-01-31T12:00:00Z", url: "a URL" };
+const FORMATS: Record<string, string> = {
+  datetime: "a time such as 2027-01-31T12:00:00Z",
+  date: "a day such as 2027-01-31",
+  url: "a URL",
+};
 
 function bound(origin: string, most: string, limit: number, inclusive = true): string {
   if (limit === 1 && most === "at least" && origin !== "number") return "not be empty";

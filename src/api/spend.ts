@@ -1,3 +1,5 @@
+import { CUSTOM, providerOf } from "../catalog/catalog.ts";
+import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { SPEND_OPERATIONS } from "./schema.ts";
@@ -19,7 +21,13 @@ export const spendHandlers: Handlers<typeof SPEND_OPERATIONS> = {
     };
   },
   listPrices: async ({ vault, who, query }) => pageOf(await ask(vault.listPrices(who.caller)), query),
-  setPrice: async ({ vault, who, body }) => ask(vault.setPrice(who.caller, body)),
+  setPrice: async ({ vault, who, body }) => {
+    if (body.provider !== CUSTOM && providerOf(body.provider) === undefined) {
+      const errors = [{ field: "provider", rule: "must be a provider's id, or custom" }];
+      throw new Problem("invalid_request", `There is no provider ${body.provider}.`, { errors });
+    }
+    return ask(vault.setPrice(who.caller, body));
+  },
   resetPrice: async ({ vault, who, body }) => ({ items: await ask(vault.resetPrice(who.caller, body)) }),
 };
 

@@ -73,7 +73,13 @@ describe("keys", () => {
     await storeKey(ada, "model", "https://api.openai.com", { provider: "openai" });
     const models = await ada.api<{ items: { name: string }[] }>("GET", "/v1/keys?category=llm");
     expect(models.items.map(({ name }) => name)).toEqual(["model"]);
-    expect(await refusal(ada, "GET", "/v1/keys?category=all")).toMatchObject({ errors: [{ field: "category" }] });
+    for (const [path, field] of [
+      ["keys?category=all", "category"],
+      ["activity?outcome=fine", "outcome"],
+    ])
+      expect(await refusal(ada, "GET", `/v1/${path}`)).toMatchObject({ errors: [{ field }] });
+    const twice = await storeKey(ada, "twice", upstream.origin, { tags: ["x", "y", "x"] });
+    expect(twice).toMatchObject({ tags: ["x", "y"] });
   });
 
   const bad: [string, object, string][] = [
@@ -169,6 +175,49 @@ describe("tokens", () => {
       status: 422,
       errors: [{ field: "policy.keys.0" }],
     });
+  });
+
+  const names = [
+    "",
+    " \n",
+    "two\nlines",
+    "bell\u0007",
+    "\u202etxt.exe",
+    "zero\u0000",
+    "\u2066hidden\u2069",
+    "x".repeat(101),
+  ];
+  it.each([
+    ...names.map((name) => ({ body: { name }, field: "name" })),
+    { body: { name: "t", policy: { expires_at: "2020-01-01T00:00:00Z" } }, field: "policy.expires_at" },
+    {
+      body: { name: "t", policy: { not_before: "2999-01-02T00:00:00Z", expires_at: "2999-01-01T00:00:00Z" } },
+      field: "policy.expires_at",
+    },
+  ])(
+    "a name that is not one plain line, or an end that is past or before the beginning, is refused: $body",
+    async ({ body, field }) => {
+      const ada = await newPerson(locker);
+      expect(await refusal(ada, "POST", "/v1/tokens", body)).toMatchObject({ status: 422, errors: [{ field }] });
+      expect((await ada.api<{ items: unknown[] }>("GET", "/v1/tokens")).items).toEqual([]);
+    },
+  );
+
+  it("a name is kept without the space around it, whatever the alphabet", async () => {
+    const ada = await newPerson(locker);
+    for (const name of [" Übung 日本 👩‍💻 "]) {
+      const { id } = await mintToken(ada, {}, name);
+      expect(await ada.api("GET", `/v1/tokens/${id}`)).toMatchObject({ name: name.trim() });
+    }
+  });
+
+  it("one that was revoked is neither paused nor resumed", async () => {
+    const ada = await newPerson(locker);
+    const { id } = await mintToken(ada);
+    await ada.api("DELETE", `/v1/tokens/${id}`);
+    for (const what of ["pause", "resume"])
+      expect(await refusal(ada, "POST", `/v1/tokens/${id}/${what}`)).toMatchObject({ code: "conflict" });
+    expect(await ada.api("GET", `/v1/tokens/${id}`)).toMatchObject({ paused: false });
   });
 
   it("revoking twice answers the same receipt", async () => {

@@ -233,6 +233,9 @@ describe("a budget", () => {
     await ada.api("POST", "/v1/prices", { provider: "openai", model: "gpt-4o", input: 1_000, output: 2_000 });
     await ask(openai);
     await eventually(async () => (await spent(ada)).total_usd === 3);
+    const nobody = ada.api("POST", "/v1/prices", { provider: "opnai", model: "gpt-4o", input: 1, output: 1 });
+    await expect(nobody).rejects.toThrow("There is no provider opnai.");
+    await ada.api("POST", "/v1/prices", { provider: "custom", model: "mine", input: 1, output: 1 });
     await ada.api("POST", "/v1/prices/reset", { provider: "openai", model: "gpt-4o" });
     await ask(openai);
     await eventually(async () => (await spent(ada)).total_usd === 3.0125);

@@ -117,12 +117,13 @@ describe("a page", () => {
     expect((await post(ada, path)).status).toBe(404);
   });
 
-  it("shows a name that a model chose in the order in which it is written", async () => {
+  it("shows a name that a model chose in the order in which it is written, and with nothing hidden in it", async () => {
     const ada = await newPerson(locker);
     const client = await letIn(locker, ada);
-    const path = await pathOf(client, "create_token", { name: "app \u202egnp.exe" });
-    expect(await (await ada.fetch(path)).text()).not.toContain("\u202e");
-    expect(await (await post(ada, path)).text()).not.toContain("\u202e");
+    expect((await call(client, "create_token", { name: "app \u202egnp.exe" })).error?.code).toBe("invalid_request");
+    const path = await pathOf(client, "create_token", { name: "app\u200bgnp.exe" });
+    expect(await (await ada.fetch(path)).text()).not.toContain("\u200b");
+    expect(await (await post(ada, path)).text()).not.toContain("\u200b");
   });
 
   it("two posts at once count once", async () => {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import {
   Category,
   listOf,
+  nameOf,
   PageOfWhole,
   pagesOf,
   pagesOfWhole,
@@ -57,7 +58,7 @@ export const Identity = z.object({
   linked_at: time,
 });
 
-export const MePatch = z.strictObject({ name: text(100) });
+export const MePatch = z.strictObject({ name: nameOf(100) });
 
 export const Me = z.object({
   account_id: z.string(),

@@ -67,6 +67,8 @@ export const Stats = z.object({
   }),
 });
 
+const OutcomeName = z.enum(["pending", "ok", "refused", "failed", "canceled", "cut", "interrupted"]);
+
 const filter = {
   key: text(100).optional(),
   key_version: z
@@ -77,7 +79,7 @@ const filter = {
   grant: text(100).optional(),
   device: text(100).optional(),
   action: text(64).optional(),
-  outcome: text(32).optional(),
+  outcome: OutcomeName.optional(),
   provider: text(40).optional(),
   country: text(2).optional(),
   would_refuse: text(40)

@@ -13,7 +13,18 @@ export type Authority = "session" | "session_recent" | "device" | "app" | "refre
 export const time = z.iso.datetime({ offset: true }).meta({ description: "RFC 3339" });
 /** A time in a query, in the one spelling that audit rows use, so that texts compare as times do. */
 export const moment = time.transform((given) => new Date(given).toISOString());
+/** What is said twice is meant once. */
+export const unique = <T>(items: T[]): T[] => [...new Set(items)];
 export const text = (max: number) => z.string().min(1).max(max);
+
+/** What a person calls something: one line that is not empty, and nothing in it that turns text around where it is shown. */
+export const nameOf = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/u, "must be one line of plain text");
 
 /** One operation of the API. */
 export type Operation = {

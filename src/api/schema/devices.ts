@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { Ask, StoredAsk } from "./policy.ts";
 import { Token } from "./tokens.ts";
-import { listOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { listOf, nameOf, pagesOf, PEOPLE, Receipt, time, type Operation } from "./common.ts";
 
 export const Device = z.object({
   id: z.string(),
@@ -23,7 +23,7 @@ export const Device = z.object({
 });
 
 export const DevicePatch = z.strictObject({
-  name: text(100).optional(),
+  name: nameOf(100).optional(),
   reveal: z.literal("none").optional().meta({ description: "Show it no more secrets" }),
   ask: Ask.optional().meta({ description: "Calls that need a person's yes first; never fewer than before" }),
 });

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { text, time } from "./common.ts";
+import { text, time, unique } from "./common.ts";
 import { oneSecret, Placement, scopes, secretAndDestination, secretFields, secretText } from "./destination.ts";
 
 export const KeyName = z
@@ -10,7 +10,7 @@ export const KeyName = z
   );
 
 const note = z.string().max(2_000);
-const tags = z.array(text(40)).max(20);
+const tags = z.array(text(40)).max(20).transform(unique);
 
 export const NewKey = z
   .strictObject({

@@ -73,6 +73,11 @@ const Trial = z.strictObject(tried).partial();
 /** What a token may do (CONTRACT §3); absent means any. */
 export const Policy = Terms.extend({
   warn: Trial.optional().meta({ description: "Rules on trial: what they would refuse is recorded, and let through" }),
+}).superRefine(({ not_before, expires_at }, context) => {
+  const end = Date.parse(expires_at ?? "");
+  if (end <= Date.now()) context.addIssue({ code: "custom", path: ["expires_at"], message: "must lie in the future" });
+  else if (end <= Date.parse(not_before ?? ""))
+    context.addIssue({ code: "custom", path: ["expires_at"], message: "must be after not_before" });
 });
 
 const nullable = <T extends z.ZodType>(rule: T) => rule.nullable().optional();

@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { listOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { listOf, nameOf, pagesOf, PEOPLE, Receipt, time, type Operation } from "./common.ts";
 import { Policy, PolicyPatch, StoredPolicy } from "./policy.ts";
 
 export const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
 
 export const NewToken = z.strictObject({
-  name: text(100),
+  name: nameOf(100),
   rotation: z
     .enum(ROTATIONS)
     .default("static")
@@ -13,9 +13,9 @@ export const NewToken = z.strictObject({
   policy: Policy.optional(),
 });
 
-export const TokenPatch = z.strictObject({ name: text(100).optional(), policy: PolicyPatch.optional() });
+export const TokenPatch = z.strictObject({ name: nameOf(100).optional(), policy: PolicyPatch.optional() });
 
-export const DerivedToken = z.strictObject({ name: text(100), policy: Policy.optional() });
+export const DerivedToken = z.strictObject({ name: nameOf(100), policy: Policy.optional() });
 
 export const Token = z.object({
   id: z.string(),

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
+import { listOf, nameOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 import { Policy, StoredPolicy } from "./policy.ts";
 
 const Claims = z
@@ -7,7 +7,7 @@ const Claims = z
   .refine((claims) => Object.keys(claims).length <= 20, "must name at most 20 claims");
 
 export const NewTrust = z.strictObject({
-  name: text(60),
+  name: nameOf(60),
   issuer: z
     .url({ protocol: /^https?$/ })
     .max(300)

@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { WEBHOOK_EVENTS } from "../../vault/alerts/kinds.ts";
-import { listOf, PageOfWhole, pagesOf, time, type Operation } from "./common.ts";
+import { listOf, PageOfWhole, pagesOf, time, unique, type Operation } from "./common.ts";
 
 const WebhookEvent = z.enum(WEBHOOK_EVENTS);
 
 export const NewWebhook = z.strictObject({
   url: z.string().min(1).max(2_048),
-  events: z.array(WebhookEvent).min(1).max(WebhookEvent.options.length).optional(),
+  events: z.array(WebhookEvent).min(1).max(WebhookEvent.options.length).transform(unique).optional(),
 });
 
 export const Webhook = z.object({

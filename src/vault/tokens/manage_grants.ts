@@ -49,7 +49,8 @@ export async function narrowGrant(parts: Parts, caller: Caller, id: string, to: 
 export async function pauseGrant(parts: Parts, caller: Caller, id: string): Promise<GrantDetails> {
   const { grants, gate, tokens } = parts;
   const by = recognise(tokens, caller, Date.now(), "stop");
-  const { paused_at } = grantOf(parts, id);
+  const { paused_at, revoked_at } = grantOf(parts, id);
+  if (revoked_at !== null) throw new Problem("conflict", "A revoked grant cannot be paused.");
   grants.pause(id, Date.now());
   gate.bump();
   if (paused_at === null) record(parts, by, caller, "grant.pause", { subject: id });

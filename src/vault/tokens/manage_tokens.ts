@@ -99,7 +99,8 @@ export function session(parts: Parts, id: string): Token {
 /** Pausing cuts what the token has open. */
 export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<AppToken> {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");
-  const { paused_at } = appToken(parts, id);
+  const { paused_at, revoked_at } = appToken(parts, id);
+  if (revoked_at !== null) throw new Problem("conflict", "A revoked token cannot be paused.");
   parts.tokens.pause(id, Date.now());
   parts.gate.bump();
   if (paused_at === null) record(parts, by, caller, "token.pause", { subject: id });
