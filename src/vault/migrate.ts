@@ -27,6 +27,7 @@ import deliveries from "./migrations/0026_deliveries.sql";
 import tallies from "./migrations/0027_tallies.sql";
 import tallied_beyond from "./migrations/0028_tallied_beyond.sql";
 import spend_of_derived from "./migrations/0029_spend_of_derived.sql";
+import entry_link from "./migrations/0030_entry_link.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -59,6 +60,7 @@ const MIGRATIONS: readonly string[] = [
   tallies,
   tallied_beyond,
   spend_of_derived,
+  entry_link,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */

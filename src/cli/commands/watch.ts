@@ -36,7 +36,7 @@ export function watchCommands(program: Command): void {
 
   command(program, "doctor", "what you should look at; exit code 1 if anything needs you").action(
     async (options: Common) => {
-      const { items } = await (await locker(options)).call("GET /doctor");
+      const items = await (await locker(options)).list("GET /doctor");
       if (items.some(({ severity }) => severity !== "notice")) process.exitCode = 1;
       if (options.json === true) return sayJson({ items });
       if (items.length === 0) return say(paint("All is well.", "green"));

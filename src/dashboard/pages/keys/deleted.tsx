@@ -1,6 +1,6 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import type { ReactNode } from "react";
-import { useAct, useAnswer } from "../../data/queries.ts";
+import { useAct, useWhole } from "../../data/queries.ts";
 import { Monogram } from "../../ui/monogram.tsx";
 import { Card } from "../../ui/page.tsx";
 import { When } from "../../ui/time.tsx";
@@ -8,14 +8,14 @@ import { useTold } from "../../ui/told.ts";
 
 /** Keys that a client deleted: a model may have been talked into it, so for a week their owner has the last word (SECURITY S21). */
 export function DeletedKeys(): ReactNode {
-  const { data } = useAnswer("GET /deleted-keys", {});
+  const { data } = useWhole("GET /deleted-keys", {});
   const restore = useAct("POST /keys/{key}/restore");
   const tell = useTold();
-  if (data === undefined || data.items.length === 0) return null;
+  if (data === undefined || data.length === 0) return null;
   return (
     <Card flush title="Deleted by a client" lead="Nothing can use these. Bring one back and it is as it was.">
       <ul className="lines" aria-label="Deleted keys">
-        {data.items.map(({ id, name, provider, deleted_at, until }) => (
+        {data.map(({ id, name, provider, deleted_at, until }) => (
           <li key={id}>
             <span className="with-icon">
               <Monogram name={provider} />

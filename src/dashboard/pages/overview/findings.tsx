@@ -1,17 +1,17 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { useAnswer } from "../../data/queries.ts";
+import { useWhole } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Answered } from "../../ui/states.tsx";
 
 /** What the doctor found, with the remedy. */
 export function Findings(): ReactNode {
-  const findings = useAnswer("GET /doctor", {});
+  const findings = useWhole("GET /doctor", {});
   return (
     <Card title="Check-up">
       <Answered of={findings} lines={2}>
-        {({ items }) =>
+        {(items) =>
           items.length === 0 ? (
             <p className="row good">
               <Icon name="check" /> All is well.

@@ -3,7 +3,7 @@ import { Input } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import type { Answer } from "../../data/api.ts";
 import { useProviders } from "../../data/providers.ts";
-import { useAct, useAnswer } from "../../data/queries.ts";
+import { useAct, useWhole } from "../../data/queries.ts";
 import { Choice } from "../../ui/choice.tsx";
 import { Modal } from "../../ui/dialog.tsx";
 import { faultOf, FormFault, FormFoot, type Typed, useForm } from "../../ui/form.tsx";
@@ -19,7 +19,7 @@ const FIELDS = ["provider", "model", "input", "output", "cached_input", "cache_w
 
 /** What models are taken to cost: the catalog's prices with their date, and one's own over them. */
 export function Prices(): ReactNode {
-  const prices = useAnswer("GET /prices", {});
+  const prices = useWhole("GET /prices", {});
   const providers = useProviders();
   const [chosen, setChosen] = useState("");
   const [changing, setChanging] = useState<Price | "new">();
@@ -28,7 +28,7 @@ export function Prices(): ReactNode {
   const drop = ({ provider: of, model }: Price) =>
     void tell(reset.mutateAsync({ body: { provider: of, model } }), "Your price is gone");
   const nameOf = (id: string) => providers.data?.find((one) => one.id === id)?.name ?? id;
-  const all = prices.data?.items ?? [];
+  const all = prices.data ?? [];
   const priced = [...new Set(all.map(({ provider }) => provider))];
   // Until somebody asks for another, what is their own, or else the first provider's.
   const own = all.some((price) => price.own);
