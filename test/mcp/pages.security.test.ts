@@ -153,8 +153,11 @@ describe("a page", () => {
     expect(first.inputRequests.page).toMatchObject({ method: "elicitation/create", params: { mode: "url" } });
     const again = { ...asked, inputResponses: { page: { action: "accept" } }, requestState: first.requestState };
     const second = resultOf(await current(client, "tools/call", again, url_mode)) as { structuredContent: object };
-    expect(second.structuredContent).toMatchObject({ status: "opened" });
+    expect(second.structuredContent).toMatchObject({ status: "opened", next: expect.stringContaining("has typed") });
     expect(JSON.stringify(second)).not.toContain("/entry/");
+    const not = { ...again, inputResponses: { page: { action: "decline" } } };
+    const declined = resultOf(await current(client, "tools/call", not, url_mode));
+    expect(declined.structuredContent).toMatchObject({ status: "declined", next: expect.stringContaining("nothing") });
   });
 });
 

@@ -54,6 +54,15 @@ it.each(RESOURCE)(
   },
 );
 
+it("wherever a client may prove itself by a key, it is told with which algorithms (RFC 8414 §2)", async () => {
+  const document = await (await get("/.well-known/oauth-authorization-server")).json<Record<string, string[]>>();
+  const endpoints = ["token", "revocation", "introspection"];
+  for (const endpoint of endpoints) {
+    expect(document[`${endpoint}_endpoint_auth_methods_supported`], endpoint).toContain("private_key_jwt");
+    expect(document[`${endpoint}_endpoint_auth_signing_alg_values_supported`], endpoint).toContain("RS256");
+  }
+});
+
 it("every endpoint that is told of is there", async () => {
   const document = await (await get("/.well-known/oauth-authorization-server")).json<Record<string, string>>();
   for (const [name, url] of Object.entries(document).filter(([name]) => name.endsWith("_endpoint"))) {

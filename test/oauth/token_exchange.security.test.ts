@@ -191,7 +191,7 @@ describe.each(Object.entries(SHAPES))("a job of %s", (_name, { claims, meant, an
     expect(upstream.seen).toHaveLength(1);
     expect(await exchange(address, await issuer.sign({ ...claims, ...another, aud: address }))).toMatchObject({
       status: 400,
-      error: "invalid_grant",
+      error: "invalid_request",
     });
     const rows = await activity(person);
     expect(
@@ -269,7 +269,12 @@ describe("a token that is shown", () => {
     };
     for (const [what, token] of Object.entries(forged)) {
       const answer = await exchange(address, token);
-      expect([what, answer.status, answer.error, answer.access_token]).toEqual([what, 400, "invalid_grant", undefined]);
+      expect([what, answer.status, answer.error, answer.access_token]).toEqual([
+        what,
+        400,
+        "invalid_request",
+        undefined,
+      ]);
     }
     // A stranger's address was never asked for keys.
     expect(stranger.asked).toEqual([]);
@@ -284,7 +289,7 @@ describe("a token that is shown", () => {
     const unknown = await exchange(address.replace(/tst_.*/, "tst_01AAAAAAAAAAAAAAAAAAAAAAAA"), shown);
     const nowhere = await exchange(address.replace(/\/trusts\/\w+/, `/trusts/${"0".repeat(24)}`), shown);
     const foreign = await exchange("https://elsewhere.example/trusts/x/y", shown);
-    expect(unknown).toMatchObject({ status: 400, error: "invalid_grant" });
+    expect(unknown).toMatchObject({ status: 400, error: "invalid_request" });
     expect(nowhere).toEqual(unknown);
     expect(foreign).toEqual(unknown);
   });

@@ -287,7 +287,7 @@ describe("after a restore to hours ago, before anything is served", () => {
     await restore(vault, then);
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 3 });
     expect(await refusalOf(ask(vault.stub.exchange(trust.id, presentedTo(trust.audience), ORIGIN)))).toMatch(
-      /^invalid_grant/,
+      /^invalid_request/,
     );
     const { hash } = verifyToken(configOf(env).token_keys, minted.token);
     expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");

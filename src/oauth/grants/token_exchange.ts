@@ -19,7 +19,7 @@ type Trusted = { issuer: string; audience: string; jwks: string | null };
 /**
  * A machine's own token, as of a CI job, for an app token of fifteen minutes (RFC 8693). `audience` is the address of a trust, which
  * names the vault. What is said in the token is believed only once its signature is verified by a key of the trust's issuer;
- * what it must say is judged in the vault.
+ * what it must say is judged in the vault. A token that is not taken is `invalid_request` here, not `invalid_grant` (RFC 8693 §2.2.2).
  */
 export async function tokenExchange({ env, config, form, origin }: Asked): Promise<TokenResponse> {
   const subject_token = form.must("subject_token");
@@ -84,7 +84,10 @@ async function verify(
       break;
     }
   }
-  throw new Problem("invalid_grant", "The subject token is not valid for this trust: its signature, time or audience.");
+  throw new Problem(
+    "invalid_request",
+    "The subject token is not valid for this trust: its signature, time or audience.",
+  );
 }
 
 /** What a token says of itself, unbelieved. */
@@ -94,7 +97,7 @@ function peek(token: string): jose.JWTPayload {
   } catch {
     // Said below, in the same words.
   }
-  throw new Problem("invalid_grant", "The subject token is no JWT.");
+  throw new Problem("invalid_request", "The subject token is no JWT.");
 }
 
 function trustIn(audience: string, public_origin: string): [vault_id: string, trust_id: string] {

@@ -105,7 +105,7 @@ export function exchange(
 
 /** The same words whether the vault, the trust or its issuer is another. */
 export function unknownTrust(): Problem {
-  return new Problem("invalid_grant", "No trust of that address takes tokens of this issuer.");
+  return new Problem("invalid_request", "No trust of that address takes tokens of this issuer.");
 }
 
 function refused(
@@ -125,5 +125,5 @@ function refused(
     ...origin,
   };
   const request_id = refusals.isFirst(event, now) ? audit.append(event, now).id : undefined;
-  return new Problem("invalid_grant", detail, { rule, request_id });
+  return new Problem("invalid_request", detail, { rule, request_id });
 }
