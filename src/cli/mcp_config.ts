@@ -64,6 +64,19 @@ const CLIENTS: Readonly<Record<string, Client>> = {
     type: "streamableHttp",
     url,
   })),
+  // Google's successor of Gemini CLI for people's own accounts.
+  antigravity: usual("Antigravity", "~/.gemini/config/mcp_config.json", ({ url }) => ({ serverUrl: url })),
+  "copilot-cli": {
+    name: "Copilot CLI",
+    bridge: {
+      where: "~/.copilot/mcp-config.json",
+      write: (way: Bridge) => servers("mcpServers", { type: "local", ...stdio(way), tools: ["*"] }),
+    },
+    remote: {
+      where: "~/.copilot/mcp-config.json",
+      write: ({ url }: Remote) => servers("mcpServers", { type: "http", url, tools: ["*"] }),
+    },
+  },
   "gemini-cli": usual("Gemini CLI", "~/.gemini/settings.json", ({ url }) => ({ httpUrl: url })),
   "lm-studio": usual("LM Studio", "~/.lmstudio/mcp.json", ({ url }) => ({ url })),
   zed: {

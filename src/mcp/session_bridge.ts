@@ -1,4 +1,9 @@
-import { isJSONRPCRequest, parseJSONRPCMessage, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import {
+  isInitializeRequest,
+  isJSONRPCRequest,
+  parseJSONRPCMessage,
+  type JSONRPCMessage,
+} from "@modelcontextprotocol/server";
 import { logFault, Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { GUESTS } from "../vault/calls/visit.ts";
@@ -11,6 +16,7 @@ import { streamRequest } from "./session_wire.ts";
 import { vaultOf } from "./visit.ts";
 
 const INVALID_REQUEST = -32_600;
+const INVALID_PARAMS = -32_602;
 const SERVER_ERROR = -32_000;
 /** Messages in one body (2025-03-26 allowed batches); each tool call in it is a call of its own. */
 const BATCH = 20;
@@ -41,6 +47,9 @@ async function post(served: Served, session_id: string | null, body: unknown): P
   const begins = messages.some((message) => "method" in message && message.method === "initialize");
   if (begins && (session_id !== null || messages.length > 1))
     return malformed(INVALID_REQUEST, "Invalid Request: initialize comes alone and opens a session of its own");
+  // A hello that would be refused, or that waits for no answer, opens nothing.
+  if (begins && !messages.every((message) => isJSONRPCRequest(message) && isInitializeRequest(message)))
+    return malformed(INVALID_PARAMS, "Invalid params for initialize");
   if (!begins && session_id === null) return malformed(SERVER_ERROR, "Bad Request: Mcp-Session-Id header is required");
   const unsupported = begins ? undefined : versionRefusal(request);
   if (unsupported !== undefined) return unsupported;

@@ -299,6 +299,22 @@ describe("a body", () => {
 });
 
 describe("a session's id", () => {
+  it("is given for a hello that can be answered, and nothing is made for any other", async () => {
+    const [ada, before] = [await newPerson(locker), sessionObjects()];
+    const client = await letIn(locker, ada);
+    for (const hello of [
+      { id: 1, params: {} },
+      { id: 1, params: { ...INIT, capabilities: 5 } },
+      { id: 1, params: { ...INIT, protocolVersion: undefined } },
+      { params: INIT },
+    ]) {
+      const answer = await post(client, { jsonrpc: "2.0", method: "initialize", ...hello });
+      expect([answer.status, answer.headers.get("mcp-session-id")]).toEqual([400, null]);
+    }
+    expect(sessionObjects()).toBe(before);
+    expect(await inVault(locker, ada, "SELECT 1 FROM mcp_session")).toEqual([]);
+  });
+
   it("that nobody opened is 404, and nothing is made for it", async () => {
     const client = await letIn(locker, await newPerson(locker));
     const before = sessionObjects();
