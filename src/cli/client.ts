@@ -138,6 +138,16 @@ export function unreachable({ origin }: URL, fault: unknown): Failure {
   });
 }
 
+/** What comes of it where the locker can be reached; undefined where it cannot just now, for whoever waits and asks again. */
+export async function ifReached<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (fault) {
+    if (fault instanceof Failure && fault.exit_code === EXIT.unreachable) return undefined;
+    throw fault;
+  }
+}
+
 type Told = {
   code?: string;
   detail?: string;

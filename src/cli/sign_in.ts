@@ -1,13 +1,14 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { send } from "./client.ts";
+import { ifReached, send } from "./client.ts";
 import { Failure } from "./failure.ts";
 import { plain } from "./terminal.ts";
 import { USER_AGENT } from "./version.ts";
 
 const CLIENT_ID = "apilocker-cli";
 const LOGIN_MS = 10 * 60_000;
+const LONGEST_WAIT_MS = 30_000;
 
 /** The locker's endpoints, as it publishes them (RFC 8414). */
 export type Server8414 = {
@@ -146,17 +147,20 @@ export async function signInElsewhere(
   let wait_ms = interval * 1_000;
   while (Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, wait_ms));
-    const answer = await post(server.token_endpoint, {
-      grant_type: "urn:ietf:params:oauth:grant-type:device_code",
-      device_code,
-    });
+    const grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+    const answer = await ifReached(post(server.token_endpoint, { grant_type, device_code }));
+    // A network that fails is asked less often, and asked again (RFC 8628 §3.5).
+    if (answer === undefined) {
+      wait_ms = Math.min(wait_ms * 2, LONGEST_WAIT_MS);
+      continue;
+    }
     if (answer.ok) return await answer.json<Tokens>();
     const { error } = (await answer
       .clone()
       .json()
       .catch(() => ({}))) as { error?: string };
     if (error === "slow_down") wait_ms += 5_000;
-    else if (answer.status >= 500 || answer.status === 429) wait_ms = Math.min(wait_ms * 2, 30_000);
+    else if (answer.status >= 500 || answer.status === 429) wait_ms = Math.min(wait_ms * 2, LONGEST_WAIT_MS);
     else if (error === "access_denied") throw new Failure("Signing in was denied in the browser.", { code: "denied" });
     else if (error !== "authorization_pending") throw await refusalOf(answer);
   }

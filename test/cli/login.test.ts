@@ -1,9 +1,10 @@
-import { startUpstream } from "../support/upstream.ts";
-import { readFileSync, statSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { signInElsewhere } from "../../src/cli/sign_in.ts";
 import { Computer, ended, said } from "../support/cli.ts";
 import { choose, formsIn, submit } from "../support/device.ts";
 import { eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const locker = await usualLocker();
 
@@ -98,6 +99,14 @@ describe("login", () => {
     const old = configOf(computer).profiles.default!.token;
     expect(await computer.here(["login", "--headless", "--url", locker.publicOrigin])).toMatchObject({
       code: 1,
+      stderr: expect.stringContaining("--force"),
+    });
+    // Where nobody can say whether it lasts, that is said, with what to do.
+    const away = new Computer();
+    await away.signIn(locker, ada);
+    writeFileSync(away.config, readFileSync(away.config, "utf8").replace(locker.publicOrigin, "http://127.0.0.1:9"));
+    expect(await away.here(["login", "--headless", "--url", locker.publicOrigin])).toMatchObject({
+      code: 4,
       stderr: expect.stringContaining("--force"),
     });
     // A new sign-in that fails costs the old one nothing.
@@ -205,6 +214,39 @@ it("an answer that breaks off is a locker that cannot be reached; one in other w
   });
   expect(await new Computer().here(["list"], { env })).toMatchObject({ code: 4 });
   await other.stop();
+});
+
+describe("whoever waits for a person goes on asking when the network fails meanwhile", () => {
+  /** A server that breaks off the first three requests for what is asked again and again. */
+  async function unsteady(asked: string, answer: object, first: object): Promise<string> {
+    let broken = 0;
+    const server = await startUpstream(({ url }, response) => {
+      if (url === asked && broken++ < 3) return void response.destroy();
+      response.end(JSON.stringify(url === asked ? answer : first));
+    });
+    onTestFinished(() => server.stop());
+    return server.origin;
+  }
+
+  it("at a sign-in (RFC 8628 §3.5)", async () => {
+    const login = { device_code: "d", user_code: "U", verification_uri: "v", expires_in: 60, interval: 0.01 };
+    const tokens = { access_token: "alk_dev_x", device_id: "dev_1" };
+    const issuer = await unsteady("/token", tokens, login);
+    const [token_endpoint, device_authorization_endpoint] = [`${issuer}/token`, `${issuer}/device_authorization`];
+    const server = { issuer, authorization_endpoint: "", token_endpoint, device_authorization_endpoint };
+    expect(await signInElsewhere(server, { name: "laptop", platform: "Linux" }, () => {})).toEqual(tokens);
+  });
+
+  it("at an unlock", async () => {
+    const reveal_until = new Date(Date.now() + 60_000).toISOString();
+    const link = { url: "https://locker.example/entry/x", expires_at: reveal_until };
+    const origin = await unsteady("/v1/me", { device: { reveal_until } }, link);
+    const env = { APILOCKER_URL: origin, APILOCKER_TOKEN: "alk_dev_x" };
+    expect(await new Computer().here(["unlock", "--json"], { env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(reveal_until),
+    });
+  });
 });
 
 it("a locker that cannot be reached is told apart from a refusal", async () => {

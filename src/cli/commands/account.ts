@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { openPage } from "../browser.ts";
-import { Locker, locker, type Answer } from "../client.ts";
+import { ifReached, Locker, locker, type Answer } from "../client.ts";
 import { answer, command, type Common } from "../command.ts";
 import { credentials, forgetProfile, origin, profileName, profileNames, profileOf, saveProfile } from "../profiles.ts";
 import { deviceName, platformName } from "../device_name.ts";
@@ -111,7 +111,11 @@ async function stillSignedIn({ url, token }: { url: string; token: string }): Pr
     return true;
   } catch (refused) {
     if (refused instanceof Failure && refused.exit_code === EXIT.sign_in) return false;
-    throw refused;
+    if (!(refused instanceof Failure)) throw refused;
+    const { message, exit_code, code } = refused;
+    const hint =
+      "This device may be signed in there. Sign in all the same with --force, or beside it with --profile NAME.";
+    throw new Failure(message, { exit_code, code, hint });
   }
 }
 
@@ -185,8 +189,9 @@ async function unlock({ browser, json, ...options }: Common & { browser: boolean
 async function answered(at: Locker, deadline: number): Promise<string> {
   while (Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-    const { device } = await at.call("GET /me");
-    if (device?.unlock_asked_at !== undefined) continue;
+    const me = await ifReached(at.call("GET /me"));
+    if (me === undefined || me.device?.unlock_asked_at !== undefined) continue;
+    const { device } = me;
     if (device?.reveal_until !== undefined && isUnlocked(device)) return device.reveal_until;
     throw new Failure("It was denied in the browser.", { code: "denied" });
   }
