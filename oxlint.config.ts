@@ -6,7 +6,7 @@ import { defineConfig } from "oxlint";
  */
 const ORDER = [
   ["problem", "json"],
-  ["config", "stores", "body"],
+  ["config", "stores", "body", "isolate"],
   ["crypto"],
   ["catalog"],
   ["vault"],

@@ -1,3 +1,4 @@
+import { isolateName } from "../isolate.ts";
 import { logFault } from "../problem.ts";
 import { UNKNOWN_LEASE } from "../vault/calls/leashes.ts";
 import { CUT, type Cutting, type Term } from "../vault/calls/telling.ts";
@@ -13,9 +14,6 @@ const GIVE_UP_MS = 10_000;
 const SILENT_MS = 4_000;
 const JITTER_MS = 2_000;
 const LONGEST_MS = 2 ** 31 - 1;
-
-/** What the vault calls this isolate; nothing random may be had before the first request. */
-let router: string | undefined;
 
 /**
  * The leashes that this isolate holds, by connection: the vault tells one of them of all that it cuts. An invocation is woken by a promise
@@ -151,14 +149,13 @@ export class Leash {
   }
 
   async #connected(): Promise<WebSocket> {
-    router ??= crypto.randomUUID();
     this.#id = crypto.randomUUID();
     const answer = await this.#vault().fetch(`https://vault/?_pk=${this.#id}`, {
       headers: {
         upgrade: "websocket",
         "x-leash-seq": String(this.#dispatch.seq),
         "x-leash-lease": this.#lease,
-        "x-leash-router": router,
+        "x-leash-router": isolateName(),
       },
     });
     if (answer.webSocket === null) throw new Error(`the vault answered ${answer.status}`);

@@ -1,6 +1,7 @@
 import { sha256 } from "../../crypto/digest.ts";
 import type { Connection } from "partyserver";
-import { close, CUT, tell, type LeashState, type Term, type Told, type Word } from "./telling.ts";
+import { close, CUT, type LeashState, type Term, type Word } from "./telling.ts";
+import { tellInTurns, within } from "./turns.ts";
 
 /** The rule of a leash that is cut before it is known whose it is: no row was ended. Every other cut has ended its call's. */
 export const UNKNOWN_LEASE = "lease";
@@ -11,23 +12,11 @@ const REPLACED = 1000;
 /** The part of partyserver's `Server` that leashes need. Not every open connection is a leash. */
 export type Connections = { getConnections(tag?: string): Iterable<Connection> };
 
-/** A leash that was told to end, and when it has. */
-type Ending = { connection: Connection; rule: string; ended: Promise<void> };
-
 /** What a cut achieved within the time a receipt waits. */
 export type Cut = { streams_cut: number; unacknowledged: number };
 
 const PER_TOKEN = 1_000;
 const PER_VAULT = 10_000;
-/** Rows ended in one step, which is one commit. */
-const A_STEP = 32;
-/**
- * Leashes told before others have their turn: so few that these wait some milliseconds, so many that ever so many are told soon; more where their
- * routers take longer than that, since then the work is not done here.
- */
-const [A_TURN, TURNS, A_TURN_AT_MOST, A_TURN_MS] = [6, 500, 256, 50];
-/** A moment in which nothing is due: only then does the runtime look at the network. Turns are taken in two lanes, so that one is at work while the other waits. */
-const [A_BREATH_MS, LANES] = [1, 2];
 /** Whoever was cut by a word to its router and has not let go by then is told by its own leash. */
 const INSIST_AFTER_MS = 250;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
@@ -172,7 +161,7 @@ export class Leashes {
   ): Promise<Cut> {
     this.#cutting++;
     try {
-      const told = await this.#tellEach(open, decide);
+      const told = await tellInTurns(open, { decide, end: (connection) => this.#end(connection) });
       if (told.length === 0) return { streams_cut: 0, unacknowledged: 0 };
       let streams_cut = 0;
       const all = Promise.all(told.map(({ ended }) => ended.then(() => void streams_cut++)));
@@ -184,38 +173,6 @@ export class Leashes {
     } finally {
       this.#cutting--;
     }
-  }
-
-  /** Decides some a step, and tells a few a turn so that the vault goes on answering. Answers which of them end. */
-  async #tellEach(
-    open: readonly Connection<LeashState>[],
-    decide: (connection: Connection<LeashState>) => Word | undefined,
-  ): Promise<Ending[]> {
-    const told: Ending[] = [];
-    const undecided = [...Map.groupBy(open, ({ state }) => state?.router).values()].flat();
-    const decided: Told[] = [];
-    const next = (a_turn: number) => {
-      while (decided.length < a_turn && undecided.length > 0)
-        for (const connection of undecided.splice(0, A_STEP)) decided.push({ connection, word: decide(connection) });
-      return decided.splice(0, a_turn);
-    };
-    const least = Math.max(A_TURN, Math.ceil(open.length / TURNS));
-    const lane = async () => {
-      for (let a_turn = least; ;) {
-        const turn = next(a_turn);
-        const ends = turn.flatMap(({ connection, word }) =>
-          word !== undefined && "ends" in word ? { connection, rule: word.ends, ended: this.#end(connection) } : [],
-        );
-        told.push(...ends);
-        tell(turn);
-        if (turn.length < a_turn) return;
-        const here = await within(A_TURN_MS, Promise.all(ends.map(({ ended }) => ended)));
-        a_turn = here ? least : Math.min(4 * a_turn, A_TURN_AT_MOST);
-        await scheduler.wait(A_BREATH_MS);
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
-    return told;
   }
 
   /** The connections of any of these tags, each once. */
@@ -260,11 +217,6 @@ export class Leashes {
     }
     return this.#per_token;
   }
-}
-
-/** Has it come within that time? */
-function within(ms: number, coming: Promise<unknown>): Promise<boolean> {
-  return Promise.race([coming.then(() => true), scheduler.wait(ms).then(() => false)]);
 }
 
 /** One that is still being opened has no state yet, and is a leash: nothing else is cut while it opens. */
