@@ -113,7 +113,9 @@ it("the deploy button asks for every secret that a deployment needs, and for not
   const [readme, example, config, manifest] = await Promise.all(
     ["README.md", ".dev.vars.example", "src/config.ts", "package.json"].map(read),
   );
-  expect(readme).toContain("](https://deploy.workers.cloudflare.com/?url=https://");
+  // Whose copy that is only its owner knows: a link to any other would deploy somebody else's code.
+  expect(readme).toContain("`https://deploy.workers.cloudflare.com/?url=`");
+  expect(readme).not.toMatch(/deploy\.workers\.cloudflare\.com\/\?url=http/);
   const { secrets, vars } = readSettings() as { secrets: { required: string[] }; vars: Record<string, string> };
   const asked = Array.from(String(example).matchAll(/^([A-Z_]+)=(.*)$/gm), ([, name = "", value]) => ({ name, value }));
   expect(asked.map(({ name }) => name)).toEqual(expect.arrayContaining(secrets.required));
