@@ -8,8 +8,8 @@ import { variableName, variablesOf } from "./env_names.ts";
 import { Failure, usage } from "./failure.ts";
 import { Mask } from "./mask.ts";
 import type { Charge } from "./reaper.ts";
-import { variablesFor, wantedKeys } from "./secrets.ts";
-import { note } from "./terminal.ts";
+import { tellIfRenamed, variablesFor, wantedKeys } from "./secrets.ts";
+import { note, plain } from "./terminal.ts";
 
 export type RunOptions = Common & { keys?: string[]; proxy?: boolean; mask: boolean };
 
@@ -70,10 +70,11 @@ async function runProxied(command: string, args: readonly string[], options: Run
     at.list("GET /providers"),
     Promise.all(refs.map((key) => at.call("GET /keys/{key}", { params: { key } }))),
   ]);
+  for (const [at, ref] of refs.entries()) tellIfRenamed(ref, keys[at] ?? { id: ref, name: ref });
   const paths = new Map(providers.map(({ id, sdk_base_path = "" }) => [id, sdk_base_path]));
   const token = await at.call("POST /tokens", {
     body: {
-      name: `run ${command} on ${hostname()}`.slice(0, NAME_LENGTH),
+      name: plain(`run ${command} on ${hostname()}`).slice(0, NAME_LENGTH),
       policy: { keys: keys.map(({ id }) => id), expires_at: new Date(Date.now() + LEASE_S * 1_000).toISOString() },
     },
   });

@@ -2,6 +2,7 @@ import type { Locker, Answer } from "./client.ts";
 import { Failure } from "./failure.ts";
 import { secretVariable } from "./env_names.ts";
 import { findRc, RC_NAME } from "./rc_file.ts";
+import { note, plain } from "./terminal.ts";
 
 /** A secret by the variable that a program finds it in. */
 export type Variable = { name: string; value: string; key: string };
@@ -26,10 +27,19 @@ export async function variablesFor(locker: Locker, keys: readonly string[]): Pro
   for (let at = 0; at < keys.length; at += AT_ONCE) {
     const asked = keys.slice(at, at + AT_ONCE);
     const { items } = await locker.call("POST /keys/reveal", { body: { keys: asked } });
-    for (const [index, revealed] of items.entries()) variables.push(...named(asked[index] ?? revealed.name, revealed));
+    for (const [index, revealed] of items.entries()) {
+      const ref = asked[index] ?? revealed.name;
+      tellIfRenamed(ref, revealed);
+      variables.push(...named(ref, revealed));
+    }
   }
   assertDistinct(variables);
   return variables;
+}
+
+/** Says on stderr that a key was asked for by a name of before, so that files which say it are brought up to date some day. */
+export function tellIfRenamed(ref: string, { id, name }: { id: string; name: string }): void {
+  if (ref !== name && ref !== id) note(`apilocker: ${ref} is called ${plain(name)} now; the old name goes on working.`);
 }
 
 function named(ref: string, { fields, name: current }: Answer<"POST /keys/reveal">["items"][number]): Variable[] {

@@ -47,6 +47,24 @@ describe("run", () => {
     expect(bare.stdout).toBe(`${SECRET}\n`);
   });
 
+  it("finds a key by a name of before, in the variable of that name, and says on stderr what it is called now", async () => {
+    const { ada, computer } = await signedIn({ reveal: "8h" });
+    await ada.api("PATCH", "/v1/keys/openai", { name: "brain" });
+    const told = "apilocker: openai is called brain now; the old name goes on working.\n";
+    const ran = await computer.run(["run", "--keys", "openai", ...node("console.log(process.env.OPENAI.length)")]);
+    expect(ran).toEqual({ code: 0, stdout: `${SECRET.length}\n`, stderr: told });
+    const proxied = await computer.run([
+      "run",
+      "--proxy",
+      "--keys",
+      "openai",
+      ...node("console.log(process.env.OPENAI_BASE_URL)"),
+    ]);
+    expect(proxied).toMatchObject({ code: 0, stdout: expect.stringContaining("/v1/proxy/brain"), stderr: told });
+    expect(await computer.run(["get", "openai"])).toEqual({ code: 0, stdout: SECRET, stderr: told });
+    expect(await computer.run(["get", "brain"])).toEqual({ code: 0, stdout: SECRET, stderr: "" });
+  });
+
   it("does not hand the locker's own token on", async () => {
     const { computer } = await signedIn({ reveal: "8h" });
     const device = await computer.signIn(locker, await newPerson(locker));

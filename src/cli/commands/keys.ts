@@ -8,6 +8,7 @@ import { usage } from "../failure.ts";
 import { nextSecret } from "../fields.ts";
 import { confirm, readSecret } from "../prompts.ts";
 import { locker } from "../client.ts";
+import { tellIfRenamed } from "../secrets.ts";
 import { ago, note, paint, plain, say, sayJson, table } from "../terminal.ts";
 
 type Key = Answer<"GET /keys">["items"][number];
@@ -208,6 +209,7 @@ function showKey(key: Answer<"GET /keys/{key}">): void {
 async function getSecret(key: string, { field, ...options }: Common & { field?: string }): Promise<void> {
   const at = await locker(options);
   const revealed = await at.call("POST /keys/{key}/reveal", { params: { key } });
+  tellIfRenamed(key, revealed);
   if (options.json === true) return sayJson(revealed);
   const names = Object.keys(revealed.fields);
   const [only = ""] = names;
