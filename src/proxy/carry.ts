@@ -38,7 +38,9 @@ export async function carry(
   const coding = upstream.headers.get("content-encoding") ?? "";
   const decoded = DECODED.has(coding);
   if (decoded) headers.delete("content-encoding");
-  const length = decoded || scrubber !== undefined ? null : headers.get("content-length");
+  // A length beside chunks is nothing (RFC 9112 §6.3): the body is as long as it likes.
+  const is_said = !decoded && scrubber === undefined && !upstream.headers.has("transfer-encoding");
+  const length = is_said ? headers.get("content-length") : null;
   if (request.method !== "HEAD" || decoded) headers.delete("content-length");
 
   const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;

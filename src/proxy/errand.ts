@@ -1,4 +1,5 @@
 import { originOf } from "../auth/origin.ts";
+import { isSaidToFit } from "../body.ts";
 import { configOf, type Config } from "../config.ts";
 import { verifyToken, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
@@ -101,8 +102,7 @@ export async function errandFor(
 /** A small body is read before it is sent where the call may have to be made again. One that comes with a GET cannot be. */
 export async function keepBody(errand: Errand): Promise<void> {
   if (hasUnusualBody(errand.request)) return;
-  const length = Number(errand.request.headers.get("content-length") ?? Infinity);
-  if (errand.body instanceof ReadableStream && length <= REPLAYED_BYTES)
+  if (errand.body instanceof ReadableStream && isSaidToFit(errand.request, REPLAYED_BYTES))
     errand.body = await errand.request.arrayBuffer();
 }
 

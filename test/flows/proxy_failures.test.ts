@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { begin, newHolder, opened, problemIn, SECRET, send, type Answer, type Holder } from "../support/holder.ts";
@@ -110,6 +111,19 @@ describe("an upstream", () => {
     });
     await expect(call("/v1")).rejects.toThrow();
     expect(await row("/v1")).toMatchObject({ outcome: "failed", status: 500 });
+  });
+
+  test("that says a length beside its chunks is not read whole first: it could go on for ever", async () => {
+    const holder = await newHolder(locker);
+    let socket: Socket | undefined;
+    holder.upstream.answerAtOnce((request) => {
+      ({ socket } = request);
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    });
+    const answer = await opened(holder, "/v1");
+    expect(answer.statusCode).toBe(200);
+    socket?.end("6\r\n again\r\n0\r\n\r\n");
+    expect(Buffer.concat(await answer.toArray()).toString()).toBe("hello again");
   });
 
   test("that answers before the whole upload has come is heard", async () => {
