@@ -1,14 +1,23 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, inject, it, vi } from "vitest";
+import { configOf } from "../../src/config.ts";
+import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
+import type { Parts } from "../../src/vault/parts.ts";
+import { held } from "../../src/vault/surface.ts";
+import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
+import type { Grant } from "../../src/vault/tokens/grants.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
+import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
+  ORIGIN,
   type App,
   type Vault,
   askFor,
   authorize,
   evict,
+  grantTo,
   inside,
   mintApp,
   newVault,
@@ -90,6 +99,49 @@ describe.each(Object.entries(CHANGES))(
     });
   },
 );
+
+describe("when the one access token is given up that a call came with, though its client has another of the same generation", () => {
+  async function twoAccesses(): Promise<{ vault: Vault; one: App; other: App }> {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const { grant_id } = await grantTo(vault);
+    const one = await inside(vault, async (object) => {
+      const parts = object[held] as Parts;
+      const grant = parts.grants.find(grant_id) as Grant;
+      const { token } = issueTokens(parts, grant, await parts.families.keys.prepare(), ORIGIN, Date.now());
+      const { hash } = verifyToken(configOf(env).token_keys, token);
+      const { id, generation = 0 } = parts.tokens.look(hash) ?? { id: "" };
+      parts.tokens.addAccess(id, { hash: "other", generation, expires_at: Date.now() + 7_200_000 });
+      return { hash, id, token };
+    });
+    return { vault, one, other: { ...one, hash: "other" } };
+  }
+  const shown = ({ hash }: App) => ({ kind: "oat", hash, secret: "", client_id: "cli_a" }) as const;
+
+  it("the call is refused while its secret is being opened", async () => {
+    const { vault, one, other } = await twoAccesses();
+    await sql(vault, "UPDATE key_version SET sealed = NULL");
+    await evict(vault);
+    const kv = slowKv();
+    const answer = await inside(vault, async (object) => {
+      const calling = object.authorize(askFor(one, "k"), []);
+      await vi.waitUntil(() => kv.asked() > 1, 20_000);
+      await object.revokeShown(shown(one), ORIGIN);
+      kv.answer();
+      return calling;
+    });
+    expect(await refusalOf(ask(Promise.resolve(answer)))).toMatch(/^invalid_token /);
+    expect(await refusalOf(authorize(vault, other, "k"))).toBe("accepted");
+  });
+
+  it("a call that has just set out gets no leash, and what the client calls from then on does", async () => {
+    const { vault, one, other } = await twoAccesses();
+    const before = await authorize(vault, one, "k");
+    await ask(vault.stub.revokeShown(shown(one), ORIGIN));
+    expect(await (await openLeash(vault, before)).closed).toEqual(cutFor("lease"));
+    expect(await isHeld(vault, await openLeash(vault, await authorize(vault, other, "k")))).toBe(true);
+  });
+});
 
 describe("what stands still does not disturb", () => {
   it("a call whose vault changes elsewhere while it waits goes through", async () => {

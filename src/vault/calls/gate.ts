@@ -128,7 +128,9 @@ export class Gate {
     const opened = at_hand ?? (await this.#open(key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
     const overtaken =
-      epoch === this.#epoch ? undefined : this.#judging.standing(token, key.id, { ...ask, path: path.raw });
+      epoch === this.#epoch
+        ? undefined
+        : this.#judging.standing(tokens.look(token.hash), key.id, { ...ask, path: path.raw });
     if (overtaken !== undefined) {
       sealer.forget(key.id, key.version);
       this.#takeBack(seq, charges, yes, now);
@@ -177,7 +179,8 @@ export class Gate {
   stands(decision: Decision): Denial | undefined {
     const { method = "GET", path = "/", key = "", ip, country } = decision;
     const { actor, token = actor.id, generation, overridden = false } = decision;
-    return this.#judging.standing({ id: token, generation }, key, { method, path, overridden, ip, country });
+    const by = this.#parts.tokens.at(token, generation);
+    return this.#judging.standing(by, key, { method, path, overridden, ip, country });
   }
 
   /** Until when a recorded decision stands, as token and key are now. */

@@ -52,14 +52,9 @@ export class Judging {
     return estimate === undefined ? 0 : this.#parts.spending.most(key.destination.provider, estimate);
   }
 
-  /** The judgement of a call that was let through: why it no longer stands. */
-  standing(
-    { id, generation }: Pick<Token, "id" | "generation">,
-    key_id: string,
-    call: Omit<Call, "direct">,
-  ): Denial | undefined {
+  /** The judgement of a call that was let through, with its token as that is now: why it no longer stands. */
+  standing(token: Token | undefined, key_id: string, call: Omit<Call, "direct">): Denial | undefined {
     const { tokens, keys } = this.#parts;
-    const token = tokens.at(id, generation);
     if (token === undefined) return NO_KEY;
     const standing = { holders: tokens.lineage(token), key: keys.find(key_id), now: Date.now() };
     const verdict = judge(standing, { ...call, direct: false });

@@ -43,6 +43,16 @@ export class UnderWay {
     return row && readDecision(row);
   }
 
+  /**
+   * Calls of an access token's generation that no leash holds yet find none: of one token that ends among several of a generation
+   * no row tells which calls were its own.
+   */
+  disown(token_id: string, generation: number): void {
+    for (const { seq, token, generation: came_with } of this.decisions())
+      if (token === token_id && came_with === generation)
+        this.#sql.exec("UPDATE audit SET lease = NULL WHERE seq = ? AND pending = 1", seq);
+  }
+
   /** A leash holds the call. `lease` opens the next one, should this one be lost: each opens one. */
   hold(seq: number, lease: string): void {
     this.#sql.exec("UPDATE audit SET lease = ?, unclaimed_at = NULL WHERE seq = ? AND pending = 1", lease, seq);

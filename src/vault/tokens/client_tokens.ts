@@ -63,6 +63,7 @@ export async function revokeShown(parts: Parts, shown: Shown, origin: Origin): P
   // One access token of many has no id.
   record("token.revoke", generation === undefined ? id : undefined);
   parts.tokens.endAccess(token, shown.hash, now);
+  if (generation !== undefined) parts.under_way.disown(id, generation);
   parts.gate.bump();
   await cut(parts, [generation === undefined ? tagOf.token(id) : tagOf.generation(id, generation)], "revoked");
 }
