@@ -6,6 +6,7 @@ import { NO_VAULT, verifyToken, type VerifiedToken } from "../crypto/token.ts";
 import { endDeviceLogin } from "../directory/device_logins.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
+import { limitedAs } from "../vault/policy/network.ts";
 import { BODY_BYTES, readJson } from "./body.ts";
 import { parse } from "./parse.ts";
 import { REPORT_LEAK } from "./schema.ts";
@@ -17,7 +18,7 @@ import { REPORT_LEAK } from "./schema.ts";
  */
 export const reportLeak = new Hono<{ Bindings: Env }>().post(`/v1${REPORT_LEAK.path}`, async ({ env, req }) => {
   const origin = originOf(req.raw);
-  const { success } = await env.REPORT_LIMIT.limit({ key: origin.ip });
+  const { success } = await env.REPORT_LIMIT.limit({ key: limitedAs(origin.ip) });
   if (!success) throw new Problem("rate_limited", "Too many reports from your address.", { retry_after_s: 60 });
   const { token } = parse(REPORT_LEAK.body, readJson(req.raw, await readText(req.raw, BODY_BYTES)));
   const verified = await ours(async () => verifyToken(configOf(env).token_keys, token));

@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import { verifyToken, type VerifiedToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
+import { limitedAs } from "../vault/policy/network.ts";
 import { readCookie, SESSION_COOKIE } from "./cookies.ts";
 import { originOf } from "./origin.ts";
 
@@ -10,7 +11,7 @@ import { originOf } from "./origin.ts";
  */
 export async function limitWeak(env: Env, { weak }: Pick<VerifiedToken, "weak">, ip: string): Promise<void> {
   if (!weak) return;
-  const { success } = await env.WEAK_LIMIT.limit({ key: ip });
+  const { success } = await env.WEAK_LIMIT.limit({ key: limitedAs(ip) });
   if (success) return;
   throw new Problem("rate_limited", "Too many calls from your address with tokens of a withdrawn key.", {
     rule: "weak_key",

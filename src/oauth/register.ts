@@ -6,6 +6,7 @@ import { readText } from "../body.ts";
 import { configOf, type Config } from "../config.ts";
 import { addClient, changeClient, findClient, removeClient, type RegisteredClient } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
+import { limitedAs } from "../vault/policy/network.ts";
 import { hashOfSecret, sameText } from "./authenticate.ts";
 import { readMetadata, type ClientMetadata } from "./client_metadata.ts";
 import { FORM_BYTES } from "./form.ts";
@@ -25,7 +26,7 @@ export const registration = new Hono<{ Bindings: Env }>()
   .options("/register/:id", () => new Response(null, { status: 204, headers: CORS }))
   .post("/register", async ({ env, req }) => {
     const config = configOf(env);
-    const { success } = await env.REGISTER_LIMIT.limit({ key: originOf(req.raw).ip });
+    const { success } = await env.REGISTER_LIMIT.limit({ key: limitedAs(originOf(req.raw).ip) });
     if (!success) throw new Problem("rate_limited", "Too many registrations from your address.", { retry_after_s: 60 });
     const metadata = readMetadata(await readMetadataText(req.raw), config);
     const secret = metadata.token_endpoint_auth_method.startsWith("client_secret") ? newSecret() : undefined;

@@ -11,6 +11,7 @@ import { answerDeviceLogin, showDeviceLogin, unansweredLogin, type DeviceLogin }
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
+import { limitedAs } from "../vault/policy/network.ts";
 import { approvalFields, deviceFacts, placeOf, yesOrNo } from "./device_approval.ts";
 import { postedForm } from "./form.ts";
 import { page } from "./layout.ts";
@@ -110,7 +111,7 @@ async function guarded(
   const now = Date.now();
   const limits = [
     { name: `user_code session ${hash}`, most: TRIES_A_SESSION },
-    { name: `user_code address ${ip}`, most: TRIES_AN_ADDRESS },
+    { name: `user_code address ${limitedAs(ip)}`, most: TRIES_AN_ADDRESS },
   ];
   const tooMany = await Promise.all(
     limits.map(({ name, most }) => isOneTooMany(db, name, { most, window_ms: WINDOW_MS }, now)),

@@ -7,6 +7,7 @@ import { accountFor, linkToAccount, markReady } from "../directory/accounts.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Identity } from "../vault/account/identities.ts";
+import { limitedAs } from "../vault/policy/network.ts";
 import { beginSignIn, completeSignIn } from "./client.ts";
 import { forgetPending, keepPending, pendingOf } from "./pending.ts";
 
@@ -15,7 +16,7 @@ const SESSION_COOKIE_S = 90 * 86_400;
 /** Sign-in, linking and sign-out. The same code serves every provider. */
 export const signin = new Hono<{ Bindings: Env }>()
   .use("/auth/*", async ({ env, req }, next) => {
-    const { success } = await env.SIGN_IN_LIMIT.limit({ key: originOf(req.raw).ip });
+    const { success } = await env.SIGN_IN_LIMIT.limit({ key: limitedAs(originOf(req.raw).ip) });
     if (!success) throw new Problem("rate_limited", "Too many sign-ins from your address.", { retry_after_s: 60 });
     await next();
   })

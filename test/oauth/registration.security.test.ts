@@ -208,6 +208,21 @@ it("registrations from one address are limited, and exchanges, whatever vault th
     for (let n = 0; n < 5; n++) answers.push(await register(tight, { redirect_uris: [URI] }));
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 429, 429]);
     expect(Number(answers[4]?.headers.get("retry-after"))).toBeGreaterThan(0);
+    // One who has an IPv6 address has more of them than anybody could count: they are one.
+    const from = async (ip: string) => {
+      const headers = { "content-type": "application/json", "cf-connecting-ip": ip };
+      const body = JSON.stringify({ redirect_uris: [URI] });
+      return (await fetch(`${tight.publicOrigin}/register`, { method: "POST", headers, body })).status;
+    };
+    for (const [ip, status] of [
+      ["2001:db8:7:100::1", 201],
+      ["2001:db8:7:100::2", 201],
+      ["2001:db8:7:1ff:9::", 201],
+      ["2001:db8:7:17a::3", 429],
+      ["2001:db8:7:200::1", 201],
+      ["192.0.2.7", 201],
+    ] as const)
+      expect([ip, await from(ip)]).toEqual([ip, status]);
     const made_up = (vault: string) => ({
       grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
       subject_token: `${btoa("{}")}.${btoa("{}")}.x`.replaceAll("=", ""),

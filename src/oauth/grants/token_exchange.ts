@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as jose from "jose";
 import { logFault, Problem } from "../../problem.ts";
 import { ask } from "../../vault/answer.ts";
+import { limitedAs } from "../../vault/policy/network.ts";
 import { unknownTrust } from "../../vault/tokens/manage_trusts.ts";
 import { issuerKeys } from "../issuer_keys.ts";
 import type { Asked, TokenResponse } from "./grant_type.ts";
@@ -32,9 +33,9 @@ export async function tokenExchange({ env, config, form, origin }: Asked): Promi
   const [vault_id, trust_id] = trustIn(form.must("audience"), config.public_origin);
   const shown = peek(subject_token);
   const limits = [
-    env.REGISTER_LIMIT.limit({ key: `exchange ${vault_id} ${origin.ip}` }),
+    env.REGISTER_LIMIT.limit({ key: `exchange ${vault_id} ${limitedAs(origin.ip)}` }),
     // Nobody has signed the address of a trust: whoever makes them up wakes a vault with each.
-    env.WEAK_LIMIT.limit({ key: `exchange ${origin.ip}` }),
+    env.WEAK_LIMIT.limit({ key: `exchange ${limitedAs(origin.ip)}` }),
   ];
   if ((await Promise.all(limits)).some(({ success }) => !success))
     throw new Problem("rate_limited", "Tokens are exchanged too often from there.", { retry_after_s: 60 });

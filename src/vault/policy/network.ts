@@ -37,6 +37,12 @@ export function networkOf(ip: string): string {
   return address === undefined ? ip : networkText([address, address.kind() === "ipv4" ? 24 : 48]);
 }
 
+/** Whom a limit on one address is for: of IPv6 a /56, since whoever has one address of it has as many as they like (RFC 6177). */
+export function limitedAs(ip: string): string {
+  const address = ip.includes(":") ? readAddress(ip, true) : undefined;
+  return address === undefined ? ip : networkText([address, address.kind() === "ipv4" ? 32 : 56]);
+}
+
 /** Is the address, as the platform tells it, in one of the ranges? What is no address is in none. */
 export function isWithin(networks: readonly Network[], ip: string): boolean {
   const address = readAddress(ip, true);
