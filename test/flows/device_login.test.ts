@@ -112,7 +112,7 @@ describe("a signed-in device", () => {
     expect((await call("other")).status).toBe(404);
   });
 
-  it("calls as often as was chosen, and so does what it mints; sixty times a minute where nothing was", async () => {
+  it("calls as often as was chosen, together with what it mints; sixty times a minute where nothing was", async () => {
     const ada = await newPerson(locker);
     await storeKey(ada, "k", upstream.origin);
     type Told = { device: { calls_a_minute?: number } };
@@ -125,17 +125,15 @@ describe("a signed-in device", () => {
     const { device, limit } = await told({ per_minute: "2" });
     expect(limit).toBe(2);
     const child = await device.api<{ token: string }>("POST", "/v1/tokens", { name: "child" });
-    for (const token of [device.token, child.token]) {
-      const statuses: number[] = [];
-      for (let calls = 0; calls < 3; calls++) {
-        const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, {
-          headers: { authorization: `Bearer ${token}` },
-        });
-        statuses.push(answer.status);
-        await answer.arrayBuffer();
-      }
-      expect(statuses).toEqual([200, 200, 429]);
+    const statuses: number[] = [];
+    for (const token of [child.token, device.token, child.token, device.token]) {
+      const answer = await fetch(`${locker.proxyOrigin}/v1/proxy/k/x`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      statuses.push(answer.status);
+      await answer.arrayBuffer();
     }
+    expect(statuses).toEqual([200, 200, 429, 429]);
   });
 
   it("asks to see secrets, and sees them once its person has said for how long", async () => {

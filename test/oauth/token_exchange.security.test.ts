@@ -231,7 +231,7 @@ describe("a token that is shown", () => {
       const key = await issuer.publicJwk();
       await jose.jwtVerify(again, await jose.importJWK(key, "ES256"));
       expect(again).not.toBe(shown);
-      expect(await exchange(address, again)).toMatchObject({ status: 400, error: "invalid_grant" });
+      expect(await exchange(address, again)).toMatchObject({ status: 400, error: "invalid_request" });
     }
   });
 
