@@ -218,7 +218,8 @@ describe("a receipt", () => {
 });
 
 describe("many leashes", () => {
-  const TOKENS = 5;
+  // More than one token may have; `npm run bench -- --cuts 5000` cuts as many over real sockets.
+  const TOKENS = 2;
   const PER_TOKEN = 1_000;
   const AT_ONCE = 50;
 
@@ -231,7 +232,7 @@ describe("many leashes", () => {
     return held;
   }
 
-  it("sleep with the vault, 5,000 of them, and are cut by one call while the vault goes on answering", async () => {
+  it("sleep with the vault, 2,000 of them, and are cut by one call while the vault goes on answering", async () => {
     // The rows stay where they can be counted.
     await withoutD1(async () => {
       vi.spyOn(console, "error").mockReturnValue();
