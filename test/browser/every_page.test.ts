@@ -138,6 +138,8 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
   it("stands still: nothing that was on screen moves when what was loading arrives", async () => {
     const window = await openWindow(stage.browser, ada);
     const { page } = window;
+    // Nothing happens meanwhile: a row that comes in pushes the others down, as it should. The question's end is one, after two minutes.
+    await page.routeWebSocket(/\/v1\/live$/, (feed) => feed.send(JSON.stringify({ type: "ready", seq: 0 })));
     await page.addInitScript(
       "globalThis.moved = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) globalThis.moved += entry.value; }).observe({ type: 'layout-shift', buffered: true })",
     );
