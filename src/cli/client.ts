@@ -53,7 +53,7 @@ export class Locker {
   /** One operation. A mutation carries one Idempotency-Key through all its tries, so that a lost answer does nothing twice. */
   async call<R extends Route>(route: R, { params = {}, query = {}, body }: Asked<R> = {}): Promise<Answer<R>> {
     const [method = "GET", template = ""] = route.split(" ");
-    const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ""));
+    const path = template.replace(/\{(\w+)\}/g, (_, name: string) => segment(params[name] ?? ""));
     const url = new URL(`/v1${path}`, this.url);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, `${value as string | number}`);
@@ -106,6 +106,13 @@ export async function locker({ profile }: { profile?: string | undefined }): Pro
   const found = await credentials(profile);
   if (found === undefined) throw signInNeeded("This device is not signed in.");
   return new Locker(found);
+}
+
+/** What a URL would read as a way, and not as a name, is nothing's name. */
+function segment(name: string): string {
+  if (/^\.{0,2}$/.test(name))
+    throw new Failure(`There is nothing called ${JSON.stringify(name)}.`, { code: "not_found" });
+  return encodeURIComponent(name);
 }
 
 /** A request that is tried again where nothing can have gone wrong by it: the network failed, or we were asked to come back. */
@@ -161,7 +168,11 @@ export function failureOf(status: number, text: string, { url, stored }: Pick<Lo
   const told = (parsed(text) ?? {}) as Told;
   const code = told.code ?? `http_${status}`;
   const said = plain(told.detail ?? told.title ?? `${url} answered ${status}.`);
-  const fields = (told.errors ?? []).map(({ field, rule }) => `\n  ${plain(field)}: ${plain(rule)}`).join("");
+  const fields = (told.errors ?? [])
+    .map(({ field, rule }) => `${plain(field)}: ${plain(rule)}`)
+    .filter((one) => !said.includes(one))
+    .map((one) => `\n  ${one}`)
+    .join("");
   if (status === 401)
     return stored
       ? signInNeeded(`${said} This device is not signed in any more.`)

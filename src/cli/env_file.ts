@@ -67,13 +67,16 @@ function closing(source: string, from: number, quote: string): number {
 const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t" };
 
 function unescaped(text: string): string {
-  return text.replace(/\\([nrt"\\$])/g, (_, letter: string) => ESCAPES[letter] ?? letter);
+  return text.replace(/\\([nrt"\\$`])/g, (_, letter: string) => ESCAPES[letter] ?? letter);
 }
 
-/** A value as a line of a `.env` file that reads back the same. */
+/** A value as a line of a `.env` file that reads back the same, and that a shell only reads: nothing in it is run or looked up. */
 export function envLine(name: string, value: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(value)) return `${name}=${value}`;
   if (!/['\n\r]/.test(value)) return `${name}='${value}'`;
-  const escaped = value.replace(/[\\"]/g, "\\$&").replace(/\n/g, "\\n").replace(/\r/g, "\\r");
+  const escaped = value
+    .replace(/[\\"$`]/g, "\\$&")
+    .replace(/\n/g, "\\n")
+    .replace(/\r/g, "\\r");
   return `${name}="${escaped}"`;
 }

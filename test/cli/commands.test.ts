@@ -142,6 +142,17 @@ describe("keys", () => {
     });
   });
 
+  it("are never what a URL reads as a way, and what is wrong with a name is said once", async () => {
+    const { computer } = await signedIn();
+    for (const name of ["", ".", ".."])
+      expect(await computer.here(["keys", "show", name])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`nothing called "${name}"`),
+      });
+    const { stderr } = await computer.run(["store", "a b", "--provider", "openai"], { input: "sk-0123456789" });
+    expect(stderr.match(/name: must be/g)).toHaveLength(1);
+  });
+
   it("of several fields are piped in as JSON", async () => {
     const { computer } = await signedIn();
     const input = JSON.stringify({ username: "AC1", password: "secret-0123456789" });
@@ -290,6 +301,19 @@ describe("sync", () => {
     expect(await computer.json(["sync", "dotenv"])).toMatchObject({ written: false, items: [{ change: "same" }] });
     await computer.json(["sync", "dotenv", "--file", ".env.test", "--yes"]);
     expect(readFileSync(join(computer.cwd, ".env.test"), "utf8")).toBe("OPENAI=sk-test-openai-0123456789abcdef\n");
+  });
+
+  it("writes nothing where two secrets would have one name, or a name is for none", async () => {
+    const [ada, computer] = [await newPerson(locker), new Computer()];
+    await computer.signIn(locker, ada, { reveal: "8h" });
+    for (const name of ["one", "two"]) await storeKey(ada, name, "http://127.0.0.1:9", { revealable: true });
+    for (const wrong of [
+      ["--as", "A=one", "--as", "A=two"],
+      ["--as", "A=one", "--as", "B=one"],
+      ["--keys", "one", "--as", "B=two"],
+    ])
+      expect(await computer.here(["sync", "dotenv", ...wrong, "--yes"]), wrong.join(" ")).toMatchObject({ code: 2 });
+    expect(existsSync(join(computer.cwd, ".env"))).toBe(false);
   });
 
   it("writes no value that is empty, and none beside it: a program would run without, and nobody would know why", async () => {

@@ -128,7 +128,7 @@ describe(".apilockerrc", () => {
 
 describe("what sh makes of a written .env", () => {
   it("is the same for values without line breaks, so that `. ./.env` works too", () => {
-    const values = ["plain", "two words", "a#b", "$HOME", "`id`", "a=b"];
+    const values = ["plain", "two words", "a#b", "$HOME", "`id`", "a=b", "it's $HOME", "it's `id`", `it's "\\$(id)"`];
     const script = values.map((value, at) => `${envLine(`V${at}`, value)}\nprintf '%s\\n' "$V${at}"`).join("\n");
     expect(execFileSync("sh", ["-s"], { input: script }).toString()).toBe(`${values.join("\n")}\n`);
   });

@@ -40,10 +40,18 @@ async function sync(target: TargetName, options: SyncOptions): Promise<void> {
   const at = await locker(options);
   const names = new Map((options.as ?? []).map(readAs));
   const keys = options.keys === undefined && names.size > 0 ? [...names.keys()] : await wantedKeys(options.keys);
+  if (names.size < (options.as?.length ?? 0)) throw usage("--as names a key twice.");
+  const stray = [...names.keys()].find((key) => !keys.includes(key));
+  if (stray !== undefined) throw usage(`--as names ${plain(stray)}, which is not among the keys.`);
   const variables = await variablesFor(at, keys);
   const entries = variables.map(({ name, value, key }) => ({ name: names.get(key) ?? name, value }));
-  for (const { name, value } of entries) {
+  for (const [index, { name, value }] of entries.entries()) {
     assertName(name);
+    if (entries.findIndex((other) => other.name === name) < index)
+      throw usage(
+        `Two secrets would be ${name} there.`,
+        "Say --as another name for one; fields of a key have names of their own.",
+      );
     if (value === "") throw usage(`${plain(name)} is empty; nothing was changed.`);
   }
   const held = await to.held();
