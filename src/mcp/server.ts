@@ -55,8 +55,12 @@ export async function serverFor(env: Env, ctx: Pick<ExecutionContext, "waitUntil
   server.onerror = (fault) => logFault("mcp_fault", fault);
   const ours: Answers = {
     listTools: (context) => ({ tools: toolsWithin(visitOf(context).guest.scopes) }),
-    callTool: ({ name, arguments: given }, context) =>
-      callTool({ env, ctx, config, server, visit: visitOf(context), context }, name, given),
+    callTool: ({ name, arguments: given }, context) => {
+      const done = callTool({ env, ctx, config, server, visit: visitOf(context), context }, name, given);
+      // Who leaves takes the request with them: what was begun is recorded all the same.
+      ctx.waitUntil(done.catch(() => {}));
+      return done;
+    },
     listResources: ({ cursor }, context) => listResources(env, visitOf(context), cursor),
     listTemplates: (context) => ({ resourceTemplates: holds(visitOf(context), "vault:read") ? TEMPLATES : [] }),
     readResource: ({ uri }, context) => readResource(env, visitOf(context), uri),

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { activity, eventually, newPerson, storeKey, usualLocker } from "../support/locker.ts";
-import { inVault, letIn } from "../support/mcp.ts";
+import { inVault, letIn, META } from "../support/mcp.ts";
 import { connect, REDIRECT_URI, tokenRequest, type OAuthClient, type Tokens } from "../support/oauth.ts";
 import { startUpstream } from "../support/upstream.ts";
 
@@ -184,6 +185,36 @@ it.each([
     return rows.length === 2 && rows.every(({ outcome }) => outcome === "canceled");
   });
   await client.close();
+  await upstream.stop();
+});
+
+it("a call whose client is killed goes no further either, and its rows say so", async () => {
+  const upstream = await startUpstream(() => {});
+  const person = await newPerson(locker);
+  await storeKey(person, "slow", upstream.origin);
+  const { token, url } = await letIn(locker, person);
+  const params = { name: "proxy_request", arguments: { key: "slow", path: "/" }, _meta: META };
+  const asked = request(url, {
+    method: "POST",
+    agent: false,
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": "tools/call",
+      "mcp-name": params.name,
+    },
+  });
+  asked.on("error", () => {});
+  asked.end(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params }));
+  await eventually(async () => upstream.seen.length === 1);
+  asked.socket?.resetAndDestroy();
+  await eventually(async () => upstream.left === 1);
+  await eventually(async () => {
+    const rows = (await activity(person)).filter(({ action }) => action === "proxy.call" || action === "tool.call");
+    return rows.length === 2 && rows.every(({ outcome }) => outcome === "canceled");
+  });
   await upstream.stop();
 });
 
