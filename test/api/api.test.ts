@@ -76,6 +76,9 @@ describe("keys", () => {
     for (const [path, field] of [
       ["keys?category=all", "category"],
       ["activity?outcome=fine", "outcome"],
+      // A filter that is misspelled would let everything through.
+      ["activity?outcom=ok", "outcom"],
+      ["keys?tags=a", "tags"],
     ])
       expect(await refusal(ada, "GET", `/v1/${path}`)).toMatchObject({ errors: [{ field }] });
     const twice = await storeKey(ada, "twice", upstream.origin, { tags: ["x", "y", "x"] });

@@ -90,13 +90,13 @@ const filter = {
   until: moment.optional(),
   q: text(100).optional(),
 };
-export const ActivityQuery = z.object({
+export const ActivityQuery = z.strictObject({
   ...pagesOf("aud"),
   ...filter,
   cursor: z.coerce.number().int().min(1).optional(),
 });
-const ExportQuery = z.object({ ...filter, format: z.enum(["csv", "jsonl"]) });
-const StatsQuery = z.object({
+const ExportQuery = z.strictObject({ ...filter, format: z.enum(["csv", "jsonl"]) });
+const StatsQuery = z.strictObject({
   bucket: z.enum(["hour", "day"]).default("hour"),
   since: moment.optional().meta({ description: "Counted from the beginning of the hour or day in which it lies" }),
 });

@@ -41,7 +41,7 @@ const SettingsPatch = z
         context.addIssue({ code: "custom", path: [kind, "auto_freeze"], message: "must be off for this kind" });
   });
 
-const AlertQuery = z.object({
+const AlertQuery = z.strictObject({
   ...pagesOf("alt"),
   state: z.enum(["open", "acknowledged"]).optional(),
   kind: AlertKind.optional(),

@@ -59,7 +59,7 @@ export const pagesOf = (kind: string) => ({
 export const pagesOfWhole = { limit: limit.default(200), cursor: z.coerce.number().int().min(1).optional() };
 
 /** Of what an operation asks for nothing else of its list. */
-export const PageOfWhole = z.object(pagesOfWhole);
+export const PageOfWhole = z.strictObject(pagesOfWhole);
 export const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next_cursor: z.string().optional() });
 

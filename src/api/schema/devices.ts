@@ -42,7 +42,7 @@ export const DEVICE_OPERATIONS = {
     path: "/devices",
     summary: "List devices",
     may: PEOPLE,
-    query: z.object(pagesOf("dev")),
+    query: z.strictObject(pagesOf("dev")),
     answer: listOf(Device),
     status: 200,
   },

@@ -40,7 +40,7 @@ export const GRANT_OPERATIONS = {
     path: "/grants",
     summary: "List connected clients",
     may: PEOPLE,
-    query: z.object(pagesOf("grt")),
+    query: z.strictObject(pagesOf("grt")),
     answer: listOf(Grant),
     status: 200,
   },

@@ -17,7 +17,7 @@ import {
   TestResult,
 } from "./key.ts";
 
-const KeyQuery = z.object({
+const KeyQuery = z.strictObject({
   ...pagesOf("key"),
   provider: text(40).optional(),
   category: Category.optional(),
@@ -169,7 +169,7 @@ export const KEY_OPERATIONS = {
     path: "/allowed-keys",
     summary: "List the keys that this token reaches, each with the address to call instead of its provider's",
     may: ["app"],
-    query: z.object(pagesOf("key")),
+    query: z.strictObject(pagesOf("key")),
     answer: listOf(AllowedKey),
     status: 200,
   },

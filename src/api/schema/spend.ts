@@ -39,7 +39,7 @@ export const SpendRow = z.object({
   }),
 });
 
-const SpendQuery = z.object({
+const SpendQuery = z.strictObject({
   ...pagesOfWhole,
   since: day.optional(),
   until: day.optional(),

@@ -99,7 +99,7 @@ export const TOKEN_OPERATIONS = {
     path: "/tokens",
     summary: "List app tokens",
     may: PEOPLE,
-    query: z.object(pagesOf("tok")),
+    query: z.strictObject(pagesOf("tok")),
     answer: listOf(Token),
     status: 200,
   },

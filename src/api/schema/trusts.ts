@@ -70,7 +70,7 @@ export const TRUST_OPERATIONS = {
     path: "/trusts",
     summary: "List trusts",
     may: PEOPLE,
-    query: z.object(pagesOf("tst")),
+    query: z.strictObject(pagesOf("tst")),
     answer: listOf(Trust),
     status: 200,
   },

@@ -76,7 +76,7 @@ export const WEBHOOK_OPERATIONS = {
     path: "/webhooks/{id}/deliveries",
     summary: "List what was sent to a webhook and how that went: all that waits and the last hundred that do not",
     may: ["session"],
-    query: z.object(pagesOf("msg")),
+    query: z.strictObject(pagesOf("msg")),
     answer: listOf(WebhookDelivery),
     status: 200,
   },
