@@ -40,7 +40,7 @@ export async function handBack(
   const always = dispatch.scrub ? scrubber : undefined;
   if (answer.webSocket !== null) {
     const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    return relay(call, answer, headers, { offered, scrubber: always, drop: () => drop(ctx) });
+    return relay(call, answer, headers, { offered, scrubber: always, reasons: scrubber, drop: () => drop(ctx) });
   }
   if (EVENT_STREAM.test(answer.headers.get("content-type") ?? "")) void call.leashNow();
   return carry(call, answer, headers, {

@@ -12,8 +12,18 @@ const AGAIN = 1013;
 const [NO_CODE, ABNORMAL] = [1005, 1006];
 /** How long an upstream may take to say goodbye once its client has, and a row's last word to leave. */
 const [GOODBYE_MS, LAST_WORD_MS] = [10_000, 100];
+/** A reason has at most 123 bytes (RFC 6455 §5.5), some of which a letter that is cut may take. */
+const REASON_BYTES = 120;
 /** The decision that let the call through no longer stands. */
 const NOT_ALLOWED = 1008;
+
+/** `scrubber`: for messages, where the key says so; `reasons`: for why the upstream closes, which is said like an error. */
+type RelayWishes = {
+  offered: readonly string[];
+  scrubber: Scrubber | undefined;
+  reasons: Scrubber;
+  drop: () => void;
+};
 
 /**
  * Relays a WebSocket through a pair of our own: a socket handed straight back would drop the invocation, and nobody would
@@ -24,7 +34,7 @@ export function relay(
   call: ProxyCall,
   upstream: Response,
   headers: Headers,
-  { offered, scrubber, drop }: { offered: readonly string[]; scrubber: Scrubber | undefined; drop: () => void },
+  { offered, scrubber, reasons, drop }: RelayWishes,
 ): { response: Response; done: Promise<void> } {
   const far = upstream.webSocket as WebSocket;
   const { 0: handed, 1: near } = new WebSocketPair();
@@ -86,8 +96,9 @@ export function relay(
   };
   void letGo();
   void waitForFar();
-  const up = pump(near, far, to_far, undefined, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
-  const down = pump(far, near, to_near, scrubber, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
+  const up = pump(near, far, to_far, {}, overCap, (code) => finish(code === ABNORMAL ? "canceled" : "ok"));
+  const scrubbers = { scrubber, reasons };
+  const down = pump(far, near, to_near, scrubbers, overCap, (code) => finish(code === ABNORMAL ? "failed" : "ok"));
   const cut = () => {
     endBoth(NOT_ALLOWED, "revoked");
     finish("ok");
@@ -107,7 +118,7 @@ function pump(
   from: WebSocket,
   to: WebSocket,
   unanswered: Unanswered,
-  scrubber: Scrubber | undefined,
+  { scrubber, reasons }: { scrubber?: Scrubber | undefined; reasons?: Scrubber },
   overCap: () => void,
   ended: (code: number) => void,
 ): { bytes: number } {
@@ -123,7 +134,7 @@ function pump(
     else to.send(typeof data === "string" ? scrubber.text(data) : scrubber.bytes(Buffer.from(data as ArrayBuffer)));
   });
   from.addEventListener("close", ({ code, reason }) => {
-    close(to, code, reason);
+    close(to, code, reasons === undefined ? reason : scrubbed(reason, reasons));
     close(from, code, reason);
     ended(code);
   });
@@ -132,6 +143,12 @@ function pump(
     ended(ABNORMAL);
   });
   return count;
+}
+
+/** What stands in the place of a short credential may be longer than it. */
+function scrubbed(reason: string, scrubber: Scrubber): string {
+  const text = scrubber.text(reason);
+  return text === reason ? reason : Buffer.from(text).subarray(0, REASON_BYTES).toString();
 }
 
 /** Resolves when the socket has closed, in order or not. */

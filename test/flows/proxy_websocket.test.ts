@@ -116,6 +116,15 @@ test.each([1000, 1001, 1003, 1007, 1011, 1013, 3000, 4000, 4999])(
   },
 );
 
+test("why the upstream closes is said without the credential, as an error is, and the code stays", async () => {
+  const { near, far } = await relayed(await newHolder(locker, { key: { secret: "sk-123" } }));
+  far.socket.close(3000, `Incorrect API key: ${"sk-123 ".repeat(14)}`);
+  const { code, reason } = await near.closed;
+  expect(code).toBe(3000);
+  expect(reason).toMatch(/^Incorrect API key: \[redacted\] \[redacted\]/);
+  expect(reason).not.toContain("sk-123");
+});
+
 test("a close without a code stays one, and messages sent before it still arrive", async () => {
   const { near, far } = await relayed(await newHolder(locker));
   near.socket.send("last words");
