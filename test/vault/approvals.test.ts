@@ -260,6 +260,32 @@ describe("somebody who asks and asks", () => {
     await questionOf(held(vault, other));
     expect(await open(vault)).toHaveLength(6);
   });
+
+  it("has no more of them by deriving others to ask in its stead, and keeps nobody else from asking", async () => {
+    const { vault, app } = await asking();
+    const by = { ...vault.ada, hash: app.hash, kind: "app", may: ["app"] } as const;
+    const outcomes: string[] = [];
+    for (let child = 0; child < 4; child++) {
+      const { token, row } = await ask(vault.stub.deriveToken(by, `${child}`, {}));
+      const { hash } = verifyToken(configOf(env).token_keys, token);
+      for (let i = 0; i < 4; i++)
+        outcomes.push(await refusalOf(held(vault, { token, hash, id: row.id }, { path: `/${i}` })));
+    }
+    expect(outcomes.slice(0, 15)).toEqual(Array.from({ length: 15 }, () => "approval_required ask"));
+    expect(outcomes.slice(15)).toEqual(["rate_limited ask"]);
+    const other = await mintApp(vault, { ask: {} });
+    expect(await refusalOf(held(vault, other))).toBe("approval_required ask");
+  });
+
+  it("has twenty pages open at most, and others may still have one", async () => {
+    const { vault } = await asking();
+    const wish = { kind: "rotate", key: "k" } as const;
+    const by = (device: Vault["ada"]) => ask(vault.stub.createPageLink(device, wish));
+    const [one, another] = [await signInDevice(vault), await signInDevice(vault)];
+    for (let i = 0; i < 20; i++) await by(one.device);
+    expect(await refusalOf(by(one.device))).toBe("rate_limited");
+    expect(await refusalOf(by(another.device))).toBe("accepted");
+  });
 });
 
 describe("what is shown", () => {

@@ -51,8 +51,11 @@ export type Question = {
 const OPEN_MS = 10 * 60_000;
 const FORGOTTEN_MS = 24 * 60 * 60_000;
 const LASTS_MS = { "10m": 10 * 60_000, "1h": 60 * 60_000 } as const;
-/** Nobody is asked more than this at once: a hundred questions are answered without being read. */
-const [OPEN_OF_ONE, OPEN_IN_ALL] = [5, 50];
+/**
+ * Nobody is asked more than this at once: a hundred questions are answered without being read. Of one token, of all whose calls one policy
+ * asks about (it may derive a hundred others), and in all.
+ */
+const [OPEN_OF_ONE, OPEN_OF_KIN, OPEN_IN_ALL] = [5, 15, 50];
 
 type Row = Omit<Question, "asking"> & { asking: string };
 
@@ -117,7 +120,9 @@ export class Approvals {
     if (known?.decision === "no") return { denial: SAID_NO };
     if (known?.decision === null) return { question: known, isNew: false };
     const open = this.open(now);
-    if (open.length >= OPEN_IN_ALL || open.filter(({ actor }) => actor === wish.actor).length >= OPEN_OF_ONE)
+    const own = open.filter(({ actor }) => actor === wish.actor);
+    const kin = open.filter(({ asking }) => asking.some((id) => wish.asking.includes(id)));
+    if (open.length >= OPEN_IN_ALL || own.length >= OPEN_OF_ONE || kin.length >= OPEN_OF_KIN)
       return { denial: TOO_MANY };
     this.#sql.exec("DELETE FROM question WHERE expires_at < ?", now - FORGOTTEN_MS);
     this.#sql.exec("DELETE FROM allowance WHERE until < ?", now);

@@ -47,7 +47,8 @@ export type Done =
   | { kind: "agree" };
 
 const LIFE_MS = 10 * 60_000;
-const OPEN_AT_ONCE = 100;
+/** Pages that are open at once, in all and of one that asks for them: nobody keeps others from asking. */
+const [OPEN_AT_ONCE, OPEN_OF_ONE] = [100, 20];
 const SCOPES: Record<Errand["kind"], Scope> = {
   store: "vault:write",
   rotate: "vault:write",
@@ -66,8 +67,14 @@ export function createPageLink(parts: Parts, caller: Caller, wish: Wish): { hand
   parts.sql.exec("DELETE FROM page_link WHERE expires_at <= ?", now);
   // A model that asks for the same again and again leaves one page, not many.
   if (errand.kind === "agree") dropQuestions(parts, by, errand);
-  const { n } = parts.sql.exec<{ n: number }>("SELECT count(*) AS n FROM page_link").one();
-  if (n >= OPEN_AT_ONCE) throw new Problem("rate_limited", "Too many pages are open already.", { retry_after_s: 60 });
+  const { n, own } = parts.sql
+    .exec<{ n: number; own: number }>(
+      "SELECT count(*) AS n, count(*) FILTER (WHERE asked_by_id = ?) AS own FROM page_link WHERE used_at IS NULL",
+      actorOf(by).id,
+    )
+    .one();
+  if (n >= OPEN_AT_ONCE || own >= OPEN_OF_ONE)
+    throw new Problem("rate_limited", "Too many pages are open already.", { retry_after_s: 60 });
   const handle = randomBytes(16).toString("base64url");
   const expires_at = now + LIFE_MS;
   parts.sql.exec(
