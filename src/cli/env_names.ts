@@ -62,6 +62,25 @@ export function variableName(name: string): string {
   return /^[0-9]/.test(words) || words === "" ? `_${words}` : words;
 }
 
+/**
+ * Variables by which loaders, shells and interpreters are told what else to run. Whoever names a key may be another device or a client: what
+ * they call it must not decide what a command does here.
+ */
+const STEERING = new RegExp(
+  `^(${[
+    "PATH|PATHEXT|COMSPEC|SHELL|ENV|BASH_ENV|IFS|PROMPT_COMMAND|PS[0-4]|EDITOR|VISUAL|PAGER|BROWSER",
+    "LD_[A-Z_]+|DYLD_[A-Z_]+|GCONV_PATH|NODE_(OPTIONS|PATH)|NPM_CONFIG_[A-Z_]+|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS",
+    "PYTHON(PATH|HOME|STARTUP|INSPECT)|PERL5(OPT|LIB|DB)|RUBY(OPT|LIB)|LUA_INIT|DOTNET_STARTUP_HOOKS|RUSTC_WRAPPER",
+    "GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG[A-Z_]*|PROXY_COMMAND|EXTERNAL_DIFF|EDITOR|PAGER|ASKPASS)|SSH_ASKPASS|SUDO_ASKPASS",
+    "(HTTPS?|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)",
+  ].join("|")})$`,
+);
+
+/** Would a variable of that name change what a program runs, or whom it speaks to? */
+export function steers(name: string): boolean {
+  return STEERING.test(name);
+}
+
 /** The variable that holds a field of a key: the key's own where it has one, else with the field behind. */
 export function secretVariable(name: string, field: string, fields: number): string {
   return fields === 1 ? variableName(name) : `${variableName(name)}_${variableName(field)}`;

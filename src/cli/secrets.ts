@@ -1,6 +1,6 @@
 import type { Locker, Answer } from "./client.ts";
 import { Failure } from "./failure.ts";
-import { secretVariable } from "./env_names.ts";
+import { secretVariable, steers } from "./env_names.ts";
 import { findRc, RC_NAME } from "./rc_file.ts";
 import { note, plain } from "./terminal.ts";
 
@@ -34,6 +34,11 @@ export async function variablesFor(locker: Locker, keys: readonly string[]): Pro
     }
   }
   assertDistinct(variables);
+  for (const { name, key } of variables)
+    if (steers(name))
+      throw new Failure(`${key} would be the variable ${name}, by which programs are told what to run.`, {
+        hint: "Give the key another name.",
+      });
   return variables;
 }
 

@@ -7,7 +7,9 @@ import { describe, expect, it } from "vitest";
 import { listProviders } from "../../src/catalog/catalog.ts";
 import { optionalFieldsOf, secretFieldsOf } from "../../src/catalog/provider.ts";
 import { fieldsOf } from "../../src/cli/fields.ts";
-import { secretVariable, variableName } from "../../src/cli/env_names.ts";
+import type { Locker } from "../../src/cli/client.ts";
+import { variablesFor } from "../../src/cli/secrets.ts";
+import { secretVariable, steers, variableName } from "../../src/cli/env_names.ts";
 import { envLine, parseEnv } from "../../src/cli/env_file.ts";
 import { candidatesIn, guessProvider } from "../../src/cli/import_keys.ts";
 import { findRc, parseRc, rcText } from "../../src/cli/rc_file.ts";
@@ -93,6 +95,18 @@ describe("names of variables", () => {
   it("say which field, of a secret that has several", () => {
     expect(secretVariable("twilio", "username", 2)).toBe("TWILIO_USERNAME");
     expect(secretVariable("openai", "secret", 1)).toBe("OPENAI");
+  });
+
+  it("is never one by which programs are told what to run, whatever a key is called elsewhere", async () => {
+    const asked = async (name: string) => {
+      const items = [{ id: "key_1", name, version: 1, fields: { secret: "--require=/tmp/evil.js" } }];
+      return variablesFor({ call: async () => ({ items }) } as unknown as Locker, ["key_1"]);
+    };
+    for (const name of ["node-options", "LD_PRELOAD", "path", "Bash.Env", "git-ssh@command", "https_proxy", "dyld-x"])
+      await expect(asked(name), name).rejects.toThrow("told what to run");
+    expect(await asked("github")).toMatchObject([{ name: "GITHUB" }]);
+    for (const name of ["GIT_TOKEN", "NODE_AUTH_TOKEN", "PATHE", "LDAP_PASSWORD", "SHELLY"])
+      expect(steers(name)).toBe(false);
   });
 });
 
