@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Config } from "../config.ts";
+import { isObject } from "../json.ts";
 import { Problem, type ProblemCode } from "../problem.ts";
 import { isUsable, kindOf } from "./redirects.ts";
 
@@ -69,10 +70,10 @@ export function readMetadata(
   config: Config,
   from: "registration" | "document" = "registration",
 ): ClientMetadata {
-  const parsed = Metadata.safeParse(said);
+  const parsed = Metadata.safeParse(withoutNulls(said));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    const field = issue?.path.join(".") ?? "";
+    const field = issue?.path.join(".") || "the metadata";
     throw refused(
       field.startsWith("redirect_uris") ? "invalid_redirect_uri" : "invalid_client_metadata",
       field,
@@ -107,6 +108,11 @@ export function readMetadata(
     response_types: ["code"],
     token_endpoint_auth_method: auth_method,
   };
+}
+
+/** Some clients write `null` for what they do not say. */
+function withoutNulls(said: unknown): unknown {
+  return isObject(said) ? Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null)) : said;
 }
 
 /** One redirect URI that cannot be used is no reason to refuse the others, unless it can never be one. */

@@ -53,6 +53,9 @@ export const registration = new Hono<{ Bindings: Env }>()
     const said = await readMetadataText(req.raw);
     if (typeof said !== "object" || said === null || !("client_id" in said) || said.client_id !== client.id)
       throw new Problem("invalid_client_metadata", "client_id must be the client's own.");
+    // Nobody chooses a secret of their own (RFC 7592 §2.2).
+    if ("client_secret" in said && said.client_secret !== null && !isSecretOf(client, said.client_secret))
+      throw new Problem("invalid_client_metadata", "client_secret is not the client's own.");
     const metadata = readMetadata(said, config);
     const had = readMetadata(JSON.parse(client.metadata), config).token_endpoint_auth_method;
     if (metadata.token_endpoint_auth_method !== had)
@@ -75,6 +78,10 @@ async function managed(env: Env, request: Request, id: string): Promise<{ client
   if (client === undefined || !sameText(hashOfSecret(bearer), client.registration_hash))
     throw new Problem("invalid_token", "This registration token opens no client here.");
   return { client, shown: { registration_access_token: bearer } };
+}
+
+function isSecretOf({ secret_hash }: RegisteredClient, secret: unknown): boolean {
+  return secret_hash !== null && typeof secret === "string" && sameText(hashOfSecret(secret), secret_hash);
 }
 
 async function readMetadataText(request: Request): Promise<unknown> {

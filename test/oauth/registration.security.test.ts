@@ -95,6 +95,14 @@ describe("a registration", () => {
     expect(await answer.json()).toMatchObject({ error });
   });
 
+  it("reads null as nothing said", async () => {
+    const nothing = { client_name: null, grant_types: null, response_types: null, scope: null, jwks: null };
+    const said = { redirect_uris: [URI], token_endpoint_auth_method: "none", ...nothing };
+    expect(await (await register(locker, said)).json()).toMatchObject({
+      grant_types: ["authorization_code", "refresh_token"],
+    });
+  });
+
   it("that is no JSON, or too long, is refused", async () => {
     const post = (body: string, type = "application/json") =>
       fetch(`${locker.publicOrigin}/register`, { method: "POST", body, headers: { "content-type": type } });
@@ -150,6 +158,19 @@ describe("a client's own record (RFC 7592)", () => {
     });
     expect((await manage(client, token, { method: "DELETE" })).status).toBe(204);
     expect((await manage(client, token)).status).toBe(401);
+  });
+
+  it("takes no secret of the client's own making (RFC 7592 §2.2)", async () => {
+    const said = { redirect_uris: [URI], token_endpoint_auth_method: "client_secret_post" };
+    const client = await (await register(locker, said)).json<Registered>();
+    const put = async (client_secret: unknown) => {
+      const body = JSON.stringify({ ...said, client_id: client.client_id, client_secret });
+      const answer = await manage(client, client.registration_access_token, { method: "PUT", body });
+      return [answer.status, (await answer.json<{ error?: string }>()).error];
+    };
+    expect(await put("chosen")).toEqual([400, "invalid_client_metadata"]);
+    expect(await put(5)).toEqual([400, "invalid_client_metadata"]);
+    expect(await put(client.client_secret)).toEqual([200, undefined]);
   });
 
   it("is nobody else's, and absent ones look the same", async () => {
