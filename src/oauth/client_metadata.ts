@@ -61,8 +61,8 @@ const Metadata = z.object({
 });
 
 const CODE = "authorization_code";
-const DEVICE = "urn:ietf:params:oauth:grant-type:device_code";
-const SERVED = new Set([CODE, "refresh_token", DEVICE]);
+/** Devices sign in with our own command line only, so that no other client has that grant. */
+const SERVED = new Set([CODE, "refresh_token"]);
 
 /** Reads what a client says of itself (RFC 7591 §2); what it must not say is refused with that page's error codes. */
 export function readMetadata(
@@ -93,12 +93,10 @@ export function readMetadata(
     if (key.kty === "oct" || "d" in key) throw refused("invalid_client_metadata", "jwks", "must hold public keys only");
   // Refresh tokens are what every client wants and some forget to say; only who lists others does without.
   const grant_types = (rest.grant_types ?? [CODE, "refresh_token"]).filter((one) => SERVED.has(one));
-  if (!grant_types.includes(CODE) && !grant_types.includes(DEVICE))
-    throw refused("invalid_client_metadata", "grant_types", `must include ${CODE} or ${DEVICE}`);
-  const response_types = rest.response_types ?? ["code"];
-  if (grant_types.includes(CODE) && !response_types.includes("code"))
+  if (!grant_types.includes(CODE)) throw refused("invalid_client_metadata", "grant_types", `must include ${CODE}`);
+  if (!(rest.response_types ?? ["code"]).includes("code"))
     throw refused("invalid_client_metadata", "response_types", "must include code");
-  assertRedirects(redirect_uris, grant_types.includes(CODE), config);
+  assertRedirects(redirect_uris, config);
   const client_name = rest.client_name || nameFrom(redirect_uris);
   return {
     ...rest,
@@ -116,7 +114,7 @@ function withoutNulls(said: unknown): unknown {
 }
 
 /** One redirect URI that cannot be used is no reason to refuse the others, unless it can never be one. */
-function assertRedirects(uris: readonly string[], needed: boolean, config: Config): void {
+function assertRedirects(uris: readonly string[], config: Config): void {
   for (const [index, uri] of uris.entries()) {
     if (kindOf(uri, config) === undefined)
       throw refused(
@@ -125,7 +123,7 @@ function assertRedirects(uris: readonly string[], needed: boolean, config: Confi
         "must be https, or http on a loopback address, without user or fragment",
       );
   }
-  if (needed && !uris.some((uri) => isUsable(uri, config)))
+  if (!uris.some((uri) => isUsable(uri, config)))
     throw refused(
       "invalid_redirect_uri",
       "redirect_uris",

@@ -69,6 +69,11 @@ describe("a registration", () => {
       "invalid_client_metadata",
     ],
     ["passwords", { redirect_uris: [URI], grant_types: ["password"] }, "invalid_client_metadata"],
+    [
+      "devices only, which our own command line alone signs in",
+      { redirect_uris: [URI], grant_types: ["urn:ietf:params:oauth:grant-type:device_code"] },
+      "invalid_client_metadata",
+    ],
     ["tokens in the front channel", { redirect_uris: [URI], response_types: ["token"] }, "invalid_client_metadata"],
     [
       "an unknown way to prove itself",
