@@ -260,7 +260,7 @@ describe("after a restore to hours ago, before anything is served", () => {
     await ask(vault.stub.exchange(trust.id, presented, ORIGIN));
     await shipped(vault);
     await restore(vault, then);
-    expect(await refusalOf(ask(vault.stub.exchange(trust.id, presented, ORIGIN)))).toBe("invalid_grant replay");
+    expect(await refusalOf(ask(vault.stub.exchange(trust.id, presented, ORIGIN)))).toBe("invalid_request replay");
     expect(await refusalOf(authorize(vault, child, "k"))).toBe("rate_limited daily_quota");
     travel(24 * HOUR_MS);
     expect(await refusalOf(authorize(vault, child, "k"))).toBe("accepted");

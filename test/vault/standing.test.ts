@@ -225,6 +225,7 @@ const STEPS: Record<string, (world: World) => unknown> = {
   call,
   "call twice": (world) => [call(world), call(world)],
   pause: async ({ vault: { stub, ada }, app, stopped }) => {
+    if (stopped.has("for ever")) return;
     await ask(stub.pauseToken(ada, app.id));
     stopped.add("token");
   },
