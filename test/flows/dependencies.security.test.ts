@@ -165,15 +165,19 @@ const OUTAGES: Record<string, { faults?: Faults; away?: () => () => void; differ
     away: () => withoutProvider("down"),
     differs: WITHOUT_PROVIDER,
   },
-  "the identity provider hangs": { away: () => withoutProvider("hanging"), differs: WITHOUT_PROVIDER },
+  "the identity provider hangs": {
+    faults: { outside: "hanging" },
+    away: () => withoutProvider("hanging"),
+    differs: WITHOUT_PROVIDER,
+  },
   "the identity provider breaks off in the middle of an answer": {
     away: () => withoutProvider("broken off"),
     differs: WITHOUT_PROVIDER,
   },
   "the upstream breaks off": { away: () => withoutUpstream(), differs: WITHOUT_UPSTREAM },
-  "the webhooks' target hangs": { away: () => withoutHook(), differs: {} },
+  "the webhooks' target hangs": { faults: { outside: "hanging" }, away: () => withoutHook(), differs: {} },
   "all of them are away": {
-    faults: { BLOBS: "down", DB: "hanging" },
+    faults: { BLOBS: "down", DB: "hanging", outside: "hanging" },
     away: () => {
       const back = [withoutProvider("down"), withoutUpstream(), withoutHook()];
       return () => back.forEach((one) => one());
