@@ -9,7 +9,8 @@ import type { ApprovalDecision } from "../vault/calls/approvals.ts";
 import type { Caller } from "../vault/tokens/caller.ts";
 import type { ToldQuestion } from "../vault/calls/manage_approvals.ts";
 import { postedForm } from "./form.ts";
-import { page, plain } from "./layout.ts";
+import { plain } from "../vault/plain.ts";
+import { page } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 
 const DECISIONS: Record<ApprovalDecision, string> = {

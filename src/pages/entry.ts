@@ -10,7 +10,8 @@ import type { Act } from "../vault/keys/agreement.ts";
 import type { Done, ShownPage } from "../vault/keys/page_links.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
 import { fieldsOf } from "./form.ts";
-import { page, plain, type Markup } from "./layout.ts";
+import { plain } from "../vault/plain.ts";
+import { page, type Markup } from "./layout.ts";
 import { signInPage } from "./sign_in.ts";
 
 const SECRET_LENGTH = 64 * 1024;

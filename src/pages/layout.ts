@@ -55,8 +55,3 @@ export function leadingTo(page: Response, redirect_uri: string): Response {
   page.headers.set("content-security-policy", policy.replace("form-action 'self'", `form-action 'self' ${target}`));
   return page;
 }
-
-/** A name without what turns text around or hides it. */
-export function plain(name: string): string {
-  return name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd");
-}

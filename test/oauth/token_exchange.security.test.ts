@@ -331,12 +331,16 @@ describe("a trust", () => {
     const { address } = await person.api<Trust>("POST", "/v1/trusts", {
       name: "cluster",
       issuer: cluster,
-      claims: { sub: "system:serviceaccount:a:b" },
+      claims: { sub: ["system:serviceaccount:a:b", "ref:*"] },
       jwks,
     });
     const shown = (sub: string) => issuer.sign({ sub, aud: [address, "other"] }, { issuer: cluster });
     expect((await exchange(address, await shown("system:serviceaccount:a:b"))).status).toBe(200);
     expect((await exchange(address, await shown("system:serviceaccount:a:c"))).status).toBe(400);
+    // Whoever names a branch does not write what the owner reads.
+    expect((await exchange(address, await shown("ref:\u202efile\nalive"))).status).toBe(200);
+    const { items } = await person.api<{ items: { name: string }[] }>("GET", "/v1/tokens");
+    expect(items.map(({ name }) => name)).toContain("cluster: ref:\ufffdfile\ufffdalive");
   });
 
   test("whose discovery speaks for another issuer lets nobody in", async () => {

@@ -3,6 +3,7 @@ import type { ApprovalDecision, Question } from "./approvals.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { tagOf } from "./leashes.ts";
 import { record, type Parts } from "../parts.ts";
+import { plain } from "../plain.ts";
 import { Problem } from "../../problem.ts";
 import type { Token } from "../tokens/token.ts";
 
@@ -29,7 +30,7 @@ export function toldQuestion({ approvals, leashes }: Parts, question: Question):
     id,
     url: approvals.urlOf(id),
     // A program may have chosen it: nothing in it turns the text around it, or hides.
-    actor: { id: actor, name: token_name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd") },
+    actor: { id: actor, name: plain(token_name) },
     key: { id: key_id, name: key_name },
     method,
     host,

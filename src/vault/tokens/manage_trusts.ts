@@ -7,6 +7,7 @@ import { recognise, type Caller } from "./caller.ts";
 import { faultOf, unmet, type Claims } from "./claims.ts";
 import { cutTokens } from "./ending.ts";
 import { record, type Parts } from "../parts.ts";
+import { plain } from "../plain.ts";
 import { isWithin } from "../policy/reach.ts";
 import type { Receipt } from "../receipt.ts";
 import { resolvePolicy } from "../policy/resolve_policy.ts";
@@ -84,7 +85,7 @@ export function exchange(
   const { expires_at: _ends, ...policy } = trust.policy;
   const minted = mintToken(configOf(env).token_keys, "app", vault_id);
   const subject = typeof claims.sub === "string" ? claims.sub : "";
-  const name = `${trust.name}: ${subject}`.slice(0, NAME_LENGTH);
+  const name = plain(`${trust.name}: ${subject}`).slice(0, NAME_LENGTH);
   const fresh = {
     kind: "app" as const,
     hash: minted.hash,
