@@ -138,8 +138,8 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
     rule: "S16",
     broken: "what was revoked while a secret was opened is used all the same",
     file: "src/vault/calls/gate.ts",
-    from: "epoch === this.#epoch ?",
-    to: "epoch <= this.#epoch ?",
+    from: "epoch === this.#epoch",
+    to: "epoch <= this.#epoch",
     test: "test/vault/standing.test.ts",
   },
   {
