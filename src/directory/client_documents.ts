@@ -5,6 +5,15 @@ export type StoredDocument = { document: string; etag: string | null; fetched_at
 const KEPT_MS = 366 * 86_400_000;
 const SWEPT_AT_ONCE = 100;
 
+/** An issuer's document is read again within a day, and kept no longer: anybody's trust may name another. */
+const ISSUERS_KEPT_MS = 2 * 86_400_000;
+const ISSUERS = "issuer ";
+
+/** Under which name a document of an issuer is kept: it is no client's, whatever address both name. */
+export function issuersDocument(url: string): string {
+  return ISSUERS + url;
+}
+
 export async function findDocument(db: D1Database, url: string): Promise<StoredDocument | undefined> {
   const row = await db
     .prepare("SELECT document, etag, fetched_at, fresh_until FROM client_document WHERE url = ?")
@@ -21,6 +30,11 @@ export async function keepDocument(db: D1Database, url: string, stored: StoredDo
         "DELETE FROM client_document WHERE url IN (SELECT url FROM client_document WHERE fetched_at < ? LIMIT ?)",
       )
       .bind(fetched_at - KEPT_MS, SWEPT_AT_ONCE),
+    db
+      .prepare(
+        "DELETE FROM client_document WHERE url IN (SELECT url FROM client_document WHERE url GLOB ? AND fetched_at < ? LIMIT ?)",
+      )
+      .bind(`${ISSUERS}*`, fetched_at - ISSUERS_KEPT_MS, SWEPT_AT_ONCE),
     db
       .prepare(
         `INSERT INTO client_document (url, document, etag, fetched_at, fresh_until) VALUES (?, ?, ?, ?, ?)

@@ -43,7 +43,7 @@ export async function tokenExchange({ env, config, form, origin }: Asked): Promi
   const trust = await ask(vault.trustFor(trust_id));
   // Before anybody is asked for keys: a token of another issuer is not worth it.
   if (shown.iss !== trust.issuer) throw unknownTrust();
-  const claims = await verify(env, config, subject_token, trust);
+  const claims = await verify(env, config, subject_token, { ...trust, vault_id });
   // Not by its signature: that has other spellings, and of some algorithms other values, which are as good.
   const signed = subject_token.slice(0, subject_token.lastIndexOf("."));
   const hash = createHash("sha256")
@@ -63,7 +63,7 @@ async function verify(
   env: Env,
   config: Asked["config"],
   token: string,
-  { issuer, audience, jwks }: Trusted,
+  { issuer, audience, jwks, vault_id }: Trusted & { vault_id: string },
 ): Promise<jose.JWTPayload> {
   const options = {
     issuer,
@@ -73,7 +73,10 @@ async function verify(
     clockTolerance: TOLERANCE_S,
   };
   for (const look of ["stored", "again"] as const) {
-    const keys = jwks === null ? await issuerKeys(env, config, issuer, look) : (JSON.parse(jwks) as jose.JSONWebKeySet);
+    const keys =
+      jwks === null
+        ? await issuerKeys(env, config, { issuer, vault_id }, look)
+        : (JSON.parse(jwks) as jose.JSONWebKeySet);
     if (keys === undefined)
       throw new Problem("unavailable", "The issuer's keys cannot be read at the moment.", { retry_after_s: 30 });
     try {
