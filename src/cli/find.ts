@@ -1,15 +1,26 @@
+import type { Answer, Locker } from "./client.ts";
 import { Failure } from "./failure.ts";
 
 /** As short as an id may be said. */
 const SHORTEST = 4;
 
-/** The one that is meant: by id, by name, or by the beginning or the end of an id that no other has. */
-export function findOne<T extends { id: string; name: string }>(items: readonly T[], ref: string, what: string): T {
+/**
+ * The one that is meant: by id, by name, or by the beginning or the end of an id that no other has. One that is dead is meant where
+ * none that lives is.
+ */
+export function findOne<T extends { id: string; name: string }>(
+  items: readonly T[],
+  ref: string,
+  what: string,
+  lives: (item: T) => boolean = () => true,
+): T {
   const exact = items.find(({ id }) => id === ref);
   if (exact !== undefined) return exact;
   const named = items.filter(({ name }) => name === ref);
   const short = ref.length < SHORTEST ? [] : items.filter(({ id }) => matches(id, ref));
-  const found = named.length > 0 ? named : short;
+  const fitting = named.length > 0 ? named : short;
+  const living = fitting.filter(lives);
+  const found = living.length > 0 ? living : fitting;
   const [one, another] = found;
   if (one === undefined) throw new Failure(`There is no ${what} ${JSON.stringify(ref)}.`, { code: "not_found" });
   if (another !== undefined)
@@ -18,6 +29,17 @@ export function findOne<T extends { id: string; name: string }>(items: readonly 
       hint: "Say one of these ids.",
     });
   return one;
+}
+
+export type Token = Answer<"GET /tokens">["items"][number];
+
+/** An app token. Names may be used again once theirs is dead. */
+export async function findToken(locker: Locker, ref: string): Promise<Token> {
+  return findOne(await locker.list("GET /tokens"), ref, "token", isLive);
+}
+
+export function isLive({ revoked_at, expires_at }: Token): boolean {
+  return revoked_at === undefined && (expires_at === undefined || Date.parse(expires_at) > Date.now());
 }
 
 function matches(id: string, ref: string): boolean {

@@ -57,6 +57,11 @@ describe("tokens", () => {
     await computer.json(["tokens", "revoke", "my app", "--yes"]);
     expect(await computer.json(["tokens", "list"])).toEqual({ items: [] });
     expect((await computer.json<Items<object>>(["tokens", "list", "--all", "--limit", "5"])).items).toHaveLength(1);
+    // The name is free again, and means the one that lives.
+    const [again, another] = [await mintToken(ada, {}, "my app"), await mintToken(ada, {}, "brief")];
+    expect(await computer.json(["tokens", "show", "my app"])).toMatchObject({ id: again.id });
+    await ada.api("DELETE", `/v1/tokens/${another.id}`);
+    expect(await computer.json(["tokens", "list", "--limit", "1"])).toMatchObject({ items: [{ id: again.id }] });
   });
 
   it("are held to every rule that is said", async () => {

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import type { Answer } from "../client.ts";
 import { locker } from "../client.ts";
 import { amount, answer, choice, command, count, group, list, several, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
-import { findOne, shortId } from "../find.ts";
+import { findToken, isLive, shortId, type Token } from "../find.ts";
 import { confirm } from "../prompts.ts";
 import { ago, note, paint, plain, say, sayJson, table } from "../terminal.ts";
 import { moment } from "../times.ts";
@@ -58,14 +57,14 @@ export function tokenCommands(program: Command): void {
       answer(
         options,
         async (locker) => ({
-          items: (await locker.list("GET /tokens", {}, limit)).filter((token) => all || isLive(token)),
+          items: (await locker.list("GET /tokens")).filter((token) => all || isLive(token)).slice(0, limit),
         }),
         ({ items }) => showTokens(items),
       ),
     );
 
   command(tokens, "show <token>", "show what a token may do").action((ref: string, options: Common) =>
-    answer(options, async (locker) => findOne(await locker.list("GET /tokens"), ref, "token"), showToken),
+    answer(options, (locker) => findToken(locker, ref), showToken),
   );
 
   for (const [name, description, said] of [
@@ -76,7 +75,7 @@ export function tokenCommands(program: Command): void {
       answer(
         options,
         async (locker) => {
-          const { id } = findOne(await locker.list("GET /tokens"), ref, "token");
+          const { id } = await findToken(locker, ref);
           return locker.call(`POST /tokens/{id}/${name}`, { params: { id } });
         },
         (token) => note(`${plain(token.name)} ${said}.`),
@@ -88,7 +87,7 @@ export function tokenCommands(program: Command): void {
     .option("-y, --yes", "do not ask")
     .action(async (ref: string, { yes = false, ...options }: Common & { yes?: boolean }) => {
       const at = await locker(options);
-      const { id, name } = findOne(await at.list("GET /tokens"), ref, "token");
+      const { id, name } = await findToken(at, ref);
       await confirm(`Revoke ${plain(name)}? What uses it stops at once.`, yes);
       const receipt = await at.call("DELETE /tokens/{id}", { params: { id } });
       if (options.json === true) sayJson(receipt);
@@ -116,13 +115,14 @@ async function create(name: string, { keys, method, path, expires, ...options }:
     ...askIn(options),
   };
   const at = await locker(options);
+  // First, so that nothing can go wrong once there is a token to show.
+  const { proxy_origin } = await at.call("GET /me");
   const made = await at.call("POST /tokens", {
     body: { name, policy, ...(rotation === undefined ? {} : { rotation }) },
   });
   if (options.json === true) return sayJson(made);
   say(made.token);
   if (made.refresh_token !== undefined) say(made.refresh_token);
-  const { proxy_origin } = await at.call("GET /me");
   note(
     `${made.refresh_token === undefined ? "It is" : "The access token and its refresh token are"} shown this once. Send it where the provider's key would go, to ${proxy_origin}/v1/proxy/KEY`,
   );
@@ -133,12 +133,6 @@ async function create(name: string, { keys, method, path, expires, ...options }:
 function askIn({ ask = false, askMethod, askPath }: Pick<Create, "ask" | "askMethod" | "askPath">) {
   if (!ask && askMethod === undefined && askPath === undefined) return {};
   return { ask: { methods: askMethod?.map((one) => one.toUpperCase()), paths: askPath } };
-}
-
-type Token = Answer<"GET /tokens">["items"][number];
-
-function isLive({ revoked_at, expires_at }: Token): boolean {
-  return revoked_at === undefined && (expires_at === undefined || Date.parse(expires_at) > Date.now());
 }
 
 function showTokens(tokens: readonly Token[]): void {

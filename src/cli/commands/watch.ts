@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { locker, type Answer, type Locker } from "../client.ts";
 import { answer, command, count, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
-import { findOne } from "../find.ts";
+import { findOne, findToken } from "../find.ts";
 import { follow, once } from "../follow.ts";
 import { note, paint, plain, say, sayJson, table } from "../terminal.ts";
 import { past } from "../times.ts";
@@ -83,7 +83,7 @@ type Question = Common & { key?: string; method: string; path: string; ip?: stri
 
 async function explain(ref: string, { key, method, path, ip, country, ...options }: Question): Promise<void> {
   const at = await locker(options);
-  const { id: token_id } = findOne(await at.list("GET /tokens"), ref, "token");
+  const { id: token_id } = await findToken(at, ref);
   const told = await at.call("POST /explain", { body: { token_id, key, method, path, ip, country } });
   if (told.decision === "deny") process.exitCode = 1;
   if (options.json === true) return sayJson(told);
@@ -131,7 +131,8 @@ async function activity({ follow: following = false, ...options }: Filter): Prom
 /** An id, a name or the end of an id, as everywhere. */
 async function idIn(at: Locker, what: "tokens" | "devices", ref: string | undefined): Promise<string | undefined> {
   if (ref === undefined || /^[a-z]{3}_[0-9A-Z]{26}$/.test(ref)) return ref;
-  return findOne(await at.list(`GET /${what}`), ref, what.slice(0, -1)).id;
+  const found = what === "tokens" ? findToken(at, ref) : findOne(await at.list("GET /devices"), ref, "device");
+  return (await found).id;
 }
 
 async function keyId(at: Locker, key: string): Promise<string> {
