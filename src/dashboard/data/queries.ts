@@ -94,6 +94,7 @@ export function useWhole<R extends Route>(route: R, given: Given<R>): UseQueryRe
       } while (cursor !== undefined);
       return items;
     },
+    select: useLaidOver<Listed<R>[]>(),
     placeholderData: (before) => before,
   });
 }

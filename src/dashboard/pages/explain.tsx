@@ -3,7 +3,7 @@ import { useState, type ReactNode } from "react";
 import { Link, useSearchParams } from "wouter";
 import type { Answer } from "../data/api.ts";
 import { useKeys } from "../data/key_names.ts";
-import { useAct, useAnswer } from "../data/queries.ts";
+import { useAct, useWhole } from "../data/queries.ts";
 import { Icon } from "../shell/icons.tsx";
 import { Choice } from "../ui/choice.tsx";
 import { faultOf, FormFault, useForm } from "../ui/form.tsx";
@@ -17,14 +17,14 @@ type Token = Answer<"GET /tokens">["items"][number];
 
 /** Try a call against the engine that decides about the real ones. Nothing is sent, counted or recorded. */
 export function Explain(): ReactNode {
-  const tokens = useAnswer("GET /tokens", { query: { limit: 200 } });
+  const tokens = useWhole("GET /tokens", {});
   return (
     <Page
       title="Explain"
       lead="What would be decided about a call, and by which rule. Nothing is sent, counted or recorded."
     >
       <Answered of={tokens} lines={6}>
-        {({ items }) =>
+        {(items) =>
           items.length === 0 ? (
             <Card>
               <Empty icon="explain" title="There is no token to ask about">

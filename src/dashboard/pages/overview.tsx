@@ -2,7 +2,7 @@ import { lazy, Suspense, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useKeys } from "../data/key_names.ts";
 import { useTail } from "../data/live.ts";
-import { useAnswer } from "../data/queries.ts";
+import { useAnswer, useWhole } from "../data/queries.ts";
 import { Freeze } from "../shell/freeze.tsx";
 import { Icon } from "../shell/icons.tsx";
 import { LinkButton } from "../ui/link_button.tsx";
@@ -25,8 +25,8 @@ const FEED_ROWS = 12;
 /** What is happening now. Whoever has nothing yet is led to their first call instead. */
 export function Overview(): ReactNode {
   const keys = useKeys();
-  const tokens = useAnswer("GET /tokens", { query: { limit: 200 } });
-  const unused = tokens.data?.items.every(({ uses }) => uses === 0) ?? true;
+  const tokens = useWhole("GET /tokens", {});
+  const unused = tokens.data?.every(({ uses }) => uses === 0) ?? true;
   // What may stand above the rest is known before the rest is shown: nothing moves when it arrives.
   const above = [keys, tokens, useAnswer("GET /approvals", {}), useAnswer("GET /alerts", OPEN_ALERTS)];
   const known = above.every(({ data, error }) => data !== undefined || error !== null);
@@ -51,7 +51,7 @@ export function Overview(): ReactNode {
     >
       {ready ? (
         <>
-          {first ? <FirstRun keys={keys.data?.length ?? 0} tokens={tokens.data?.items.length ?? 0} /> : null}
+          {first ? <FirstRun keys={keys.data?.length ?? 0} tokens={tokens.data?.length ?? 0} /> : null}
           <Attention />
           <Numbers />
           <Suspense fallback={<Loading lines={6} />}>
@@ -78,7 +78,7 @@ export function Overview(): ReactNode {
             />
             <Ranked
               title="Most used tokens"
-              items={mostUsed(tokens.data?.items ?? [], ({ id, name }) => (
+              items={mostUsed(tokens.data ?? [], ({ id, name }) => (
                 <Link href={`/tokens/${id}`} className="name">
                   {name}
                 </Link>

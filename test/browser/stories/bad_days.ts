@@ -188,6 +188,19 @@ export function badDays(stage: Stage): void {
     await search.pressSequentially("words");
     expect(await search.inputValue()).toBe("two words");
 
+    // Of more tokens than come at once each can be asked about.
+    const minted = [await mintToken(ada, {}, "one"), await mintToken(ada, {}, "another")];
+    await page.route(/\/v1\/tokens\?/, async (route) => {
+      const is_more = new URL(route.request().url()).searchParams.has("cursor");
+      const items = minted.map(({ id }, at) => ({ id, name: `page ${at + 1}` }));
+      await route.fulfill({
+        json: is_more ? { items: items.slice(1) } : { items: items.slice(0, 1), next_cursor: "2" },
+      });
+    });
+    await page.goto(`${stage.locker.publicOrigin}/explain?token=${minted[1]?.id}`);
+    await page.getByLabel("Token").locator("option:checked", { hasText: "page 2" }).waitFor({ state: "attached" });
+    await page.unrouteAll({ behavior: "wait" });
+
     await page.goto(`${stage.locker.publicOrigin}/tokens/new`);
     await page.getByLabel("Name").fill("refused");
     const fold = page.getByText("Limits, places and times").first();

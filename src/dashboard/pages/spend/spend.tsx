@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
 import { now } from "../../data/clock.ts";
 import { useKeyNames } from "../../data/key_names.ts";
-import { useList, useWhole } from "../../data/queries.ts";
+import { useWhole } from "../../data/queries.ts";
 import { Bars } from "../../ui/bars.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Ranked, type Ranking } from "../../ui/ranked.tsx";
@@ -55,8 +55,8 @@ export function SpendPage(): ReactNode {
 
 function Counted({ rows }: { rows: readonly Row[] }): ReactNode {
   const keys = useKeyNames();
-  const tokens = useList("GET /tokens", { query: { limit: 200 } });
-  const names = new Map(tokens.items?.map(({ id, name }) => [id, name]));
+  const tokens = useWhole("GET /tokens", {});
+  const names = new Map(tokens.data?.map(({ id, name }) => [id, name]));
   const today = dayOf(now());
   const month = today.slice(0, 7);
   const calls = rows.reduce((sum, row) => sum + row.calls - (row.derived?.calls ?? 0), 0);

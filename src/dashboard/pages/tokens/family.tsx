@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { useAnswer } from "../../data/queries.ts";
+import { useWhole } from "../../data/queries.ts";
 import { Card } from "../../ui/page.tsx";
 import { Life } from "../../ui/status.tsx";
 import { counted, dollars } from "../../ui/words.ts";
@@ -9,8 +9,8 @@ import { treeOf } from "./tree.ts";
 
 /** The tokens that were derived from this one, as a tree: each is narrower than the one above it and ends with it. */
 export function Family({ of }: { of: TokenDetails }): ReactNode {
-  const { data } = useAnswer("GET /tokens", { query: { limit: 200 } });
-  const tree = treeOf(data?.items ?? []);
+  const { data } = useWhole("GET /tokens", {});
+  const tree = treeOf(data ?? []);
   const start = tree.findIndex(({ id }) => id === of.id);
   const root = tree[start];
   if (root === undefined) return null;
