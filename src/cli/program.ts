@@ -15,7 +15,8 @@ import { reap } from "./reaper.ts";
 import { note, say, sayJson } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-const UPDATE = "npm install --global apilocker@latest";
+/** In a newer copy of the repository. The name on npm's registry is somebody else's program. */
+const UPDATE = 'npm install --global "$(npm pack --silent)"';
 
 /** The whole command line: every command, and what it takes. Help, completion and docs/cli.md come from here. `json`: a program reads what went wrong. */
 export function programOf({ json = false } = {}): Command {
@@ -46,7 +47,7 @@ export function programOf({ json = false } = {}): Command {
     .action((shell: Completed) => say(completionFor(shell, program)));
   command(program, "update", "say how to bring this program up to date; nobody is asked").action(({ json }: Common) => {
     if (json === true) return sayJson({ version: VERSION, command: UPDATE });
-    note(`This is ${VERSION}. The newest comes with:`);
+    note(`This is ${VERSION}. In a newer copy of its repository:`);
     say(UPDATE);
   });
   program.command("__reap", { hidden: true }).action(reap);

@@ -73,4 +73,20 @@ describe("the package", () => {
     spawnSync("tar", ["xzf", tarball, "-C", unpacked]);
     expect((await publint({ pkgDir: join(unpacked, "package"), pack: false, strict: true })).messages).toEqual([]);
   });
+
+  it("is nowhere said to be had by its name: on npm's registry that is somebody else's program", () => {
+    const texts = ["src", "docs", "README.md"].flatMap((name) => {
+      const path = join(ROOT, name);
+      const files = statSync(path).isFile() ? [path] : filesBelow(path);
+      return files.filter((file) => /\.(tsx?|md)$/.test(file)).map((file) => readFileSync(file, "utf8"));
+    });
+    expect(texts.length).toBeGreaterThan(100);
+    expect(texts.flatMap((text) => text.match(/\b(npx|npm (i|install|exec)\b.*) apilocker\b.*/g) ?? [])).toEqual([]);
+  });
 });
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+}

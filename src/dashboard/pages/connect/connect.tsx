@@ -53,7 +53,10 @@ export function Connect(): ReactNode {
             </LinkButton>
           </Card>
           <Card title="Your terminal" lead="Programs get base URLs and a short-lived token instead of secrets.">
-            <Snippet text={"npx apilocker login\nnpx apilocker run --proxy -- npm start"} label="For your terminal" />
+            <Snippet
+              text={`apilocker login --url ${location.origin}\napilocker run --proxy -- npm start`}
+              label="For your terminal"
+            />
           </Card>
         </div>
       </div>

@@ -75,7 +75,7 @@ function DeviceList(): ReactNode {
           <Empty
             icon="device"
             title="No device is signed in"
-            action={<Snippet text="npx apilocker login" label="Command to sign a device in" />}
+            action={<Snippet text={`apilocker login --url ${location.origin}`} label="Command to sign a device in" />}
           >
             The command line runs your programs with what they need and no secret in any file.
           </Empty>
