@@ -44,7 +44,7 @@ test("no body is read whole, but a tool's, which is at hand, a small one that ma
   expect(reads.map(([read]) => read)).toEqual([
     expect.stringContaining("return await upstream.arrayBuffer()"),
     expect.stringContaining("const body = request.body && (await request.arrayBuffer()"),
-    expect.stringContaining("length <= REPLAYED_BYTES"),
+    expect.stringContaining("(errand.request, REPLAYED_BYTES))"),
   ]);
 });
 
