@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 /** An issuer that names other keys each time it is asked, as one that wants us to keep them all. */
 function hostileIssuers(): void {
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input) => {
-    const url = String(input);
+    const { url } = new Request(input);
     const [issuer] = url.split("/.well-known");
     const told = url.endsWith("/keys") ? { keys: [] } : { issuer, jwks_uri: `${issuer}/keys` };
     return Response.json(told);
