@@ -138,7 +138,7 @@ export function lettingIn(stage: Stage): void {
     const { host } = new URL(upstream.origin);
     await storeKey(ada, "orders", upstream.origin);
     const policy = { keys: ["orders"], ask: { methods: ["DELETE"] } };
-    const { token } = await mintToken(ada, policy, "API Locker: this call is harmless\u202e");
+    const { token } = await mintToken(ada, policy, "API Locker: this call is harmless");
     const window = await openWindow(stage.browser, ada, PHONE);
     const { page } = window;
     const wait = (order: number) =>
@@ -154,7 +154,7 @@ export function lettingIn(stage: Stage): void {
     expect(await seriousFaults(page)).toEqual([]);
     await page.getByRole("heading", { level: 2, name: host }).waitFor();
     expect(await page.locator("figure.asked").innerText()).toMatch(/harmless[^]*HARMLESS|HARMLESS[^]*harmless/);
-    expect(await outsideOfBoxes(page)).not.toMatch(/harmless|\u202e/i);
+    expect(await outsideOfBoxes(page)).not.toMatch(/harmless/i);
     await page.screenshot({ path: join(SCREENSHOTS, "approval-phone.png"), fullPage: true });
     await page.getByRole("button", { name: "Allow once" }).tap();
     expect((await first).status).toBe(200);
@@ -169,7 +169,7 @@ export function lettingIn(stage: Stage): void {
     await page.locator("p.large", { hasText: host }).waitFor();
     expect(await page.locator("script").count()).toBe(0);
     expect(await seriousFaults(page)).toEqual([]);
-    expect(await outsideOfBoxes(page)).not.toMatch(/harmless|\u202e/i);
+    expect(await outsideOfBoxes(page)).not.toMatch(/harmless/i);
     await page.screenshot({ path: join(SCREENSHOTS, "approval-link-phone.png"), fullPage: true });
     await page.getByRole("button", { name: "Approve once" }).tap();
     expect((await second).status).toBe(200);
