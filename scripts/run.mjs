@@ -25,11 +25,7 @@ const COMMANDS = {
   conformance: needing({ testPackages: true }, program("test/conformance/run.ts")),
   check: needing({ testPackages: true, types: true }, async (node) => Math.min(await check(node), 1)),
   fix: needing({ testPackages: true, types: true }, fix),
-  cli: async () => {
-    const { bundleCli } = await import("./cli.mjs");
-    console.log(await bundleCli());
-    return 0;
-  },
+  cli: program("src/local/cli_package.ts"),
   test: needing({ testPackages: true, types: true }, test),
 };
 

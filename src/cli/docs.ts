@@ -93,7 +93,7 @@ function sentence(text: string): string {
 }
 
 const INTRODUCTION = `\`\`\`sh
-npm install --global "$(npm pack --silent)"   # in a copy of the repository; Node 20 or newer
+npm install --global https://locker.example/apilocker.tgz   # your locker's own; Node 20 or newer
 apilocker login --url https://locker.example
 apilocker store openai             # asks for the key; it is never an argument
 apilocker run --proxy --keys openai -- npm start

@@ -1,5 +1,5 @@
 import { Argument, Command } from "commander";
-import { command, type Common } from "./command.ts";
+import { answer, command, type Common } from "./command.ts";
 import { accountCommands } from "./commands/account.ts";
 import { approvalCommands } from "./commands/approvals.ts";
 import { clientCommands } from "./commands/clients.ts";
@@ -12,11 +12,8 @@ import { vaultCommands } from "./commands/vault.ts";
 import { watchCommands } from "./commands/watch.ts";
 import { COMPLETED, completionFor, type Completed } from "./completion.ts";
 import { reap } from "./reaper.ts";
-import { note, say, sayJson } from "./terminal.ts";
+import { note, say } from "./terminal.ts";
 import { VERSION } from "./version.ts";
-
-/** In a newer copy of the repository. The name on npm's registry is somebody else's program. */
-const UPDATE = 'npm install --global "$(npm pack --silent)"';
 
 /** The whole command line: every command, and what it takes. Help, completion and docs/cli.md come from here. `json`: a program reads what went wrong. */
 export function programOf({ json = false } = {}): Command {
@@ -45,13 +42,23 @@ export function programOf({ json = false } = {}): Command {
     .description("print a script that makes a shell complete commands and options")
     .addArgument(new Argument("<shell>", "which shell").choices([...COMPLETED]))
     .action((shell: Completed) => say(completionFor(shell, program)));
-  command(program, "update", "say how to bring this program up to date; nobody is asked").action(({ json }: Common) => {
-    if (json === true) return sayJson({ version: VERSION, command: UPDATE });
-    note(`This is ${VERSION}. In a newer copy of its repository:`);
-    say(UPDATE);
-  });
+  command(program, "update", "say how to bring this program up to date; nobody is asked").action((options: Common) =>
+    answer(
+      options,
+      async ({ url }) => ({ version: VERSION, command: updateFrom(url) }),
+      (update) => {
+        note(`This is ${update.version}. Your locker has the one that goes with it:`);
+        say(update.command);
+      },
+    ),
+  );
   program.command("__reap", { hidden: true }).action(reap);
   return program;
+}
+
+/** Each locker serves its own. The name on npm's registry is somebody else's program. */
+function updateFrom(locker: string): string {
+  return `npm install --global ${locker}/apilocker.tgz`;
 }
 
 /** What commander says of arguments that do not belong, without them: somebody may have tried to hand over a secret so. */

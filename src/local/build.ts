@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { built, filesIn } from "./bundle.ts";
+import { packCli } from "./cli_package.ts";
 import { ROOT, run } from "./project.ts";
 import { bundleWorker } from "./worker_bundle.ts";
 
@@ -27,13 +28,14 @@ export function buildWorker(): Promise<string> {
   });
 }
 
-/** Builds the dashboard and answers the folder that the Worker serves as its assets. */
+/** Builds the dashboard, with the command line beside it, and answers the folder that the Worker serves as its assets. */
 export function buildDashboard(): Promise<string> {
   return built({
     folder: join(ROOT, ".build", "dashboard"),
     sources: async () => {
-      const ours = await Promise.all(["src/dashboard", "src/api/schema"].map(filesIn));
-      return [...ours.flat(), "src/api/schema.ts", "src/pages/look.css", "package-lock.json"];
+      const ours = await Promise.all(["src/dashboard", "src/api/schema", "src/cli"].map(filesIn));
+      const shared = ["src/api/schema.ts", "src/pages/look.css", "src/local/cli_package.ts", "docs/cli.md"];
+      return [...ours.flat(), ...shared, "package.json", "package-lock.json"];
     },
     build: async (into) => {
       const config = join(ROOT, "src", "dashboard", "vite.config.ts");
@@ -43,6 +45,7 @@ export function buildDashboard(): Promise<string> {
         env: { NODE_ENV: "production" },
       });
       if (code !== 0) throw new Error(`The dashboard does not build:\n${(stderr || stdout).trim()}`);
+      await packCli(join(into, "apilocker.tgz"));
     },
   });
 }

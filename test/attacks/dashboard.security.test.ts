@@ -65,6 +65,7 @@ describe("the dashboard's page and assets (S1, S25)", () => {
       anybody("/sign-in"),
       anybody("/style.css"),
       anybody("/icon.svg"),
+      anybody("/apilocker.tgz"),
       anybody(asset),
       anybody("/docs"),
       anybody("/problems"),
@@ -97,10 +98,10 @@ describe("the dashboard's page and assets (S1, S25)", () => {
   });
 
   it("the proxy's origin serves neither page nor asset", async () => {
-    for (const path of ["/", asset, "/style.css", "/icon.svg"]) {
+    for (const path of ["/", asset, "/style.css", "/icon.svg", "/apilocker.tgz"]) {
       const answer = await fetch(locker.proxyOrigin + path, { redirect: "manual" });
       expect(answer.status, path).toBeGreaterThanOrEqual(400);
-      expect(await answer.text()).not.toMatch(/<html|function|:root/);
+      expect(await answer.text()).not.toMatch(/<html|function|:root|^\u001f/);
     }
   });
 

@@ -356,9 +356,13 @@ describe("for a project", () => {
 });
 
 it("how to update is said without asking anybody, so that it can be run as it is", async () => {
-  expect(await new Computer().here(["update"])).toMatchObject({
-    stdout: 'npm install --global "$(npm pack --silent)"\n',
+  const env = { APILOCKER_URL: "https://locker.example", APILOCKER_TOKEN: "alk_d_unused" };
+  expect(await new Computer().here(["update"], { env })).toMatchObject({
+    code: 0,
+    stdout: "npm install --global https://locker.example/apilocker.tgz\n",
   });
+  // Whoever is signed in nowhere has no locker to be told of.
+  expect(await new Computer().here(["update"])).toMatchObject({ code: 3, stdout: "" });
 });
 
 describe("shells", () => {

@@ -48,9 +48,7 @@ let bundled: Promise<string> | undefined;
 /** The bundle that the package holds, made once for a test file. */
 export function bundle(): Promise<string> {
   bundled ??= (async () => {
-    const { bundleCli } = (await import("../../scripts/cli.mjs" as string)) as {
-      bundleCli(outfile: string): Promise<string>;
-    };
+    const { bundleCli } = await import("../../src/local/cli_package.ts");
     return bundleCli(join(mkdtempSync(join(tmpdir(), "apilocker-cli-")), "apilocker.mjs"));
   })();
   return bundled;

@@ -96,6 +96,11 @@ export function dollars(amount: number): string {
   return DOLLARS.format(amount);
 }
 
+/** What to type into a terminal that has no command line yet: this locker serves its own. */
+export function signInATerminal(): string {
+  return `npm install --global ${location.origin}/apilocker.tgz\napilocker login --url ${location.origin}`;
+}
+
 /** How many of something there are. */
 export function counted(count: number, one: string): string {
   return `${count.toLocaleString()} ${one}${count === 1 ? "" : "s"}`;

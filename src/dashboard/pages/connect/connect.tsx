@@ -7,6 +7,7 @@ import { Icon } from "../../shell/icons.tsx";
 import { Snippet } from "../../ui/copy.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { Card, Page } from "../../ui/page.tsx";
+import { signInATerminal } from "../../ui/words.ts";
 import { RECIPES, type Recipe } from "./clients.ts";
 
 const ASKED_EVERY_MS = 2_000;
@@ -53,10 +54,7 @@ export function Connect(): ReactNode {
             </LinkButton>
           </Card>
           <Card title="Your terminal" lead="Programs get base URLs and a short-lived token instead of secrets.">
-            <Snippet
-              text={`apilocker login --url ${location.origin}\napilocker run --proxy -- npm start`}
-              label="For your terminal"
-            />
+            <Snippet text={`${signInATerminal()}\napilocker run --proxy -- npm start`} label="For your terminal" />
           </Card>
         </div>
       </div>

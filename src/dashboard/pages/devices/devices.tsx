@@ -16,7 +16,7 @@ import { ReceiptView } from "../../ui/receipt.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Life, Status } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
-import { askInWords, reachInWords } from "../../ui/words.ts";
+import { askInWords, reachInWords, signInATerminal } from "../../ui/words.ts";
 import { useTold } from "../../ui/told.ts";
 import { Trusts } from "../trusts/list.tsx";
 import { Sessions } from "./sessions.tsx";
@@ -75,7 +75,7 @@ function DeviceList(): ReactNode {
           <Empty
             icon="device"
             title="No device is signed in"
-            action={<Snippet text={`apilocker login --url ${location.origin}`} label="Command to sign a device in" />}
+            action={<Snippet text={signInATerminal()} label="Commands to sign a device in" />}
           >
             The command line runs your programs with what they need and no secret in any file.
           </Empty>
