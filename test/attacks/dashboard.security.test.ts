@@ -101,7 +101,8 @@ describe("the dashboard's page and assets (S1, S25)", () => {
     for (const path of ["/", asset, "/style.css", "/icon.svg", "/apilocker.tgz"]) {
       const answer = await fetch(locker.proxyOrigin + path, { redirect: "manual" });
       expect(answer.status, path).toBeGreaterThanOrEqual(400);
-      expect(await answer.text()).not.toMatch(/<html|function|:root|^\u001f/);
+      expect(answer.headers.get("content-type"), path).toMatch(/^application\/(problem\+)?json/);
+      expect(await answer.text()).not.toMatch(/<html|function|:root/);
     }
   });
 

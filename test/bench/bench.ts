@@ -33,7 +33,7 @@ async function run(plan: Plan, json: string | undefined): Promise<void> {
   await writeFile(json, `${JSON.stringify(file, null, 2)}\n`);
 }
 
-/** Only how fast that many open streams are cut (`--cuts 1000,5000`): it wants the machine for itself. */
+/** Only how fast that many open streams are cut (`--cuts 1000,4900`): it wants the machine for itself. */
 async function cutMany(sizes: string, json: string | undefined): Promise<void> {
   await buildWorker();
   const cuts = await measureCuts(children, sizes.split(",").map(Number), (one) => console.log(tellCuts(one)));

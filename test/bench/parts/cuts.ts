@@ -38,7 +38,7 @@ type Field = {
 /** A token holds so many leashes at most (SECURITY S6). */
 const A_TOKEN = 1_000;
 /** The runtime keeps four files a stream, and a machine may give it 20,000: where there are more, their events come from a Worker beside it, and each takes two. */
-const WITH_SOCKETS = 4_000;
+const WITH_SOCKETS = 4_900;
 const AT_ONCE = 25;
 const OTHER = "other";
 /** An event every twelve seconds: what is measured is the cut, not the streams, and a client gives up where nothing comes for twenty. */
