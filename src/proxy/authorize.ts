@@ -35,9 +35,9 @@ async function estimated(errand: Errand): Promise<Dispatch> {
 
 /** Where a person must be asked first, the call is held meanwhile, its body with it. */
 async function held(errand: Errand): Promise<Dispatch> {
-  const { env, vault_id, request, query } = errand;
+  const { env, vault_id, request, query, headers } = errand;
   await keepBody(errand);
-  const content = contentDigest(query, errand.body instanceof ReadableStream ? "unknown" : errand.body);
+  const content = contentDigest(query, headers, errand.body instanceof ReadableStream ? "unknown" : errand.body);
   errand.question = { ...errand.question, content };
   return askFirst(
     () => authorizeOrAsk(errand),

@@ -138,6 +138,14 @@ export function overridesMethod(headers: HeaderLines, query: string): boolean {
   return headers.some(([name]) => METHOD_OVERRIDE.test(dashed(name)));
 }
 
+/** By these servers tell operations apart that have one address, or read the same bytes in two ways. */
+const OPERATION = new Set(["content-type", "soapaction", "x-amz-target"]);
+
+/** What a call's headers say of what is to be done, beside its method and path. */
+export function operationIn(headers: HeaderLines): HeaderLines {
+  return headers.filter(([name]) => OPERATION.has(dashed(name)));
+}
+
 /** Refuses a browser that navigates, embeds or registers a worker: the proxy serves programs (SECURITY S1). */
 export function refuseBrowsers(headers: HeaderLines): void {
   const dest = valueOf(headers, "sec-fetch-dest");

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { logFault, Problem } from "../problem.ts";
 import type { Dispatch } from "../vault/calls/dispatch.ts";
+import { operationIn, type HeaderLines } from "./headers.ts";
 
 /** A question that a person must answer first, and where. */
 type Approval = { id: string; url: string };
@@ -71,13 +72,13 @@ async function answered(vault: DurableObjectStub, id: string, left_ms: number, g
 }
 
 /**
- * What a question is bound to beside method and path: query and body. Where the body is too large to be kept, or nobody can tell how
- * long it is, the question is this very call's and no other's.
+ * What a question is bound to beside method and path: query, body, and what its headers say of the operation. Where the body is too large to
+ * be kept, or nobody can tell how long it is, the question is this very call's and no other's.
  */
-export function contentDigest(query: string, body: ArrayBuffer | null | "unknown"): string {
+export function contentDigest(query: string, headers: HeaderLines, body: ArrayBuffer | null | "unknown"): string {
   if (body === "unknown") return randomUUID();
   return createHash("sha256")
-    .update(`${Buffer.byteLength(query)}\n${query}\n`)
+    .update(`${JSON.stringify([query, operationIn(headers)])}\n`)
     .update(new Uint8Array(body ?? new ArrayBuffer(0)))
     .digest("base64url");
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ALERT_KINDS, isOffence } from "../../src/vault/alerts/kinds.ts";
 import type { Person } from "../../src/local/person.ts";
+import { signInDevice } from "../support/device.ts";
 import { feedOf } from "../support/live.ts";
-import { newPerson, usualLocker } from "../support/locker.ts";
+import { mintToken, newPerson, usualLocker } from "../support/locker.ts";
+import { inVault } from "../support/mcp.ts";
 import { signedInLongAgo } from "../support/session.ts";
 
 const locker = await usualLocker();
@@ -52,5 +54,23 @@ describe("how alerts behave", () => {
     const feed = await feedOf(ada);
     await patch(ada, { volume: { enabled: false } });
     expect((await feed.next(({ row }) => row?.action === "alert.settings")).row).toMatchObject({ rule: "disabled" });
+  });
+});
+
+describe("an alert that has stopped a token", () => {
+  it("is seen to by a person in the browser: no device says that it was seen, and lets the token go on by that", async () => {
+    const ada = await newPerson(locker);
+    const device = await signInDevice(locker, ada);
+    const { id } = await mintToken(ada);
+    await ada.api("POST", `/v1/tokens/${id}/pause`);
+    const insert = `INSERT INTO alert (id, kind, subject, facts, count, first_at, last_at, froze)
+      VALUES ('alt_1', 'volume', ?, '{}', 1, 1, 1, 'subject'), ('alt_2', 'expiring', ?, '{}', 1, 1, 1, NULL)`;
+    await inVault(locker, ada, insert, id, id);
+    const status = async (path: string) => (await device.fetch(path, { method: "POST" })).status;
+    expect(await status("/v1/alerts/alt_1/acknowledge")).toBe(403);
+    expect(await status("/v1/alerts/alt_2/acknowledge")).toBe(200);
+    expect(await status(`/v1/tokens/${id}/resume`)).toBe(403);
+    await ada.api("POST", "/v1/alerts/alt_1/acknowledge");
+    expect(await status(`/v1/tokens/${id}/resume`)).toBe(200);
   });
 });

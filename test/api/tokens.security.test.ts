@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Person } from "../../src/local/person.ts";
+import { signInDevice } from "../support/device.ts";
 import { newHolder, opened, problemIn, send, type Holder } from "../support/holder.ts";
 import { activity, eventually, mintToken, newPerson, storeKey, type Minted, usualLocker } from "../support/locker.ts";
 
@@ -337,5 +338,20 @@ describe("explain", () => {
       });
       expect(answer.status).toBe(404);
     }
+  });
+});
+
+describe("what a device may not have by a token or a key of its own making", () => {
+  test("an upstream's words about the secret: neither calls that show credentials, nor a key that is searched no more", async () => {
+    const { person, key } = await newHolder(locker, { key: { scrub: true } });
+    const device = await signInDevice(locker, person);
+    const send = (method: string, path: string, body: object) =>
+      device.fetch(path, { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const policy = { keys: ["api"], allow_credential_endpoints: true };
+    const minted = await send("POST", "/v1/tokens", { name: "wide", policy });
+    expect([minted.status, (await minted.json<{ rule: string }>()).rule]).toEqual([403, "parent"]);
+    expect((await send("PATCH", "/v1/keys/api", { scrub: false })).status).toBe(403);
+    expect((await send("PATCH", "/v1/keys/api", { scrub: true, note: "mine" })).status).toBe(200);
+    expect(await person.api("PATCH", `/v1/keys/${key.id}`, { scrub: false })).toMatchObject({ scrub: false });
   });
 });

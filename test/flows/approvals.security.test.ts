@@ -140,3 +140,28 @@ describe("what the program sends", () => {
     await call;
   });
 });
+
+describe("a yes", () => {
+  it("is to what was shown: no override turns it into another method, and no header into another operation", async () => {
+    const { holder, call, question } = await held();
+    const overridden = await holder.call("/pay", {
+      method: "POST",
+      body: "1",
+      headers: { "x-http-method-override": "DELETE" },
+    });
+    expect(overridden.status).toBe(403);
+    expect(JSON.parse(overridden.text)).toMatchObject({ code: "policy_denied", rule: "ask" });
+    const other = holder.call("/pay", { method: "POST", body: "1", headers: { "x-amz-target": "Bank.PayAll" } });
+    const second = await eventually(async () => {
+      const { items } = await holder.person.api<{ items: Approval[] }>("GET", "/v1/approvals");
+      return items.find(({ id }) => id !== question.id);
+    });
+    await holder.person.api("POST", `/v1/approvals/${second.id}`, { decision: "no" });
+    expect((await other).status).toBe(403);
+    await holder.person.api("POST", `/v1/approvals/${question.id}`, { decision: "10m" });
+    expect((await call).status).toBe(200);
+    const again = { method: "POST", body: "1", headers: { "x-http-method-override": "DELETE" } };
+    expect((await holder.call("/pay", again)).status).toBe(403);
+    expect(holder.upstream.seen.filter(({ headers }) => "x-http-method-override" in headers)).toEqual([]);
+  });
+});

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
+import { signInDevice } from "../support/device.ts";
 import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, confirmed, current, letIn, openSession, resultOf, type Client } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
@@ -100,6 +101,21 @@ describe("a secret passes on a page, not through a model", () => {
     expect((await use("other")).status).toBe(404);
     await ada.api("DELETE", `/v1/grants/${client.grant_id}`);
     expect((await use("mine")).status).toBe(401);
+  });
+
+  it("the same goes for a device that asks by its bridge", async () => {
+    const ada = await newPerson(locker);
+    const mine = await storeKey(ada, "mine", upstream.origin);
+    await storeKey(ada, "other", upstream.origin);
+    const { token } = await signInDevice(locker, ada, { keys: [mine.id] });
+    const device = { token, grant_id: "", url: `${locker.publicOrigin}/v1/mcp` };
+    expect((await call(device, "create_token", { name: "t", policy: { keys: ["other"] } })).error).toBeDefined();
+    const path = await pathOf(device, "create_token", { name: "for my app" });
+    expect(await (await ada.fetch(path)).text()).not.toContain("every key");
+    const [minted] = /alk_app_\w+/.exec(await (await post(ada, path)).text()) ?? [];
+    const headers = { authorization: `Bearer ${minted}` };
+    expect((await fetch(`${locker.proxyOrigin}/v1/proxy/mine/x`, { headers })).status).toBe(200);
+    expect((await fetch(`${locker.proxyOrigin}/v1/proxy/other/x`, { headers })).status).toBe(404);
   });
 });
 

@@ -73,17 +73,20 @@ test("any other refusal is final", async () => {
   expect(await askFirst(async () => DISPATCH, vault().open, new AbortController().signal)).toBe(DISPATCH);
 });
 
-test("what a question is bound to tells query from body, and a body that nobody can keep from every other", () => {
+test("what a question is bound to tells query, body and operation from each other, and a body that nobody can keep from every other", () => {
   const bytes = (text: string) => new TextEncoder().encode(text).buffer as ArrayBuffer;
   const digests = [
-    contentDigest("", null),
-    contentDigest("a", null),
-    contentDigest("", bytes("a")),
-    contentDigest("a\n", bytes("b")),
-    contentDigest("a", bytes("\nb")),
-    contentDigest("", "unknown"),
-    contentDigest("", "unknown"),
+    contentDigest("", [], null),
+    contentDigest("a", [], null),
+    contentDigest("", [], bytes("a")),
+    contentDigest("a\n", [], bytes("b")),
+    contentDigest("a", [], bytes("\nb")),
+    contentDigest("", [], "unknown"),
+    contentDigest("", [], "unknown"),
+    contentDigest("", [["content-type", "text/a"]], null),
+    contentDigest("", [["x_amz_target", "text/a"]], null),
   ];
   expect(new Set(digests).size).toBe(digests.length);
-  expect(contentDigest("a", bytes("b"))).toBe(contentDigest("a", bytes("b")));
+  const again = (agent: string) => contentDigest("a", [["user-agent", agent]], bytes("b"));
+  expect(again("one")).toBe(again("other"));
 });

@@ -67,7 +67,6 @@ describe("a policy that asks", () => {
     for (const more of [
       { method: "POST", path: "/v1/charges/1" },
       { method: "POST", path: "/v1/%63harges/1" },
-      { method: "GET", path: "/v1/charges/1", overridden: true },
     ])
       expect(await refusalOf(held(vault, app, more)), more.path).toBe("approval_required ask");
     for (const path of ["/v1//charges/1", "/v1/x/../charges/1", "/v1/charges%2F1"])

@@ -151,6 +151,19 @@ describe("a change", () => {
 });
 
 describe("derived tokens", () => {
+  it("of all generations are few enough that whoever holds one token does not fill the vault", async () => {
+    const { vault } = await managed();
+    const eldest = await mintApp(vault);
+    const parents = [eldest];
+    for (let made = 0; made < 250; made++) {
+      const [parent = eldest] = parents;
+      parents.push(await derive(vault, parent));
+      if (made % 90 === 89) parents.shift();
+    }
+    for (const parent of parents.slice(0, 3)) expect(await refusalOf(derive(vault, parent))).toBe("conflict");
+    expect(await refusalOf(derive(vault, await mintApp(vault)))).toBe("accepted");
+  });
+
   it("share their parents' places and places in time, whoever of them comes first", async () => {
     const { vault } = await managed();
     const parent = await mintApp(vault, { max_concurrent: 3, rate: { per_minute: 4 } });

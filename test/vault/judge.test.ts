@@ -508,18 +508,19 @@ describe("a call that needs a yes", () => {
     judge(standing({ ask }), call(more)).verdict;
   const allowed = [{ key: "key_k", host: "api.example", method: "GET", path: "/v1/things" }];
 
-  it.each<[string, NonNullable<Policy["ask"]>, Partial<Call>, "ask" | "allow"]>([
+  it.each<[string, NonNullable<Policy["ask"]>, Partial<Call>, "ask" | "allow" | "deny"]>([
     ["any call", {}, {}, "ask"],
     ["a method of the list", { methods: ["GET"] }, {}, "ask"],
     ["a method outside it", { methods: ["POST"] }, {}, "allow"],
     ["a method that no list can name", { methods: ["POST"] }, { method: "PROPFIND" }, "ask"],
-    ["a method that is overridden", { methods: ["POST"] }, { overridden: true }, "ask"],
+    ["a method that is overridden", { methods: ["POST"] }, { overridden: true }, "deny"],
     ["a path of the list", { paths: ["/b", "/v1/*"] }, {}, "ask"],
     ["a path outside it", { paths: ["/b"] }, {}, "allow"],
     ["a method and a path: both", { methods: ["GET"], paths: ["/v1/*"] }, {}, "ask"],
     ["a method and a path: one", { methods: ["GET"], paths: ["/b"] }, {}, "allow"],
     ["that somebody allowed for good", { allowed }, {}, "allow"],
-    ["that was allowed, overridden", { allowed }, { overridden: true }, "ask"],
+    ["that was allowed, overridden", { allowed }, { overridden: true }, "deny"],
+    ["a path outside it, overridden", { paths: ["/b"] }, { overridden: true }, "allow"],
     ["that was allowed elsewhere", { allowed: [{ ...allowed[0], path: "/b" }] as typeof allowed }, {}, "ask"],
   ])("%s", (_what, ask, more, verdict) => {
     expect(asked(ask, more)).toBe(verdict);

@@ -1,4 +1,7 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { configOf } from "../../src/config.ts";
+import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import { leaseHash } from "../../src/vault/calls/leashes.ts";
@@ -253,6 +256,12 @@ describe("many leashes", () => {
           { rule: "leash_limit" },
         ]);
       }
+      // Nor has it more by those that it derives.
+      const by = { ...vault.ada, hash: first.hash, kind: "app" as const, may: ["app" as const] };
+      const { token } = await ask(vault.stub.deriveToken(by, "child", {}));
+      const child = { ...first, hash: verifyToken(configOf(env).token_keys, token).hash };
+      const derived = await openLeash(vault, await authorize(vault, child, "k"));
+      expect(await derived.closed).toEqual(cutFor("leash_limit"));
       // Whoever leaves makes room.
       const leaver = leashes.shift() as HeldLeash;
       leaver.socket.close(1000);

@@ -1,3 +1,4 @@
+import { Problem } from "../../problem.ts";
 import type { Alert, AlertFilter, AlertSetting } from "./alerts.ts";
 import type { AlertKind } from "./kinds.ts";
 import { tellAlert } from "./alert_told.ts";
@@ -13,10 +14,12 @@ export function listAlerts({ alerts }: Parts, before: string | undefined, limit:
   return alerts.list(before, limit, filter);
 }
 
-/** A person has seen it. Doing it again changes nothing. */
+/** Somebody has seen it; one that has stopped something only its person, whose leave it goes on by then (SECURITY S15). Doing it again changes nothing. */
 export function acknowledgeAlert(parts: Parts, caller: Caller, id: string): Alert {
   const by = recognise(parts.tokens, caller, Date.now());
   const before = parts.alerts.find(id);
+  if (by.kind !== "ses" && before?.froze != null)
+    throw new Problem("insufficient_scope", "This alert has stopped something: a person sees to it in the browser.");
   const alert = parts.alerts.acknowledge(id, Date.now());
   if (before?.acknowledged_at === null) {
     record(parts, by, caller, "alert.acknowledge", { subject: id, rule: alert.kind, key: alert.key ?? undefined });

@@ -51,7 +51,7 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
     const key = keys.must(id);
     if (next.keep === true && key.version !== before) throw new Problem("conflict", "The key was changed meanwhile.");
     if (next.changes !== undefined) {
-      assertMayChange(by, next.changes);
+      assertMayChange(by, key, next.changes);
       keys.change(key, next.changes, now);
     }
     // The old secret is no help where the new one goes: an overlap needs the same destination.
@@ -111,7 +111,7 @@ export async function changeKey(parts: Parts, caller: Caller, ref: string, chang
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
   const key = keys.must(ref);
-  assertMayChange(by, changes);
+  assertMayChange(by, key, changes);
   keys.change(key, changes, now);
   gate.bump();
   const action = changes.name !== undefined && changes.name !== key.name ? "key.rename" : "key.change";
@@ -121,9 +121,10 @@ export async function changeKey(parts: Parts, caller: Caller, ref: string, chang
 }
 
 /** What widens who may see or use a key, only a person at the dashboard may change (SECURITY S3, S4). */
-function assertMayChange(by: Token, { tags, revealable }: KeyChanges): void {
+function assertMayChange(by: Token, key: ApiKey, { tags, revealable, scrub }: KeyChanges): void {
   if (tags !== undefined) assertSession(by, "Changing tags");
   if (revealable === true) assertSession(by, "Making a key revealable");
+  if (key.scrub && scrub === false) assertSession(by, "Letting answers show what an upstream repeats");
 }
 
 function assertSession(by: Token, what: string): void {

@@ -12,6 +12,7 @@ import { record, type Parts } from "../parts.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
 import { revealKeys } from "./reveal.ts";
 import type { Scope } from "../policy/scopes.ts";
+import { withinDevice } from "../policy/within.ts";
 import type { Secret } from "./sealer.ts";
 
 /** What a person is asked to do on a page of ours, because no program and no model may see what passes there. */
@@ -64,6 +65,7 @@ export function createPageLink(parts: Parts, caller: Caller, wish: Wish): { hand
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
   const errand = errandOf(parts, wish);
+  if (errand.kind === "mint") termsOf(parts, errand, actorOf(by).id);
   parts.sql.exec("DELETE FROM page_link WHERE expires_at <= ?", now);
   // A model that asks for the same again and again leaves one page, not many.
   if (errand.kind === "agree") dropQuestions(parts, by, errand);
@@ -220,6 +222,8 @@ function assertStands(parts: Parts, errand: Errand, asked_by_id: string): void {
 
 /** A token that somebody asked for is never more than they are, and ends with them (SECURITY S3). */
 function termsOf(parts: Parts, { policy }: Extract<Errand, { kind: "mint" }>, asked_by_id: string) {
+  const device = parts.tokens.find(asked_by_id);
+  if (device !== undefined) return withinDevice(device, { policy, expires_at: policy.expires_at ?? null });
   const grant = parts.grants.find(asked_by_id);
   const reach = grant === undefined ? undefined : (grant.keys ?? undefined);
   const keys = policy.keys === undefined ? reach : policy.keys.filter((id) => reach?.includes(id) ?? true);

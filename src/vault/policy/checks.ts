@@ -163,6 +163,12 @@ function check(rule: string, { id }: { id: string }, passes: boolean, why: () =>
 export const NO_KEY = deny("keys", "not_found", "This token reaches no key of that name.");
 /** What is told of a call that waits for a yes. */
 export const ASKED_FIRST = deny("ask", "approval_required", "A person must say yes to this call first.");
+/** A question shows a method: it would be a yes to another. */
+export const NOT_TO_BE_ASKED = deny(
+  "ask",
+  "policy_denied",
+  "A person must say yes to this call first, and is not asked about a method override.",
+);
 const NOT_FOR_CALLS = deny("scopes", "insufficient_scope", "This token lacks the scope vault:proxy, which calls need.");
 const NOT_ONE_KEY = deny("keys", "not_found", "Without /v1/proxy/{key} in front, a token must reach exactly one key.");
 

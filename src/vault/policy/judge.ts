@@ -7,6 +7,7 @@ import {
   limitChecks,
   longestFirst,
   NO_KEY,
+  NOT_TO_BE_ASKED,
   pathOf,
   useChecks,
   type Asked,
@@ -64,7 +65,8 @@ export function judge(standing: Standing, call: Call, readMeter?: ReadMeter, not
   const passed = { path, charges, would_refuse };
   const asking = holders.filter(({ rules }) => rules.ask !== undefined && needsYes(rules.ask, asked, key));
   const ids = asking.map(({ token }) => token.id);
-  return ids.length > 0 ? { verdict: "ask", asking: ids, ...passed } : { verdict: "allow", ...passed };
+  if (ids.length === 0) return { verdict: "allow", ...passed };
+  return call.overridden ? { verdict: "deny", denial: NOT_TO_BE_ASKED } : { verdict: "ask", asking: ids, ...passed };
 }
 
 /** Methods that a policy can name (CONTRACT §3). */

@@ -7,11 +7,16 @@ import type { Token } from "../tokens/token.ts";
 type Terms = { policy: Policy; expires_at: number | null };
 
 /**
- * What a device mints is never more than the device: its keys are
- * among the device's, it calls no more often, and it ends with it at the latest (SECURITY S3).
+ * What a device mints is never more than the device: its keys are among the device's, it calls no more often, it mints and shows no
+ * credentials either, and it ends with it at the latest (SECURITY S3).
  */
 export function withinDevice(by: Token, { policy, expires_at }: Terms): Terms {
   if (by.kind !== "dev") return { policy, expires_at };
+  if (policy.allow_credential_endpoints === true) {
+    const errors = [{ field: "policy.allow_credential_endpoints", rule: "must be allowed by a person in the browser" }];
+    const detail = "Only a person in the browser makes a token that may mint or show credentials.";
+    throw new Problem("insufficient_scope", detail, { rule: "parent", errors });
+  }
   const reach = by.policy.keys;
   const keys = policy.keys ?? reach;
   const beyond = keys?.findIndex((id) => reach?.includes(id) === false) ?? -1;

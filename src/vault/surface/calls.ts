@@ -60,11 +60,12 @@ export abstract class CallSurface extends VisitSurface {
 
   /** Accepting a leash and asking whether its decision still stands is one synchronous step. */
   override onConnect(connection: Connection<LeashState>, { request }: ConnectionContext): void {
-    const { audit, under_way, gate, leashes } = this[live]();
+    const { audit, under_way, gate, leashes, tokens } = this[live]();
     const { seq, lease } = leaseOf(request);
     const decision = under_way.leased(seq, lease);
     if (decision === undefined) return connection.close(CUT, UNKNOWN_LEASE);
-    const token_id = decision.token ?? decision.actor.id;
+    // By deriving others a token has no more of them open.
+    const token_id = tokens.eldest(decision.token ?? decision.actor.id);
     const refused = gate.stands(decision)?.rule ?? (leashes.hasRoom(token_id) ? undefined : "leash_limit");
     if (refused !== undefined) {
       audit.settle(seq, { outcome: "cut", rule: refused }, Date.now());

@@ -12,6 +12,8 @@ import { widerFields, type Bounds } from "../policy/wider.ts";
 
 /** Children that one token may have alive: what an app makes, its owner must still be able to look through. */
 const CHILDREN_LIMIT = 100;
+/** And all that stems from one: whoever holds one token does not fill the vault, which has room for so many more. */
+const DESCENDANTS_LIMIT = 250;
 /** How long a dead child's refusals still have a name. */
 const REMEMBERED_MS = 60 * 60_000;
 
@@ -30,6 +32,8 @@ export function deriveToken(parts: Parts, caller: Caller, name: string, input: P
   for (const id of tokens.forgetChildren(by.id, now - REMEMBERED_MS)) meters.remove(id);
   if (tokens.live("app", now, by.id).length >= CHILDREN_LIMIT)
     throw new Problem("conflict", `A token has at most ${CHILDREN_LIMIT} live children.`);
+  if (tokens.liveUnder(tokens.eldest(by.id), now).length >= DESCENDANTS_LIMIT)
+    throw new Problem("conflict", `From a token and its children at most ${DESCENDANTS_LIMIT} live ones are derived.`);
   const given = { ...resolvePolicy(keys, input, reachOf(lineage)), expires_at: input.expires_at };
   const wider = new Set(lineage.flatMap(({ token }) => widerFields(boundsOf(token), overlaid(boundsOf(token), given))));
   if (wider.size > 0) {

@@ -60,6 +60,13 @@ export class TokenRows {
     this.#sql.exec("DELETE FROM token WHERE id = ?", id);
   }
 
+  parentOf(id: string): string | null {
+    const [row] = this.#sql
+      .exec<{ parent_id: string | null }>("SELECT parent_id FROM token WHERE id = ?", id)
+      .toArray();
+    return row?.parent_id ?? null;
+  }
+
   /** Ids of live tokens of a kind, of one parent or all, oldest first. */
   live(kind: TokenKind, now: number, parent_id?: string): string[] {
     return this.#ids(

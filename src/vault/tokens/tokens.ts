@@ -122,6 +122,12 @@ export class Tokens {
     return this.#rows.descendants(id);
   }
 
+  /** Ids of those of them that live. */
+  liveUnder(id: string, now: number): string[] {
+    const below = new Set(this.descendants(id));
+    return this.live("app", now).filter((each) => below.has(each));
+  }
+
   /** Forgets children that have been dead since before `until`, and what was derived from them, which is dead too. Answers their ids. */
   forgetChildren(parent_id: string, until: number): string[] {
     const dead = this.#rows.deadChildren(parent_id, until).flatMap((id) => [...this.descendants(id), id]);
@@ -141,6 +147,12 @@ export class Tokens {
     if (parent_id === null) return [];
     const parent = this.find(parent_id);
     return [parent_id, ...(parent === undefined ? [] : this.ancestors(parent))];
+  }
+
+  /** The id of the token that this one was derived from in the end; its own where it was not derived. */
+  eldest(id: string): string {
+    const parent_id = this.#rows.parentOf(id);
+    return parent_id?.startsWith("tok_") === true ? this.eldest(parent_id) : id;
   }
 
   /** Live or dead tokens of a kind, newest first, below the id `before`. */
