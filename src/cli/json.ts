@@ -47,6 +47,7 @@ export const PRINTED: Readonly<Record<string, Printed | undefined>> = {
   "approvals deny": "POST /approvals/{id}",
   "approvals open": { fields: ["id", "url"] },
   activity: "GET /activity",
+  verify: "GET /activity/verify",
   doctor: "GET /doctor",
   explain: "POST /explain",
   providers: "GET /providers",

@@ -39,6 +39,11 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** How far something has come, over what was said of it before; only where a person looks. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
 /** JSON for programs, indented for people who look at it all the same. */
 export function sayJson(value: unknown): void {
   say(JSON.stringify(value, null, 2));

@@ -1,3 +1,4 @@
+import { LOOKS } from "../vault/audit/allowance.ts";
 import { filterSql, passes, subjectsWanted, type ActivityFilter } from "../vault/audit/activity_filter.ts";
 import type { AuditRow } from "../vault/audit/row.ts";
 import { unpack } from "../vault/audit/segments.ts";
@@ -5,10 +6,14 @@ import { unpack } from "../vault/audit/segments.ts";
 /** Rows of a page; `resume` is where to go on when nothing more was found within what one request may read. */
 export type ArchivePage = { rows: AuditRow[]; resume?: number | undefined };
 
-/** How many rows one query looks through, well within the time that D1 gives it, and how many queries one page may take. */
-const PATIENCE = { rows_a_read: 100_000, reads_at_most: 5 };
+/** How many rows each read for a page looks through, well within the time that D1 gives it, and whether there may be a further one. */
+type Patience = { looks: readonly number[]; further: (rows: number) => Promise<boolean> };
+
+const PATIENCE: Patience = { looks: LOOKS, further: () => Promise.resolve(true) };
 const SEGMENTS_A_READ = 4;
 const SEGMENTS_AT_MOST = 20;
+/** What unpacking so many is worth. */
+const ROWS_OF_SEGMENTS = 2_000;
 /** Times follow numbers but for what clocks may differ by. */
 const CLOCKS_MS = 60 * 60_000;
 
@@ -23,7 +28,7 @@ export async function archivedRows(
 ): Promise<ArchivePage> {
   const young = await youngRows(db, vault_id, before, limit, filter, patience);
   // A row that was shipped late may be older than a whole segment, so a full page is no reason yet to stop.
-  return packedRows(db, vault_id, before, limit, filter, young);
+  return packedRows(db, vault_id, before, limit, filter, young, patience);
 }
 
 /** Rows that are not packed, and down to which seq they were looked through; `resume`, where that was not all. */
@@ -39,13 +44,14 @@ async function youngRows(
   before: number,
   limit: number,
   filter: ActivityFilter,
-  { rows_a_read, reads_at_most }: typeof PATIENCE,
+  { looks, further }: Patience,
 ): Promise<Young> {
   const { where, values } = filterSql(filter);
   const since = filter.since === undefined ? -Infinity : Date.parse(filter.since) - CLOCKS_MS;
   const rows: AuditRow[] = [];
   for (let read = 0, below = before; ; read++) {
-    if (read === reads_at_most) return { rows, down_to: below, resume: below };
+    const look = looks[read];
+    if (look === undefined || (read > 0 && !(await further(look)))) return { rows, down_to: below, resume: below };
     const floor = "(SELECT seq FROM audit WHERE vault_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1) - ?3";
     const [found, next] = (await db.batch([
       db
@@ -53,10 +59,10 @@ async function youngRows(
           `SELECT seq, decision, hash, outcome, outcome_hash FROM audit
            WHERE vault_id = ?1 AND seq < ?2 AND seq > ${floor} AND ${where} ORDER BY seq DESC LIMIT ?`,
         )
-        .bind(vault_id, below, rows_a_read, ...values, limit - rows.length),
+        .bind(vault_id, below, look, ...values, limit - rows.length),
       db
         .prepare(`SELECT seq, at FROM audit WHERE vault_id = ?1 AND seq <= ${floor} ORDER BY seq DESC LIMIT 1`)
-        .bind(vault_id, below, rows_a_read),
+        .bind(vault_id, below, look),
     ])) as [D1Result<AuditRow>, D1Result<{ seq: number; at: number }>];
     rows.push(...found.results);
     const [older] = next.results;
@@ -74,10 +80,12 @@ async function packedRows(
   limit: number,
   filter: ActivityFilter,
   young: Young,
+  { further }: Patience,
 ): Promise<ArchivePage> {
   let { rows } = young;
   let below = before;
   for (let read = 0; read < SEGMENTS_AT_MOST; read += SEGMENTS_A_READ) {
+    if (read > 0 && !(await further(ROWS_OF_SEGMENTS))) break;
     const enough = rows.length < limit ? young.down_to - 1 : (rows[limit - 1]?.seq ?? 0);
     const segments = await segmentsBelow(db, vault_id, below, enough, filter);
     for (const { packed } of segments) {

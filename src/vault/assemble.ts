@@ -2,6 +2,7 @@ import { configOf } from "../config.ts";
 import { Alerts } from "./alerts/alerts.ts";
 import { Approvals } from "./calls/approvals.ts";
 import { Anomalies } from "./alerts/anomalies.ts";
+import { Allowance } from "./audit/allowance.ts";
 import { Audit } from "./audit/audit.ts";
 import type { Decision } from "./audit/row.ts";
 import { Tallies } from "./audit/tallies.ts";
@@ -149,6 +150,7 @@ export function assemble(
     connected_keys,
     idempotency,
     quota,
+    allowance: new Allowance(),
     regrets,
     trusts: new Trusts(sql),
     turnstile: new Turnstile(storage),

@@ -3,6 +3,7 @@ import { Alerts, type NewAlert } from "./alerts/alerts.ts";
 import { actorOf } from "./tokens/actor.ts";
 import { Approvals } from "./calls/approvals.ts";
 import { Anomalies } from "./alerts/anomalies.ts";
+import type { Allowance } from "./audit/allowance.ts";
 import { Audit } from "./audit/audit.ts";
 import type { Event, Origin, Outcome } from "./audit/row.ts";
 import { Tallies } from "./audit/tallies.ts";
@@ -59,6 +60,7 @@ export type Parts = {
   connected_keys: ConnectedKeys;
   idempotency: Idempotency;
   quota: Quota;
+  allowance: Allowance;
   turnstile: Turnstile;
   identities: Identities;
   audit: Audit;

@@ -203,8 +203,8 @@ it("every operation answers what the document says, to the letter, in a vault th
   await ask("revokeSession", { at: { id: session.id } }, last);
   await ask("deleteMe", {}, last);
   await ask("revokeSessions", {}, await newPerson(locker));
-  // That one is a WebSocket.
-  expect(Object.keys(OPERATIONS).filter((id) => !done.has(id))).toEqual(["live"]);
+  // What only a long log gives a cursor for (`test/vault/chain.test.ts`), and a WebSocket.
+  expect(Object.keys(OPERATIONS).filter((id) => !done.has(id))).toEqual(["verifyFurther", "live"]);
 });
 
 const READS = [

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -332,6 +333,23 @@ describe("what happened", () => {
     expect(heard).toEqual(["alert"]);
     notes.mockRestore();
     after.close();
+  });
+
+  it("verify tells that the record holds, and ends with 1 where it does not", async () => {
+    const { ada, computer } = await signedIn();
+    await storeKey(ada, "k", upstream.origin);
+    const holds = await computer.here(["verify"]);
+    expect(holds).toMatchObject({ code: 0, stdout: expect.stringContaining("Every row is there") });
+    const { token } = await mintToken(ada);
+    const db = await locker.miniflare.getD1Database("DB");
+    const decision = JSON.stringify({ seq: 1_000, prev: "", action: "key.delete", outcome: "ok" });
+    await db
+      .prepare("INSERT INTO audit (vault_id, seq, at, decision, hash) VALUES (?, 1000, 0, ?, ?)")
+      .bind(token.slice(10, 34), decision, createHash("sha256").update(decision).digest("base64url"))
+      .run();
+    const { code, stdout } = await computer.here(["verify", "--json"]);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, fault: "row 1000 was added" });
   });
 
   it("doctor ends with 1 where something needs the owner", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { isDeep } from "../../src/dashboard/data/deep.ts";
 import { laidOver } from "../../src/dashboard/data/meanwhile.ts";
 
 const paused = { id: "key_1", shown: { paused: true } };
@@ -27,5 +28,25 @@ describe("what was asked for, laid over what was read", () => {
   it("shows what was asked for last, and what was read where nothing was", () => {
     expect(laidOver(one, [paused, { id: "key_1", shown: { paused: false } }])).toEqual(one);
     expect(laidOver(one, [])).toBe(one);
+  });
+});
+
+describe("a list", () => {
+  const [full, short] = [Array.from({ length: 50 }, () => ({})), [{}]];
+  const deep = (pages: object[] | undefined, limit?: number) =>
+    isDeep({ queryKey: ["GET /activity", "pages", { query: { limit } }], state: { data: { pages } } });
+
+  it("is not read with every call where a page of it took looking far back", () => {
+    expect(deep([{ items: full, next_cursor: "c" }, { items: short }])).toBe(false);
+    expect(deep([{ items: short }])).toBe(false);
+    expect(deep(undefined)).toBe(false);
+    expect(deep([{ items: [], next_cursor: "c" }])).toBe(true);
+    expect(
+      deep([
+        { items: full, next_cursor: "c" },
+        { items: short, next_cursor: "d" },
+      ]),
+    ).toBe(true);
+    expect(deep([{ items: full, next_cursor: "c" }], 200)).toBe(true);
   });
 });

@@ -1,7 +1,11 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
+import { Verification } from "../../src/api/schema.ts";
+import { verify } from "../../src/api/verify.ts";
+import type { Identified } from "../../src/auth/caller.ts";
 import { ask } from "../../src/vault/answer.ts";
+import { ChainCheck } from "../../src/vault/audit/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../support/chain.ts";
 import {
@@ -192,6 +196,112 @@ describe("a change is noticed", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe("a long log", () => {
+  const PAGE = 1_000;
+  /** Rows that the vault wrote, say, and that have left for D1. */
+  async function longLog(more: number): Promise<{ vault: Vault; who: Identified }> {
+    const vault = await newVault();
+    const { heads } = await wholeLog(vault);
+    let { head_seq: seq, head_hash: prev } = heads;
+    const rows = Array.from({ length: more }, () => {
+      const decision = JSON.stringify({ seq: ++seq, prev, action: "key.create", outcome: "ok" });
+      return { seq, decision, hash: (prev = chainHash(decision)) };
+    });
+    for (let at = 0; at < more; at += PAGE)
+      await env.DB.prepare(
+        `INSERT INTO audit (vault_id, seq, at, decision, hash)
+         SELECT ?1, value ->> 'seq', 0, value ->> 'decision', value ->> 'hash' FROM json_each(?2)`,
+      )
+        .bind(vault.id, JSON.stringify(rows.slice(at, at + PAGE)))
+        .run();
+    await sql(vault, `UPDATE vault SET head_seq = ${seq}, head_hash = '${prev}'`);
+    await evict(vault);
+    return { vault, who: { vault_id: vault.id, caller: vault.ada } as Identified };
+  }
+
+  it("is walked by several requests to one verdict, and a change at any seam between them is noticed", async () => {
+    const { vault, who } = await longLog(4 * PAGE + 100);
+    const rows = (await wholeLog(vault)).rows.length;
+    const walk = async (meanwhile = async () => {}) => {
+      const told = [await verify(env, who, undefined, 1)];
+      for (let cursor = told[0]?.next_cursor; cursor !== undefined; cursor = told.at(-1)?.next_cursor) {
+        if (told.length === 1) await meanwhile();
+        told.push(await verify(env, who, cursor, 1));
+      }
+      for (const one of told) Verification.strict().parse(one);
+      return told;
+    };
+    expect((await walk()).map(({ ok, rows, left }) => ({ ok, rows, left }))).toEqual([
+      { ok: undefined, rows: 2 * PAGE, left: rows - 2 * PAGE },
+      { ok: undefined, rows: 3 * PAGE, left: rows - 3 * PAGE },
+      { ok: undefined, rows: 4 * PAGE, left: rows - 4 * PAGE },
+      { ok: true, rows, left: undefined },
+    ]);
+    const change = async (seq: number) => {
+      const row = await env.DB.prepare("SELECT decision FROM audit WHERE vault_id = ? AND seq = ?")
+        .bind(vault.id, seq)
+        .first<{ decision: string }>();
+      const changed = row?.decision.replace("key.create", "key.delete") ?? "";
+      await env.DB.prepare("UPDATE audit SET decision = ?, hash = ? WHERE vault_id = ? AND seq = ?")
+        .bind(changed, chainHash(changed), vault.id, seq)
+        .run();
+    };
+    // The first row of the request to come: only what the cursor carries can tell that it is another.
+    const told = await walk(() => change(rows - 2 * PAGE));
+    expect(told).toHaveLength(2);
+    expect(told[1]).toMatchObject({
+      ok: false,
+      fault: `row ${rows - 2 * PAGE} is not the one that the next refers to`,
+    });
+    expect((await verify(env, who, undefined, 1)).fault).toBeUndefined();
+  });
+
+  it("is gone on with only from what this vault was given, to the letter", async () => {
+    const { who } = await longLog(2 * PAGE);
+    const { next_cursor = "" } = await verify(env, who, undefined, 0);
+    expect((await verify(env, who, next_cursor)).ok).toBe(true);
+    const other = await newVault();
+    const stranger = { vault_id: other.id, caller: other.ada } as Identified;
+    expect(await refusalOf(verify(env, stranger, next_cursor))).toBe("invalid_request");
+    for (const forged of ["", "e30.", `${next_cursor}x`, `A${next_cursor}`, next_cursor.replace(/\..*/, ".")])
+      expect(await refusalOf(verify(env, who, forged)), forged.slice(0, 10)).toBe("invalid_request");
+  });
+
+  it("takes no more keeping than there were calls under way at once, however long", () => {
+    let [prev, outcome_prev] = ["", ""];
+    const rows = Array.from({ length: 3_000 }, (_, at): AuditRow => {
+      const decision = JSON.stringify({ seq: at + 1, prev, action: "proxy.call" });
+      prev = chainHash(decision);
+      return { seq: at + 1, decision, hash: prev, outcome: null, outcome_hash: null };
+    });
+    // Three that lasted as long as all the others, one after the other.
+    const ended = [...rows.slice(3), ...rows.slice(0, 3)];
+    for (const [at, row] of ended.entries()) {
+      row.outcome = JSON.stringify({ seq: at + 1, prev: outcome_prev, of: row.hash, outcome: "ok" });
+      row.outcome_hash = outcome_prev = chainHash(row.outcome);
+    }
+    const heads = { head_seq: 3_000, head_hash: prev, outcome_seq: 3_000, outcome_hash: outcome_prev };
+    const check = ChainCheck.from(heads);
+    check.read(rows.slice(100).toReversed());
+    expect(JSON.stringify(check.soFar).length).toBeLessThan(1_500);
+    check.read(rows.slice(0, 100).toReversed());
+    expect(check.end(heads)).toEqual({ rows: 3_000, fault: undefined });
+  });
+
+  it("is read for one vault only so fast", async () => {
+    const { stub, ada } = await newVault();
+    travel(0);
+    const read = (rows: number) => ask(stub.activity(ada, 10, rows));
+    for (let times = 0; times < 2; times++) await read(1_000_000);
+    const refused = await read(500_000).catch((problem: unknown) => problem);
+    expect(refused).toMatchObject({ code: "rate_limited", extras: { rule: "activity_reads", retry_after_s: 15 } });
+    expect(await refusalOf(ask(stub.lookFurther(ada, 500_000)))).toBe("rate_limited activity_reads");
+    travel(15_000);
+    await ask(stub.lookFurther(ada, 500_000));
+    expect(await refusalOf(ask(stub.lookFurther(ada, 500_000)))).toBe("rate_limited activity_reads");
   });
 });
 

@@ -226,8 +226,11 @@ describe("a filter", () => {
           { token: fc.constantFrom("tok_1", "tok_2"), since: fc.nat(150), until: fc.nat(150) },
           { requiredKeys: [] },
         ),
-        fc.record({ rows_a_read: fc.integer({ min: 1, max: 40 }), reads_at_most: fc.integer({ min: 1, max: 4 }) }),
-        async (seqs, share, { token, since, until }, patience) => {
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
+        async (seqs, share, { token, since, until }, looks, allowed) => {
+          let asked = 0;
+          const further = () => Promise.resolve(allowed[asked++ % allowed.length] === true);
           const vault_id = `looked_through_${vaults++}`;
           const rows = seqs.toSorted((a, b) => a - b).map(rowOf);
           // The oldest of those that are packed, but for one that came too late for it.
@@ -251,7 +254,7 @@ describe("a filter", () => {
           const filter = { token, since: time(since), until: time(until) };
           const found: number[] = [];
           for (let before: number | undefined = Number.MAX_SAFE_INTEGER; before !== undefined;) {
-            const page = await archivedRows(env.DB, vault_id, before, 4, filter, patience);
+            const page = await archivedRows(env.DB, vault_id, before, 4, filter, { looks, further });
             const shown = page.rows.filter(({ seq }) => seq >= (page.resume ?? 0));
             found.push(...shown.map(({ seq }) => seq));
             const next: number | undefined = shown.length < 4 ? page.resume : shown.at(-1)?.seq;

@@ -46,12 +46,14 @@ export const AuditRow = z.object({
 });
 
 export const Verification = z.object({
-  ok: z.boolean(),
-  rows: z.int(),
+  ok: z.boolean().optional().meta({ description: "The verdict; absent while there is more to walk" }),
+  rows: z.int().meta({ description: "Walked so far" }),
+  left: z.int().optional().meta({ description: "Still to walk" }),
   head: z.object({ seq: z.int(), hash: z.string() }),
-  /** The first thing amiss, in our words. */
-  fault: z.string().optional(),
+  fault: z.string().optional().meta({ description: "The first thing amiss, in our words" }),
+  next_cursor: z.string().optional().meta({ description: "What to go on with, by POST" }),
 });
+const VerifyFurther = z.strictObject({ cursor: z.string().min(1) });
 
 export const Stats = z.object({
   items: z.array(
@@ -134,8 +136,17 @@ export const ACTIVITY_OPERATIONS = {
   verifyActivity: {
     method: "get",
     path: "/activity/verify",
-    summary: "Check the hash chain from end to end",
+    summary: "Check the hash chain from its head back, as far as one request goes",
     may: PEOPLE,
+    answer: Verification,
+    status: 200,
+  },
+  verifyFurther: {
+    method: "post",
+    path: "/activity/verify",
+    summary: "Go on with a check, from the cursor that the last answer ended with",
+    may: PEOPLE,
+    body: VerifyFurther,
     answer: Verification,
     status: 200,
   },

@@ -4,7 +4,7 @@ import { answer, command, count, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
 import { findOne, findToken } from "../find.ts";
 import { follow, once } from "../follow.ts";
-import { note, paint, plain, say, sayJson, table } from "../terminal.ts";
+import { note, paint, plain, progress, say, sayJson, table } from "../terminal.ts";
 import { past } from "../times.ts";
 
 type Row = Answer<"GET /activity">["items"][number];
@@ -33,6 +33,10 @@ export function watchCommands(program: Command): void {
     .option("-n, --limit <n>", "at most so many", count, 20)
     .option("-f, --follow", "go on, as it happens")
     .action(activity);
+
+  command(program, "verify", "whether any row of the activity is missing or was changed; exit code 1 if one is").action(
+    verify,
+  );
 
   command(program, "doctor", "what you should look at; exit code 1 if anything needs you").action(
     async (options: Common) => {
@@ -125,6 +129,27 @@ async function activity({ follow: following = false, ...options }: Filter): Prom
     },
     // Oldest first, so that what comes is below what was.
     async () => (await rows()).toReversed().forEach(tell),
+  );
+}
+
+/** Walks the whole log, however many requests it takes, and ends with one verdict. */
+async function verify(options: Common): Promise<void> {
+  const at = await locker(options);
+  let told = await at.call("GET /activity/verify");
+  for (let cursor = told.next_cursor; cursor !== undefined; cursor = told.next_cursor) {
+    progress(`${told.rows} rows walked, ${told.left ?? 0} to go`);
+    told = await at.call("POST /activity/verify", { body: { cursor } });
+  }
+  progress("");
+  if (told.ok !== true) process.exitCode = 1;
+  if (options.json === true) return sayJson(told);
+  say(
+    told.ok === true
+      ? paint(
+          `Every row is there, and none was changed: ${told.rows} up to row ${told.head.seq}, ${told.head.hash}`,
+          "green",
+        )
+      : paint(`The record does not hold: ${plain(told.fault ?? "")}`, "red"),
   );
 }
 

@@ -30,10 +30,13 @@ export class Refused extends Error {
   readonly status: number;
   readonly code: string;
   readonly errors: readonly { field: string; rule: string }[];
+  /** How long to wait before it is asked again; undefined where that is no help. */
+  readonly wait_ms: number | undefined;
 
-  constructor(status: number, { code, detail, title, errors }: Problem) {
+  constructor(status: number, { code, detail, title, errors }: Problem, retry_after: string | null = null) {
     super(detail ?? title ?? "The request was refused.");
     this.status = status;
+    this.wait_ms = retry_after === null ? undefined : Number(retry_after) * 1_000;
     this.code = code ?? "unknown";
     this.errors = errors ?? [];
   }
@@ -68,7 +71,7 @@ export async function call<R extends Route>(route: R, given: Given<R>, signal?: 
     return JSON.parse(route.endsWith("/reveal") ? await response.text() : straight(await response.text())) as Answer<R>;
   const problem = (await response.json().catch(() => ({}))) as Problem;
   if (response.status === 401) signInAgain();
-  throw new Refused(response.status, problem);
+  throw new Refused(response.status, problem, response.headers.get("retry-after"));
 }
 
 /** The address of an operation, for links that download. */

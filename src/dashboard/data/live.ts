@@ -1,6 +1,8 @@
 import { useSyncExternalStore } from "react";
 import type * as z from "zod";
 import type { LiveEvent } from "../../api/schema.ts";
+import type { Query } from "@tanstack/react-query";
+import { isDeep } from "./deep.ts";
 import { queries } from "./queries.ts";
 
 /** Whether what happens is told at once, or has to be asked for meanwhile. */
@@ -105,12 +107,16 @@ function heard(event: z.output<typeof LiveEvent>): void {
       break;
     case "activity":
     case "skipped":
-      again("calls", SOON_MS, ([route]) => BY_CALL.has(String(route)));
-      again("counts", LATER_MS, ([route]) => !BY_CALL.has(String(route)));
+      again("calls", SOON_MS, (query) => BY_CALL.has(routeOf(query)) && !isDeep(query));
+      again("counts", LATER_MS, (query) => !BY_CALL.has(routeOf(query)));
       break;
     default:
       again("all", SOON_MS, () => true);
   }
+}
+
+function routeOf({ queryKey: [route] }: Query): string {
+  return String(route);
 }
 
 function become(next: LiveState): void {
@@ -122,7 +128,7 @@ function become(next: LiveState): void {
  * Reads again, but not for every single row of a burst, and not before what was read last is there: where rows come faster than
  * answers, each reading would be thrown away for the next, and nothing ever shown.
  */
-function again(what: string, within_ms: number, which: (key: readonly unknown[]) => boolean): void {
+function again(what: string, within_ms: number, which: (query: Query) => boolean): void {
   const before = due.get(what);
   if (before !== undefined) {
     before.missed = true;
@@ -132,7 +138,7 @@ function again(what: string, within_ms: number, which: (key: readonly unknown[])
   due.set(what, turn);
   const read = async () => {
     turn.missed = false;
-    await queries.invalidateQueries({ predicate: ({ queryKey }) => which(queryKey) });
+    await queries.invalidateQueries({ predicate: which });
     due.delete(what);
     if (turn.missed) again(what, within_ms, which);
   };

@@ -9,6 +9,7 @@ import {
   type UseQueryResult,
 } from "@tanstack/react-query";
 import { useCallback } from "react";
+import { isDeep } from "./deep.ts";
 import { call, Refused, type Answer, type Given, type Route } from "./api.ts";
 import { laidOver, meanwhile, useMeanwhile, type Change } from "./meanwhile.ts";
 
@@ -73,7 +74,8 @@ export function useList<R extends Route>(route: R, given: Given<R>, options: Opt
     getNextPageParam: (last) => last.next_cursor,
     select: useLaidOver<InfiniteData<{ items: Listed<R>[]; next_cursor?: string }>>(),
     placeholderData: (before) => before,
-    refetchInterval: options.every_ms ?? false,
+    refetchInterval: (query) => !isDeep(query) && (options.every_ms ?? false),
+    refetchOnWindowFocus: (query) => !isDeep(query) && "always",
     enabled: options.when ?? true,
   });
   return { ...pages, items: pages.data?.pages.flatMap(({ items }) => items) };

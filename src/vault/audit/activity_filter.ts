@@ -88,6 +88,11 @@ export function filterSql(filter: ActivityFilter): { where: string; values: stri
   };
 }
 
+/** Whether rows have to be looked through for those that pass; what is only too old is not looked at. */
+export function narrows(filter: ActivityFilter): boolean {
+  return conditionsOf({ ...filter, since: undefined }).length > 0;
+}
+
 /** A filter in code, for rows that come out of a segment. */
 export function passes(filter: ActivityFilter, row: AuditRow): boolean {
   const given = conditionsOf(filter);

@@ -2,7 +2,8 @@ import { configOf } from "../../config.ts";
 import { accountIdOf, accountNameOf } from "../account/account.ts";
 import { answer, answerAsync, type Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
-import type { ActivityFilter } from "../audit/activity_filter.ts";
+import { narrows, type ActivityFilter } from "../audit/activity_filter.ts";
+import { LOOKS } from "../audit/allowance.ts";
 import type { Bucket, Tally } from "../audit/tally.ts";
 import type { AuditRow, ChainHeads, Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
@@ -137,8 +138,14 @@ export abstract class AccountSurface extends TrustSurface {
   ): Promise<Answer<{ rows: AuditRow[]; heads: ChainHeads; seen: ActivityFilter }>> {
     return this[read](caller, (parts, by) => {
       const seen = activityWithin(parts, by, filter);
+      parts.allowance.take(narrows(seen) ? Math.max(limit, LOOKS[0] ?? 0) : limit, Date.now());
       return { rows: parts.audit.latest(before, limit, seen), heads: parts.audit.heads, seen };
     });
+  }
+
+  /** Whether so many more rows of the archive may be looked through for this vault; a refusal says when. */
+  lookFurther(caller: Caller, rows: number): Promise<Answer<void>> {
+    return this[read](caller, ({ allowance }) => allowance.take(rows, Date.now()));
   }
 
   /** How calls ended, from the bucket on in which `since` lies, and whether some of them are still being counted. */

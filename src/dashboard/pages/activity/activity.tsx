@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { addressOf } from "../../data/api.ts";
 import { useKeys } from "../../data/key_names.ts";
 import { useTail } from "../../data/live.ts";
@@ -22,6 +22,7 @@ import { VerifyChain } from "./verify.tsx";
 import { actorOf, Outcome, OUTCOME_NAMES, What, type Row } from "./words.tsx";
 
 const TAIL_EVERY_MS = 2_000;
+const PAGE = 50;
 
 /** Everything that happened. */
 export function Activity(): ReactNode {
@@ -32,7 +33,11 @@ export function Activity(): ReactNode {
   const names = useNames();
   const narrow = useNarrow();
   const filter = filterIn(search);
-  const rows = useList("GET /activity", { query: { ...filter, limit: 50 } }, { every_ms });
+  const rows = useList("GET /activity", { query: { ...filter, limit: PAGE } }, { every_ms });
+  const { items = [], hasNextPage, isFetching, isFetchNextPageError, fetchNextPage } = rows;
+  // One request looks only so far back: until a page is full, the next one goes on by itself.
+  const goesOn = items.length < PAGE && hasNextPage && !isFetching && !isFetchNextPageError;
+  useEffect(() => void (goesOn && fetchNextPage()), [goesOn, fetchNextPage]);
   const value = (name: FilterName | "span") => search.get(name) ?? "";
   const others = FILTERS.filter((name) => !["q", "key", "outcome"].includes(name) && search.has(name));
   const columns: readonly Column<Row>[] = [
