@@ -105,6 +105,7 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
         expect(await seriousFaults(page, rules), `${name}, ${mode}`).toEqual([]);
         // What is drawn to the width that there is finds out about it a frame later.
         await expect.poll(() => sidewaysOverflow(page), { message: `${name}, ${mode}`, timeout: 20_000 }).toBe(0);
+        expect(await cutOff(page), `${name}, ${mode}`).toEqual([]);
         await page.screenshot({ path: join(SCREENSHOTS, `${name}-${mode}.png`), fullPage: mode === "light" });
       }
       expect(await page.title(), name).not.toBe("owned");
@@ -129,6 +130,7 @@ describe.skipIf(CHROMIUM === undefined)("every page of the dashboard", () => {
         .waitFor();
       expect(await seriousFaults(page, ["color-contrast", "heading-order", "list"]), path).toEqual([]);
       expect(await sidewaysOverflow(page), path).toBe(0);
+      expect(await cutOff(page), path).toEqual([]);
       await page.screenshot({ path: join(SCREENSHOTS, `empty${path.replaceAll("/", "-")}-phone.png`) });
     }
     expectQuiet(window);
@@ -293,4 +295,22 @@ function everythingIn(page: Page): Promise<string> {
 
 function sidewaysOverflow(page: Page): Promise<number> {
   return page.evaluate("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)");
+}
+
+/** What reaches beyond its card, and so is cut off or hangs out of it, unless it can be scrolled to or ends in an ellipsis. */
+function cutOff(page: Page): Promise<string[]> {
+  return page.evaluate(`{
+    const kept = (element, card) => {
+      for (let at = element; at !== card; at = at.parentElement)
+        if (getComputedStyle(at).overflowX !== "visible") return true;
+      return false;
+    };
+    [...document.querySelectorAll("main .card")].flatMap((card) => {
+      const edge = card.getBoundingClientRect();
+      const beyond = ({ left, right, width }) => width > 0 && (right > edge.right + 1 || left < edge.left - 1);
+      return [...card.querySelectorAll("*")]
+        .filter((element) => beyond(element.getBoundingClientRect()) && !kept(element, card))
+        .map((element) => element.tagName.toLowerCase() + " " + element.textContent.slice(0, 60));
+    });
+  }`);
 }
