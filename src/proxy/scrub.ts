@@ -1,24 +1,36 @@
 import { base64Alignments } from "./spellings.ts";
 
 /**
- * Takes a credential out of what an upstream says: as it is; percent-, JSON- or hex-escaped, also in part or twice over; and
+ * Takes a credential out of what an upstream says: as it is; percent-, JSON-, hex- or HTML-escaped, also in part or twice over; and
  * as hex or base64 (any alignment, both alphabets). It stops accidents, not an upstream that means to leak (SECURITY S20).
  */
 
 const REPLACEMENT = Buffer.from("[redacted]");
 /** Shorter texts would tear holes into ordinary words. */
 export const SHORTEST = 6;
-/** How deep escapes within escapes are undone: JSON in JSON, a percent-encoded URL in a query. */
-const DEPTH = 2;
-/** The longest spelling of one byte at that depth, such as `\\u0041` within a JSON string. */
-const LONGEST_SPELLING = 7;
+const [PERCENT, AMPERSAND, BACKSLASH, NEWLINE] = [0x25, 0x26, 0x5c, 0x0a];
+/** Escapes within escapes, as deep as they are undone, the outermost first: JSON in JSON, a percent-encoded URL in a query, HTML in JSON. */
+const LAYERS = [
+  [[PERCENT], [PERCENT]],
+  [[BACKSLASH], [BACKSLASH]],
+  [[AMPERSAND], [AMPERSAND]],
+  [
+    [PERCENT, BACKSLASH],
+    [PERCENT, BACKSLASH],
+  ],
+  [[BACKSLASH], [AMPERSAND]],
+];
+/** What templates write for letters that mean something in HTML, by name or by number. */
+const ENTITY = /^&(?:(amp|lt|gt|quot|apos)|#0{0,2}(\d{1,3})|#x0{0,2}([0-9a-f]{1,2}));/i;
+const NAMED: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+const LONGEST_ENTITY = "&#x002f;".length;
+/** The longest spelling of one byte at that depth: an entity whose sign is escaped in JSON. */
+const LONGEST_SPELLING = "\\u0026#x002f;".length;
 
 /** How often a byte that is held back is searched, about: each time with an eighth of what is held that is new. */
 const SEARCHED_AGAIN = 8;
 /** In so many pieces at most what is new waits: each costs more than the byte that it may hold. */
 const PIECES = 256;
-
-const [PERCENT, BACKSLASH, NEWLINE] = [0x25, 0x5c, 0x0a];
 
 /** A text with some escapes undone; `starts[i]` is where its byte `i` begins in the text as it came, with one entry past the end; undefined where nothing moved. */
 type View = { bytes: Buffer; starts: Uint32Array | undefined };
@@ -186,17 +198,17 @@ function merged(spans: readonly Span[]): Span[] {
  */
 function viewsOf(bytes: Buffer): View[] {
   const views: View[] = [{ bytes, starts: undefined }];
-  for (const kinds of [[PERCENT], [BACKSLASH], [PERCENT, BACKSLASH]]) {
+  for (const layers of LAYERS) {
     let view = views[0];
-    for (let depth = 0; depth < DEPTH && view !== undefined; depth++) {
-      view = unescaped(view, kinds);
+    for (const kinds of layers) {
+      view = view && unescaped(view, kinds);
       if (view !== undefined) views.push(view);
     }
   }
   return views;
 }
 
-/** One layer of escapes undone: `%41`; `\u0041`, `\x41`, `\/`, `\"`, `\\`. Undefined where there was none. */
+/** One layer of escapes undone: `%41`; `\u0041`, `\x41`, `\/`, `\"`, `\\`; `&#65;`, `&quot;`. Undefined where there was none. */
 function unescaped(view: View, kinds: readonly number[]): View | undefined {
   const { bytes } = view;
   if (!kinds.every((kind) => bytes.includes(kind))) return undefined;
@@ -218,6 +230,7 @@ function unescapeAt(bytes: Buffer, at: number, kinds: readonly number[]): { byte
   const byte = bytes[at] as number;
   if (!kinds.includes(byte)) return { byte, taken: 1 };
   if (byte === PERCENT) return hexAt(bytes, at + 1, 2, 3) ?? { byte, taken: 1 };
+  if (byte === AMPERSAND) return entityAt(bytes, at) ?? { byte, taken: 1 };
   switch (bytes[at + 1]) {
     case 0x75: // u
       return hexAt(bytes, at + 2, 4, 6) ?? { byte, taken: 1 };
@@ -230,6 +243,14 @@ function unescapeAt(bytes: Buffer, at: number, kinds: readonly number[]): { byte
     default:
       return { byte, taken: 1 };
   }
+}
+
+/** One byte of ASCII from an entity; none where there is none. */
+function entityAt(bytes: Buffer, at: number): { byte: number; taken: number } | undefined {
+  const [whole = "", named, decimal, hex] = ENTITY.exec(bytes.toString("latin1", at, at + LONGEST_ENTITY)) ?? [];
+  if (whole === "") return undefined;
+  const byte = named === undefined ? Number(decimal ?? `0x${hex}`) : (NAMED[named.toLowerCase()] ?? "").charCodeAt(0);
+  return byte <= 0x7f ? { byte, taken: whole.length } : undefined;
 }
 
 /** One byte from hex digits; none where they are not all there or name a character beyond a byte. */

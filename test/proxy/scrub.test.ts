@@ -135,6 +135,9 @@ describe("what is held back", () => {
 describe("spellings within spellings", () => {
   const key = 'AKIA/wJal+rXUt&nF<EM"I';
   const json = (text: string) => JSON.stringify(text).slice(1, -1);
+  const html = (text: string) =>
+    text.replace(/[&<"]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", '"': "&quot;" })[letter] ?? "");
+  const numbered = (text: string) => text.replace(/[&<"+/]/g, (letter) => `&#${letter.charCodeAt(0)};`);
   test.each([
     ["Python's quote, which leaves slashes", encodeURIComponent(key).replaceAll("%2F", "/")],
     ["a form", new URLSearchParams({ k: key }).toString()],
@@ -142,6 +145,12 @@ describe("spellings within spellings", () => {
     ["JSON in JSON", json(json(key))],
     ["JSON in JSON that escapes for HTML", json(json(key).replaceAll("&", "\\u0026"))],
     ["percent twice over", encodeURIComponent(encodeURIComponent(key))],
+    ["HTML", html(key)],
+    ["HTML of a template that is more careful", numbered(key)],
+    ["HTML in hex", key.replace(/\W/g, (letter) => `&#X00${letter.charCodeAt(0).toString(16)};`)],
+    ["HTML twice over", html(html(key))],
+    ["HTML in JSON", json(html(key))],
+    ["HTML in JSON that escapes for HTML", json(numbered(key)).replaceAll("&", "\\u0026")],
     ["base64 in a query", encodeURIComponent(Buffer.from(key).toString("base64"))],
     ["some letters escaped and others not", key.replace("A", "%41").replace("K", "\\u004b").replace("I", "\\x49")],
   ])("%s", (_what, spelled) => {

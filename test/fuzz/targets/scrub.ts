@@ -18,6 +18,9 @@ const ENCODINGS: Readonly<Record<string, (secret: string) => string>> = {
   k: (secret) => json(secret).replaceAll("/", "\\/"),
   e: (secret) => [...secret].map((one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""),
   x: (secret) => [...Buffer.from(secret)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(""),
+  a: (secret) => secret.replace(/[&<>"'+/=]/g, (one) => `&#${one.charCodeAt(0)};`),
+  A: (secret) =>
+    json(secret.replace(/\W/g, (one) => `&#x${one.charCodeAt(0).toString(16)};`)).replaceAll("&", "\\u0026"),
   h: (secret) => Buffer.from(secret).toString("hex"),
   H: (secret) => Buffer.from(secret).toString("hex").toUpperCase(),
   b: (secret) => Buffer.from(secret).toString("base64"),
@@ -104,6 +107,7 @@ export const target: Target = {
       said.length === 0 &&
       !text.includes("%") &&
       !text.includes("\\") &&
+      !text.includes("&") &&
       !/[A-Za-z0-9+/_-]{8}/.test(text) &&
       !text.includes(secret) &&
       !text.includes(secret.replaceAll(" ", "+"))
