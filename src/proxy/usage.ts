@@ -11,6 +11,8 @@ import type { Estimate } from "../vault/calls/spending.ts";
 export const ESTIMATED_BYTES = 1024 * 1024;
 /** The longest answer, or line of a streamed one, that is searched. */
 const SEARCHED_BYTES = 8 * 1024 * 1024;
+/** In so many pieces at most it waits for its line's end. */
+const PIECES = 256;
 
 /** What goes in is not all in the request: nobody can tell beforehand how much it is. */
 const BY_REFERENCE =
@@ -49,7 +51,8 @@ export class UsageReader {
   readonly #decoder = new TextDecoder();
   readonly #model: string;
   readonly #streamed: boolean;
-  #text = "";
+  #pieces: string[] = [];
+  #length = 0;
   #too_long = false;
   #found: Partial<Usage> | undefined;
   bytes = 0;
@@ -68,24 +71,30 @@ export class UsageReader {
 
   take(chunk: Uint8Array): void {
     this.bytes += chunk.byteLength;
-    this.#text += this.#decoder.decode(chunk, { stream: true });
-    if (this.#streamed) {
-      const end = this.#text.lastIndexOf("\n");
-      if (end >= 0) {
-        for (const line of this.#text.slice(0, end).split("\n")) this.#line(line);
-        this.#text = this.#text.slice(end + 1);
-      }
-    }
-    if (this.#text.length <= SEARCHED_BYTES) return;
+    const text = this.#decoder.decode(chunk, { stream: true });
+    // Only in what is new: a byte at a time, a long line would be dear to search again and again.
+    const end = this.#streamed ? text.lastIndexOf("\n") : -1;
+    if (end >= 0) for (const line of (this.#taken() + text.slice(0, end)).split("\n")) this.#line(line);
+    this.#length += text.length - (end + 1);
+    this.#pieces.push(text.slice(end + 1));
+    if (this.#pieces.length > PIECES) this.#pieces = [this.#pieces.join("")];
+    if (this.#length <= SEARCHED_BYTES) return;
     this.#too_long = true;
-    this.#text = "";
+    this.#taken();
+  }
+
+  /** What has come since the last line that was read. */
+  #taken(): string {
+    const text = this.#pieces.join("");
+    [this.#pieces, this.#length] = [[], 0];
+    return text;
   }
 
   /** The counts, where the answer said them. */
   total(): Usage | undefined {
-    if (this.#streamed) this.#line(this.#text);
-    else if (!this.#too_long) this.#json(this.#text);
-    this.#text = "";
+    const text = this.#taken();
+    if (this.#streamed) this.#line(text);
+    else if (!this.#too_long) this.#json(text);
     const found = this.#found;
     if (found?.usd === undefined && (found?.input === undefined || found.output === undefined)) return undefined;
     const { model = this.#model, input = 0, output = 0, cached_input = 0, cache_write = 0, usd } = found;

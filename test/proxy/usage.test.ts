@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { estimateOf, UsageReader } from "../../src/proxy/usage.ts";
 
 const event = (data: object, name?: string) =>
@@ -190,6 +190,19 @@ describe.each(Object.entries(ANSWERS))("an answer of %s", (_name, { type, body, 
       { numRuns: 30 },
     );
   });
+});
+
+it("a long line that comes a byte at a time is not searched again with each", () => {
+  const reader = new UsageReader("m", "text/event-stream");
+  const searched = vi.spyOn(String.prototype, "lastIndexOf");
+  const line = JSON.stringify({ text: "x".repeat(64 * 1024), usage: { prompt_tokens: 1, completion_tokens: 2 } });
+  const bytes = new TextEncoder().encode(`data: ${line}\n\n`);
+  reader.take(bytes.subarray(0, 64 * 1024));
+  for (let at = 64 * 1024; at < bytes.length; at++) reader.take(bytes.subarray(at, at + 1));
+  const length = searched.mock.contexts.reduce<number>((sum, text) => sum + String(text).length, 0);
+  searched.mockRestore();
+  expect(length).toBe(bytes.length);
+  expect(reader.total()).toMatchObject({ input: 1, output: 2 });
 });
 
 it.each([
