@@ -230,7 +230,7 @@ describe("after a restore to hours ago, before anything is served", () => {
       expect(await refusalOf(authorize(vault, kept, key))).toBe("paused key_paused");
     expect(await refusalOf(authorize(vault, device, "k"))).toBe("approval_required ask");
     const fresh = await signIn(vault.stub, vault.account_id);
-    expect(await ask(vault.stub.getKey(fresh, shown.id))).toMatchObject({ revealable: false });
+    expect(await ask(vault.stub.getKey(fresh, shown.id))).toMatchObject({ revealable: false, scrub: true });
     await ask(vault.stub.resumeToken(fresh, app.id));
     await ask(vault.stub.resumeKey(fresh, "rotated"));
     expect(await refusalOf(authorize(vault, app, "rotated"))).toBe("accepted");
@@ -296,22 +296,30 @@ describe("after a restore to hours ago, before anything is served", () => {
     expect(await ask(vault.stub.getDevice(fresh, device.id))).toMatchObject({ reveal_until: null });
   });
 
-  it("a key that was disconnected from its provider is so again", async () => {
-    TokenProvider.standIn();
-    const { vault, use } = await connectedVault({
-      ...DESTINATION,
-      placement: { ...DESTINATION.placement, authorize_url: "https://provider.example/authorize" },
-    });
-    await shipped(vault);
-    const then = await remember(vault);
-    travel(5 * 60_000);
-    const [{ id } = { id: "" }] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
-    await ask(vault.stub.disconnect(vault.ada, id));
-    await shipped(vault);
-    await restore(vault, then);
-    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 1 });
-    expect(await refusalOf(use())).toMatch(/^reconnect_required/);
-  });
+  it.each(["disconnected from its provider", "connected to another account"])(
+    "a key that was %s is not connected",
+    async (what) => {
+      const provider = TokenProvider.standIn();
+      const { vault, use } = await connectedVault({
+        ...DESTINATION,
+        placement: { ...DESTINATION.placement, authorize_url: "https://provider.example/authorize" },
+      });
+      await shipped(vault);
+      const then = await remember(vault);
+      travel(5 * 60_000);
+      const [{ id } = { id: "" }] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
+      if (what.startsWith("dis")) await ask(vault.stub.disconnect(vault.ada, id));
+      else {
+        provider.faults.push(() => Response.json({ access_token: "access-other", expires_in: 3_600 }));
+        const back = { key_id: id, version: 1, code: "code", verifier: "v", redirect_uri: "https://locker.example/cb" };
+        await ask(vault.stub.completeConnect(vault.ada, back));
+      }
+      await shipped(vault);
+      await restore(vault, then);
+      expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 1 });
+      expect(await refusalOf(use())).toMatch(/^reconnect_required/);
+    },
+  );
 
   it("a page that was used since is used up, and so is every other offer", async () => {
     const { vault } = await lived();

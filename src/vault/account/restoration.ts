@@ -133,6 +133,7 @@ function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: D
     case "key.delete":
       if (key !== undefined && keys.find(key) !== undefined) keys.delete(key);
       return key !== undefined;
+    case "key.connect":
     case "key.disconnect":
       if (key !== undefined) connected_keys.forget(key, "restored", now);
       return key !== undefined;
@@ -153,11 +154,11 @@ function askAlways({ tokens }: Parts, id: string): boolean {
   return device !== undefined;
 }
 
-/** Another secret, another place for it or fewer who may see it: the key is not used, and not shown to a device. */
+/** Another secret, another place for it or fewer who may see it: the key is not used, and shown neither to a device nor in an answer. */
 function hold({ keys }: Parts, id: string, now: number): boolean {
   const key = keys.find(id);
   if (key === undefined) return false;
-  keys.change(key, { revealable: false }, now);
+  keys.change(key, { revealable: false, scrub: true }, now);
   keys.pause(id, now);
   return true;
 }
