@@ -6,7 +6,7 @@ import { verify } from "../../src/api/verify.ts";
 import type { Identified } from "../../src/auth/caller.ts";
 import { ask } from "../../src/vault/answer.ts";
 import { ChainCheck } from "../../src/vault/audit/chain.ts";
-import { chainHash, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
+import { chainHash, GENESIS, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../support/chain.ts";
 import {
   type Vault,
@@ -176,6 +176,23 @@ describe("a change is noticed", () => {
       );
     }
     for (const number of [1, 5, 6]) expect(faultIn(added(settledSeq() + 1, number).rows)).toBeDefined();
+  });
+
+  it("of a row that somebody put where a restore has lost some, whichever page it is on", () => {
+    const row = (seq: number, prev: string, more: object): AuditRow => {
+      const decision = JSON.stringify({ seq, prev, action: "key.create", outcome: "ok", ...more });
+      return { seq, decision, hash: chainHash(decision), outcome: null, outcome_hash: null };
+    };
+    const first = row(1, GENESIS.head_hash, {});
+    const lost = { rows: [{ first: 2, last: 4, prev: first.hash }], outcomes: [] };
+    const restored = row(5, "of a row that nobody has", { lost });
+    const heads = { ...GENESIS, head_seq: 5, head_hash: restored.hash };
+    for (const page_rows of [1, 2, 3]) {
+      const faultWith = (...added: AuditRow[]) =>
+        checkChain([first, ...added, restored], heads, { latest: heads, page_rows }).fault;
+      expect(faultWith()).toBeUndefined();
+      for (const seq of [2, 3, 4]) expect(faultWith(row(seq, first.hash, {}))).toBe(`row ${seq} was added`);
+    }
   });
 
   it("of anything at all, in any one character", () => {
