@@ -104,7 +104,7 @@ export function admit({ tokens, audit, refusals, quota }: Parts, caller: Caller,
   const now = Date.now();
   try {
     const token = recognise(tokens, caller, now, effect);
-    if (effect === "change") quota.assertRoomToChange(audit.heads.head_seq, now);
+    if (effect === "change" || effect === "narrow") quota.assertRoomToChange(audit.heads.head_seq, now);
     return token;
   } catch (refused) {
     const token = tokens.byHash(caller.hash);

@@ -38,7 +38,7 @@ export class Quota {
 
   /**
    * Refuses a change of what is kept, of which each leaves a row too. There is a tenth more room for changes than for uses, so that
-   * an app which has used up the day does not keep its owner from mending that; what only stops something is never counted.
+   * an app which has used up the day does not keep its owner from mending that; what only stops something always has room.
    */
   assertRoomToChange(head_seq: number, now: number): void {
     const day = dayOf(now);

@@ -16,6 +16,7 @@ export const held = Symbol("held");
 export const live = Symbol("live");
 export const caughtUp = Symbol("caughtUp");
 export const change = Symbol("change");
+export const narrow = Symbol("narrow");
 export const stop = Symbol("stop");
 export const end = Symbol("end");
 export const read = Symbol("read");
@@ -42,33 +43,55 @@ export abstract class Surface extends ClosedServer {
     return parts;
   }
 
-  /** As {@link live}, once a restore that may lie behind this vault is caught up with (SECURITY S18). */
-  async [caughtUp](): Promise<Parts> {
-    const looking = this[live]().restore_watch.look(Date.now());
-    if (looking !== undefined) await looking;
-    return this[live]();
+  /**
+   * Works with the parts once a restore that may lie behind this vault is caught up with (SECURITY S18), in the step in which it is:
+   * nothing comes between knowing that and the work.
+   */
+  [caughtUp]<T>(work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
+    return answerAsync(async () => {
+      const looking = this[live]().restore_watch.look(Date.now());
+      if (looking !== undefined) await looking;
+      return work(this[live]());
+    });
   }
 
-  /** The parts, for a caller who may ask this. */
-  async [forCaller](caller: Caller, effect: Effect = "change"): Promise<Parts> {
-    const parts = await this[caughtUp]();
-    return within(parts, admit(parts, caller, effect));
+  /** The same for a caller who may ask this, and with what they may see. */
+  [forCaller]<T>(
+    caller: Caller,
+    work: (parts: Parts, by: Token) => T | Promise<T>,
+    effect: Effect = "change",
+  ): Promise<Answer<T>> {
+    return this[caughtUp]((parts) => {
+      const by = admit(parts, caller, effect);
+      return work(within(parts, by), by);
+    });
+  }
+
+  [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Promise<Answer<T>> {
+    return this[forCaller](caller, work, "read");
   }
 
   /** A mutation: done once, however often it is asked for under one Idempotency-Key. */
   [change]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
-    return this.#once(caller, "change", work);
+    return this[caughtUp]((parts) => once(parts, caller, "change", work));
   }
 
   /** A mutation that only takes rights away: a fresh sign-in may ask it of a frozen vault too (SECURITY S15). */
   [stop]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
-    return this.#once(caller, "stop", work);
+    return this[caughtUp]((parts) => once(parts, caller, "stop", work));
+  }
+
+  /** A mutation that narrows: asked of a frozen vault like one that stops, but a day has room for so many only. */
+  [narrow]<T>(caller: Caller, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
+    return this[caughtUp]((parts) => once(parts, caller, "narrow", work));
   }
 
   /** The end of a session or device: whoever ends their own is let through a freeze, since signing out is never refused. */
   [end]<T>(caller: Caller, id: string, work: (parts: Parts, effect: Effect) => Promise<T>): Promise<Answer<T>> {
-    const effect = this[held]?.tokens.byHash(caller.hash)?.id === id ? "leave" : "stop";
-    return this.#once(caller, effect, (parts) => work(parts, effect));
+    return this[caughtUp]((parts) => {
+      const effect = parts.tokens.byHash(caller.hash)?.id === id ? "leave" : "stop";
+      return once(parts, caller, effect, (seen) => work(seen, effect));
+    });
   }
 
   /** Goes on with a deletion that was begun; nothing is held once it is done. */
@@ -76,20 +99,9 @@ export abstract class Surface extends ClosedServer {
     const parts = this[held];
     if (parts !== undefined && (await parts.deletion.finish(parts))) this[held] = undefined;
   }
+}
 
-  [read]<T>(caller: Caller, work: (parts: Parts, by: Token) => T): Promise<Answer<T>> {
-    return answerAsync(async () => {
-      const parts = await this[caughtUp]();
-      const by = admit(parts, caller, "read");
-      return work(within(parts, by), by);
-    });
-  }
-
-  #once<T>(caller: Caller, effect: Effect, work: (parts: Parts) => T | Promise<T>): Promise<Answer<T>> {
-    return answerAsync(async () => {
-      const parts = await this[caughtUp]();
-      const by = admit(parts, caller, effect);
-      return parts.idempotency.once(by.id, caller.repeatable, () => work(within(parts, by)));
-    });
-  }
+function once<T>(parts: Parts, caller: Caller, effect: Effect, work: (parts: Parts) => T | Promise<T>): Promise<T> {
+  const by = admit(parts, caller, effect);
+  return parts.idempotency.once(by.id, caller.repeatable, () => work(within(parts, by)));
 }

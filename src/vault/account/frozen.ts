@@ -5,10 +5,10 @@ export type Freeze = { at: number; by: string };
 
 /**
  * What a caller is about to do, as far as a frozen vault cares. `change` is everything that uses, makes, widens or shows a
- * secret, and what is meant where nothing is said; `stop` only takes rights away; `always` stops all, for anyone; `leave` ends
- * the caller itself, which a pause does not refuse either.
+ * secret, and what is meant where nothing is said; `stop` only takes rights away, and `narrow` some of them; `always` stops all, for
+ * anyone; `leave` ends the caller itself, which a pause does not refuse either.
  */
-export type Effect = "change" | "stop" | "read" | "always" | "leave";
+export type Effect = "change" | "narrow" | "stop" | "read" | "always" | "leave";
 
 /** What a freeze asks of a token. */
 type Frozen = { id: string; kind: TokenKind; signed_in_at: number | null; frozen: Freeze | null };

@@ -19,6 +19,7 @@ import { endToken } from "../tokens/manage_tokens.ts";
 import { assemble } from "../assemble.ts";
 import { activityWithin } from "../policy/reach.ts";
 import { REACTIONS } from "../alerts/reactions.ts";
+import type { Parts } from "../parts.ts";
 import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../keys/sealer.ts";
 import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../account/sign_in.ts";
@@ -62,18 +63,17 @@ export abstract class AccountSurface extends TrustSurface {
 
   /** Lets another identity sign in here. */
   link(caller: Caller, identity: Identity): Promise<Answer<void>> {
-    return answerAsync(async () => linkIdentity(await this[forCaller](caller), caller, identity));
+    return this[forCaller](caller, (parts) => linkIdentity(parts, caller, identity));
   }
 
   signOut(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(async () =>
-      endToken(await this[forCaller](caller, "leave"), caller, "session.revoke", (self) => self, "leave"),
-    );
+    const work = (parts: Parts) => endToken(parts, caller, "session.revoke", (self) => self, "leave");
+    return this[forCaller](caller, work, "leave");
   }
 
   /** Stops everything for everyone, until somebody signs in afresh and unfreezes (SECURITY S15). */
   freeze(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(async () => freezeVault(await this[forCaller](caller, "always"), caller));
+    return this[forCaller](caller, (parts) => freezeVault(parts, caller), "always");
   }
 
   /** Ends what a token stands for that somebody has found. */
@@ -82,14 +82,12 @@ export abstract class AccountSurface extends TrustSurface {
   }
 
   unfreeze(caller: Caller): Promise<Answer<void>> {
-    return answerAsync(async () => unfreezeVault(await this[forCaller](caller, "stop"), caller));
+    return this[forCaller](caller, (parts) => unfreezeVault(parts, caller), "stop");
   }
 
   /** Whether the caller may change anything here now. Asked before something is done elsewhere that this vault is to follow. */
   mayChange(caller: Caller): Promise<Answer<void>> {
-    return answerAsync(async () => {
-      await this[forCaller](caller);
-    });
+    return this[forCaller](caller, () => {});
   }
 
   me(caller: Caller): Promise<Answer<Me>> {
@@ -109,11 +107,12 @@ export abstract class AccountSurface extends TrustSurface {
 
   /** The end of this vault. Nothing is served from the first step on; what is not done when this answers goes on by itself. */
   deleteAccount(caller: Caller): Promise<Answer<Receipt>> {
-    return answerAsync(async () => {
-      const receipt = await beginDeletion(await this[forCaller](caller, "stop"), caller);
+    const work = async (parts: Parts) => {
+      const receipt = await beginDeletion(parts, caller);
       await this[bury]();
       return receipt;
-    });
+    };
+    return this[forCaller](caller, work, "stop");
   }
 
   /** What the owner should look at. */

@@ -20,19 +20,19 @@ import { DeviceSurface } from "./devices.ts";
 /** What the authorization server asks a vault: to keep a request, take a decision, give tokens for a code. */
 export abstract class AuthorizationSurface extends DeviceSurface {
   beginConsent(caller: Caller, request: AuthorizationRequest): Promise<Answer<ConsentPage>> {
-    return answerAsync(async () => beginConsent(await this[forCaller](caller), caller, request));
+    return this[forCaller](caller, (parts) => beginConsent(parts, caller, request));
   }
 
   decideConsent(caller: Caller, handle: string, decision: ConsentDecision): Promise<Answer<ConsentAnswer>> {
-    return answerAsync(async () => decideConsent(await this[forCaller](caller), caller, handle, decision));
+    return this[forCaller](caller, (parts) => decideConsent(parts, caller, handle, decision));
   }
 
   redeemCode(exchange: CodeExchange, origin: Origin): Promise<Answer<GrantTokens>> {
-    return answerAsync(async () => redeemCode(await this[caughtUp](), exchange, origin));
+    return this[caughtUp]((parts) => redeemCode(parts, exchange, origin));
   }
 
   refreshGrant(presented: PresentedRefresh): Promise<Answer<GrantTokens>> {
-    return answerAsync(async () => refreshGrant(await this[caughtUp](), presented));
+    return this[caughtUp]((parts) => refreshGrant(parts, presented));
   }
 
   revokeShown(shown: Shown, origin: Origin): Promise<Answer<void>> {
@@ -40,6 +40,6 @@ export abstract class AuthorizationSurface extends DeviceSurface {
   }
 
   introspect(shown: Shown): Promise<Answer<Introspection>> {
-    return answerAsync(async () => introspect(await this[caughtUp](), shown));
+    return this[caughtUp]((parts) => introspect(parts, shown));
   }
 }

@@ -5,8 +5,7 @@ import type { Caller } from "../tokens/caller.ts";
 import type { Ask, Dispatch, Settlement } from "../calls/dispatch.ts";
 import { leaseHash, newLease, tagOf, UNKNOWN_LEASE } from "../calls/leashes.ts";
 import { CUT, type LeashState } from "../calls/telling.ts";
-import { admit } from "../parts.ts";
-import { caughtUp, live, held } from "../surface.ts";
+import { forCaller, live, held } from "../surface.ts";
 import { VisitSurface } from "./visits.ts";
 
 /** Calls: the one question of a proxied call, how it ended, and the leash that stops it in between (SECURITY S6). */
@@ -29,10 +28,7 @@ export abstract class CallSurface extends VisitSurface {
 
   /** A test call that somebody who manages the vault makes with a key. */
   tryKey(caller: Caller, ask: Omit<Ask, "hash" | keyof Origin>): Promise<Answer<Dispatch>> {
-    return answerAsync(async () => {
-      const parts = await this[caughtUp]();
-      return parts.gate.tryKey(admit(parts, caller), { ...ask, ...caller.origin });
-    });
+    return this[forCaller](caller, ({ gate }, by) => gate.tryKey(by, { ...ask, ...caller.origin }));
   }
 
   settle(settled: readonly Settlement[]): Answer<void> {

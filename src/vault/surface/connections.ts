@@ -1,4 +1,4 @@
-import { answerAsync, type Answer } from "../answer.ts";
+import type { Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { ApiKey } from "../keys/key.ts";
 import {
@@ -21,15 +21,15 @@ export abstract class ConnectionSurface extends KeySurface {
   }
 
   readConnectLink(caller: Caller, handle: string): Promise<Answer<ConnectPage>> {
-    return answerAsync(async () => readConnectLink(await this[forCaller](caller), caller, handle));
+    return this[forCaller](caller, (parts) => readConnectLink(parts, caller, handle));
   }
 
   depart(caller: Caller, handle: string): Promise<Answer<Departure>> {
-    return answerAsync(async () => depart(await this[forCaller](caller), caller, handle));
+    return this[forCaller](caller, (parts) => depart(parts, caller, handle));
   }
 
   completeConnect(caller: Caller, back: Return): Promise<Answer<ApiKey>> {
-    return answerAsync(async () => completeConnect(await this[forCaller](caller), caller, back));
+    return this[forCaller](caller, (parts) => completeConnect(parts, caller, back));
   }
 
   disconnect(caller: Caller, ref: string): Promise<Answer<ApiKey>> {

@@ -1,4 +1,4 @@
-import { answerAsync, type Answer } from "../answer.ts";
+import type { Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { Origin } from "../audit/row.ts";
 import type { ConsentAnswer } from "../tokens/authorizations.ts";
@@ -20,7 +20,7 @@ import {
 } from "../tokens/manage_devices.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
 import type { Receipt } from "../receipt.ts";
-import { caughtUp, change, end, forCaller, read, stop } from "../surface.ts";
+import { caughtUp, change, end, forCaller, narrow, read, stop } from "../surface.ts";
 import type { Token } from "../tokens/token.ts";
 import { GrantSurface } from "./grants.ts";
 
@@ -40,7 +40,7 @@ export abstract class DeviceSurface extends GrantSurface {
 
   /** What only takes away may be said of a frozen vault too. */
   changeDevice(caller: Caller, id: string, changes: DeviceChanges): Promise<Answer<Device>> {
-    const effect = changes.name === undefined ? stop : change;
+    const effect = changes.name !== undefined ? change : changes.ask === undefined ? stop : narrow;
     return this[effect](caller, (parts) => changeDevice(parts, caller, id, changes));
   }
 
@@ -58,12 +58,12 @@ export abstract class DeviceSurface extends GrantSurface {
     caller: Caller,
     wish: Omit<Approval, "approved_by" | "expires_at">,
   ): Promise<Answer<{ approved_by: string }>> {
-    return answerAsync(async () => approveDevice(await this[forCaller](caller), caller, wish));
+    return this[forCaller](caller, (parts) => approveDevice(parts, caller, wish));
   }
 
   /** By whoever shows the code: a device has nothing else yet. */
   redeemDevice(showing: Showing, origin: Origin): Promise<Answer<{ token: string; id: string; expires_at: number }>> {
-    return answerAsync(async () => redeemDevice(await this[caughtUp](), showing, origin));
+    return this[caughtUp]((parts) => redeemDevice(parts, showing, origin));
   }
 
   answerSignIn(
@@ -71,11 +71,11 @@ export abstract class DeviceSurface extends GrantSurface {
     handle: string,
     wish: Pick<Approval, "name" | "policy" | "reveal"> | null,
   ): Promise<Answer<ConsentAnswer>> {
-    return answerAsync(async () => answerSignIn(await this[forCaller](caller), caller, handle, wish));
+    return this[forCaller](caller, (parts) => answerSignIn(parts, caller, handle, wish));
   }
 
   askToUnlock(caller: Caller): Promise<Answer<{ id: string; expires_at: number }>> {
-    return answerAsync(async () => askToUnlock(await this[forCaller](caller), caller));
+    return this[forCaller](caller, (parts) => askToUnlock(parts, caller));
   }
 
   askingDevice(caller: Caller, id: string): Promise<Answer<Device>> {
@@ -83,6 +83,6 @@ export abstract class DeviceSurface extends GrantSurface {
   }
 
   answerDevice(caller: Caller, id: string, reveal: RevealChoice): Promise<Answer<Device>> {
-    return answerAsync(async () => answerDevice(await this[forCaller](caller), caller, id, reveal));
+    return this[forCaller](caller, (parts) => answerDevice(parts, caller, id, reveal));
   }
 }

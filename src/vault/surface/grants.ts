@@ -12,7 +12,7 @@ import {
   type GrantDetails,
 } from "../tokens/manage_grants.ts";
 import type { Receipt } from "../receipt.ts";
-import { change, read, stop } from "../surface.ts";
+import { change, narrow, read, stop } from "../surface.ts";
 import { TokenSurface } from "./tokens.ts";
 
 /** What a person has let OAuth clients do. */
@@ -26,7 +26,7 @@ export abstract class GrantSurface extends TokenSurface {
   }
 
   narrowGrant(caller: Caller, id: string, to: Narrowing): Promise<Answer<GrantDetails>> {
-    return this[stop](caller, (parts) => narrowGrant(parts, caller, id, to));
+    return this[narrow](caller, (parts) => narrowGrant(parts, caller, id, to));
   }
 
   giveGrantBack(caller: Caller, id: string): Promise<Answer<GrantDetails>> {

@@ -1,4 +1,4 @@
-import { answerAsync, type Answer } from "../answer.ts";
+import type { Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { changeKey, rollBackKey, rotateKey, type KeyDetails, type NewVersion } from "../keys/change_keys.ts";
@@ -64,7 +64,7 @@ export abstract class KeySurface extends Surface {
 
   /** Never repeated from memory: each reveal is asked for and recorded. */
   revealKeys(caller: Caller, refs: readonly string[]): Promise<Answer<{ key: ApiKey; secret: Secret }[]>> {
-    return answerAsync(async () => revealKeys(await this[forCaller](caller), caller, refs));
+    return this[forCaller](caller, (parts) => revealKeys(parts, caller, refs));
   }
 
   /** A one-time page for this vault's person, on which a secret passes that no program or model may see. */
@@ -73,11 +73,11 @@ export abstract class KeySurface extends Surface {
   }
 
   readPageLink(caller: Caller, handle: string): Promise<Answer<ShownPage>> {
-    return answerAsync(async () => readPageLink(await this[forCaller](caller), caller, handle));
+    return this[forCaller](caller, (parts) => readPageLink(parts, caller, handle));
   }
 
   usePageLink(caller: Caller, handle: string, secret: Secret): Promise<Answer<Done>> {
-    return answerAsync(async () => usePageLink(await this[forCaller](caller), caller, handle, secret));
+    return this[forCaller](caller, (parts) => usePageLink(parts, caller, handle, secret));
   }
 
   deletedKeys(caller: Caller): Promise<Answer<Thrown[]>> {
@@ -86,7 +86,7 @@ export abstract class KeySurface extends Surface {
 
   /** Whether its person has agreed on a page of ours to what a client wants to do. It counts once. */
   takeAgreement(caller: Caller, deed: Deed): Promise<Answer<boolean>> {
-    return answerAsync(async () => takeAgreement(await this[forCaller](caller), caller, deed));
+    return this[forCaller](caller, (parts) => takeAgreement(parts, caller, deed));
   }
 
   /** Brings back what a client deleted within the last seven days. */

@@ -4,7 +4,7 @@ import { recognise } from "../tokens/caller.ts";
 import { CUT, type LeashState } from "../calls/telling.ts";
 import { isListener, listenerIn, type LiveState } from "../alerts/live.ts";
 import { admit } from "../parts.ts";
-import { caughtUp, held, live } from "../surface.ts";
+import { held, live } from "../surface.ts";
 import { CallSurface } from "./calls.ts";
 
 /** Policy violation (RFC 6455 §7.4.1). */
@@ -17,7 +17,8 @@ export abstract class LiveSurface extends CallSurface {
     const caller = listenerIn(request);
     if (caller === undefined) return super.fetch(request);
     try {
-      const parts = await this[caughtUp]();
+      await this[live]().restore_watch.look(Date.now());
+      const parts = this[live]();
       admit(parts, caller, "read");
       parts.live.assertRoom();
       return await super.fetch(request);

@@ -1,6 +1,6 @@
 import type { Alert, AlertFilter, AlertSetting } from "../alerts/alerts.ts";
 import type { AlertKind } from "../alerts/kinds.ts";
-import { answerAsync, type Answer } from "../answer.ts";
+import type { Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { acknowledgeAlert, changeAlertSettings, listAlerts, type SettingChanges } from "../alerts/manage_alerts.ts";
 import type { Attempt, DeliveryRecord } from "../alerts/deliveries.ts";
@@ -46,7 +46,7 @@ export abstract class SignalSurface extends LiveSurface {
 
   /** Asked again it is sent again: a test is of this moment. */
   testWebhook(caller: Caller, id: string): Promise<Answer<Attempt>> {
-    return answerAsync(async () => testWebhook(await this[forCaller](caller), caller, id));
+    return this[forCaller](caller, (parts) => testWebhook(parts, caller, id));
   }
 
   listDeliveries(
@@ -59,6 +59,6 @@ export abstract class SignalSurface extends LiveSurface {
   }
 
   redeliver(caller: Caller, id: string, message: string): Promise<Answer<Attempt>> {
-    return answerAsync(async () => redeliver(await this[forCaller](caller), caller, id, message));
+    return this[forCaller](caller, (parts) => redeliver(parts, caller, id, message));
   }
 }

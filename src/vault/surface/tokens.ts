@@ -1,4 +1,4 @@
-import { answerAsync, type Answer } from "../answer.ts";
+import type { Answer } from "../answer.ts";
 import { READINGS } from "../calls/readings.ts";
 import type { Caller } from "../tokens/caller.ts";
 import {
@@ -23,7 +23,7 @@ import type { Explanation, Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
 import { refresh } from "../tokens/refresh.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
-import { caughtUp, change, end, read, stop } from "../surface.ts";
+import { caughtUp, change, end, narrow, read, stop } from "../surface.ts";
 import { SpendSurface } from "./spend.ts";
 
 /** App tokens and sessions. */
@@ -34,7 +34,7 @@ export abstract class TokenSurface extends SpendSurface {
 
   /** The next tokens of an app token that rotates. Asking again is harmless by itself: no answer is remembered. */
   refreshToken({ kind, secret = "", origin }: Caller): Promise<Answer<Issued>> {
-    return answerAsync(async () => refresh(await this[caughtUp](), { kind, secret, origin }));
+    return this[caughtUp]((parts) => refresh(parts, { kind, secret, origin }));
   }
 
   revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {
@@ -62,7 +62,7 @@ export abstract class TokenSurface extends SpendSurface {
   }
 
   changeToken(caller: Caller, id: string, changes: TokenChanges): Promise<Answer<AppToken>> {
-    return this[stop](caller, (parts) => changeToken(parts, caller, id, changes));
+    return this[narrow](caller, (parts) => changeToken(parts, caller, id, changes));
   }
 
   /** A narrower token, for whoever holds an app token. */

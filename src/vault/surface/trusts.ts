@@ -1,4 +1,4 @@
-import { answer, answerAsync, type Answer } from "../answer.ts";
+import { answer, type Answer } from "../answer.ts";
 import type { Origin } from "../audit/row.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { createTrust, deleteTrust, exchange, unknownTrust, type Presented } from "../tokens/manage_trusts.ts";
@@ -36,6 +36,6 @@ export abstract class TrustSurface extends AuthorizationSurface {
     presented: Presented,
     origin: Origin,
   ): Promise<Answer<{ token: string; id: string; expires_at: number }>> {
-    return answerAsync(async () => exchange(await this[caughtUp](), id, presented, origin));
+    return this[caughtUp]((parts) => exchange(parts, id, presented, origin));
   }
 }

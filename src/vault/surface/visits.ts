@@ -17,14 +17,13 @@ import { admit, type Parts } from "../parts.ts";
 import { within } from "../policy/reach.ts";
 import { caughtUp, forCaller, live } from "../surface.ts";
 import type { Caller } from "../tokens/caller.ts";
-import type { Token } from "../tokens/token.ts";
 import { AccountSurface } from "./account.ts";
 
 /** Whoever comes to `/v1/mcp`: who they are, their sessions, what they called. */
 export abstract class VisitSurface extends AccountSurface {
   /** Asked with every request, before any session's object is touched. */
   greet(caller: Caller, session_id: string | null): Promise<Answer<Guest>> {
-    return answerAsync(async () => greet(...(await this.#guest(caller)), session_id));
+    return this[forCaller](caller, (parts, by) => greet(parts, by, session_id));
   }
 
   /**
@@ -33,29 +32,30 @@ export abstract class VisitSurface extends AccountSurface {
    * {@link Answer}, crosses as JSON: that costs a fraction of having the runtime copy it field by field.
    */
   readForTool(caller: Caller, { name, args }: Reading, call: ReadingTool): Promise<Answer<string>> {
-    return answerAsync(async () => {
+    const arrived_at = Date.now();
+    return this[caughtUp](async ({ turnstile }) => {
       if (!Object.hasOwn(READINGS, name)) throw new Error("this is no reading");
-      const arrived_at = Date.now();
-      await this[live]().turnstile.enter();
-      const [parts, by] = await this.#guest({ ...caller, may: GUESTS });
+      await turnstile.enter();
+      const parts = this[live]();
+      const by = admit(parts, { ...caller, may: GUESTS });
+      const seen = within(parts, by);
       const latency_ms = call.latency_ms + Date.now() - arrived_at;
       const read = READINGS[name] as (parts: Parts, ...args: readonly unknown[]) => unknown;
-      const seen = readForTool(parts, by, caller.origin, { ...call, latency_ms }, () => read(parts, ...args));
-      return JSON.stringify(seen);
+      return JSON.stringify(readForTool(seen, by, caller.origin, { ...call, latency_ms }, () => read(seen, ...args)));
     });
   }
 
   openSession(caller: Caller): Promise<Answer<string>> {
-    return answerAsync(async () => openSession(...(await this.#guest(caller))));
+    return this[forCaller](caller, openSession);
   }
 
   endSession(caller: Caller, session_id: string): Promise<Answer<void>> {
-    return answerAsync(async () => endSession(...(await this.#guest(caller)), session_id));
+    return this[forCaller](caller, (parts, by) => endSession(parts, by, session_id));
   }
 
   /** An answer that a client brought back counts once. */
   spend(caller: Caller, nonce: string, expires_at: number): Promise<Answer<void>> {
-    return answerAsync(async () => spend(await this[forCaller](caller), nonce, expires_at));
+    return this[forCaller](caller, (parts) => spend(parts, nonce, expires_at));
   }
 
   recordTool(caller: Caller, call: ToolCall): Promise<Answer<void>> {
@@ -66,12 +66,5 @@ export abstract class VisitSurface extends AccountSurface {
       if (by === undefined) throw new Problem("invalid_token", "This token is not known here.");
       recordTool(parts, by, caller.origin, call);
     });
-  }
-
-  /** Somebody who is let in, and the parts as they may see them. */
-  async #guest(caller: Caller): Promise<[Parts, Token]> {
-    const parts = await this[caughtUp]();
-    const by = admit(parts, caller);
-    return [within(parts, by), by];
   }
 }
