@@ -84,7 +84,7 @@ export function assemble(
   const anomalies = new Anomalies(sql, (alert, origin) => reactions.raise(parts, alert, origin));
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
-  const connected_keys = new ConnectedKeys({ sql, sealer, keys, audit, jobs });
+  const connected_keys = new ConnectedKeys({ sql, sealer, keys, versions, audit, jobs });
   const quota = new Quota(sql, limits.audit_rows_a_day, row);
   const prices = new Prices(sql);
   const spending = new Spending(sql, prices);

@@ -1,7 +1,7 @@
 import { monotonicFactory } from "ulid";
 
 /** A new id such as `key_01J…`, for something that was made at that time. */
-type NewId = (prefix: string, now: number) => string;
+export type NewId = (prefix: string, now: number) => string;
 
 /**
  * Makes the ids of one table. They follow one another as what they name was made, within a millisecond too, so that a list by id is

@@ -6,7 +6,7 @@ import type { Audit } from "../audit/audit.ts";
 import type { Decision, Event } from "../audit/row.ts";
 import { slide } from "../tokens/caller.ts";
 import type { ConnectedKeys } from "../connections/connected_keys.ts";
-import type { ApiKey, Destination } from "../keys/key.ts";
+import type { ApiKey } from "../keys/key.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Charge, Check, Denial, Standing, Verdict } from "../policy/judgement.ts";
 import type { Ask, Dispatch, Settlement } from "./dispatch.ts";
@@ -14,10 +14,11 @@ import { Judging } from "./judging.ts";
 import { newLease } from "./leashes.ts";
 import type { Term } from "./telling.ts";
 import type { Meters } from "./meters.ts";
+import { atHand, open, shownAt } from "./opening.ts";
 import type { Prices } from "./prices.ts";
 import type { Quota } from "../quota.ts";
 import type { Refusals } from "./refusals.ts";
-import type { Sealer, Secret } from "../keys/sealer.ts";
+import type { Sealer } from "../keys/sealer.ts";
 import type { Spending } from "./spending.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
@@ -41,9 +42,6 @@ export type Parts = {
 
 /** Kinds of token that may make calls; what more an access token needs is judged with the call. */
 const CALLING: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
-
-/** What a call shows the upstream; `serial` tells one access token from another. */
-type Opened = { secret: Secret; serial?: number };
 
 /**
  * Decides calls. One synchronous step judges, records and reserves; only then is the secret opened; after any wait the
@@ -124,8 +122,8 @@ export class Gate {
     if (billed && ask.estimate !== undefined)
       spending.reserve(seq, payers, { id: key.id, provider: key.destination.provider }, ask.estimate, now);
 
-    const at_hand = this.#atHand(key, ask.stale);
-    const opened = at_hand ?? (await this.#open(key, ask.stale));
+    const at_hand = atHand(this.#parts, key, ask.stale);
+    const opened = at_hand ?? (await open(this.#parts, key, ask.stale));
     // What is counted was counted above: only the rest is judged again.
     const overtaken =
       epoch === this.#epoch
@@ -200,25 +198,6 @@ export class Gate {
     }
   }
 
-  /** What needs no waiting: the key's secret, or the access token of one that renews itself. */
-  #atHand(key: ApiKey, stale: number | undefined): Opened | undefined {
-    const { sealer, connected_keys } = this.#parts;
-    if (key.destination.placement.in === "oauth") return connected_keys.atHand(key, stale);
-    const secret = sealer.remembered(key);
-    return secret && { secret };
-  }
-
-  /** A failure is a value here: the decision may have been overtaken meanwhile, and then that is the answer. */
-  async #open(key: ApiKey, stale: number | undefined): Promise<Opened | { fault: unknown }> {
-    const { sealer, keys, connected_keys } = this.#parts;
-    try {
-      if (key.destination.placement.in === "oauth") return await connected_keys.access(key, stale);
-      return { secret: await sealer.open(key, keys.sealedBlob(key.id, key.version)) };
-    } catch (fault) {
-      return { fault };
-    }
-  }
-
   /** Nobody has said yes yet. Where the call is held its owner is asked, once for the same request. */
   #askFirst(event: Event, wish: Wish, now: number): Problem {
     const { approvals, audit } = this.#parts;
@@ -258,14 +237,6 @@ function termOf(holders: Standing["holders"], key: ApiKey | undefined): Term {
     not_after: Number.isFinite(not_after) ? not_after : null,
     expiry_rule: key_ends < token_ends ? "key_expired" : "expired",
   };
-}
-
-/** An access token is shown as a key is; where it came from is the vault's affair. */
-function shownAt(destination: Destination): Destination {
-  const { placement } = destination;
-  if (placement.in !== "oauth") return destination;
-  const { header } = placement;
-  return { ...destination, placement: header === undefined ? { in: "bearer" } : { in: "header", ...header } };
 }
 
 function problemOf(denial: Denial, request_id: string | undefined): Problem {

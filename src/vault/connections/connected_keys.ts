@@ -3,6 +3,7 @@ import type { Jobs } from "../jobs.ts";
 import type { ApiKey } from "../keys/key.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
+import type { Versions } from "../keys/versions.ts";
 import { bindingOf, needsNobody, troubled } from "./connection.ts";
 import { ASKING, blank, ConnectionRows, type Connection, type ConnectionEvent, type Row } from "./connection_rows.ts";
 import { HeldTokens, type Access } from "./held_tokens.ts";
@@ -11,7 +12,7 @@ import { grantIsGone, IDLE_RENEWAL_MS, LOOK_AFTER_MS, Renewals } from "./renewal
 import type { Answered } from "./token_answer.ts";
 import type { Grounds } from "./token_endpoint.ts";
 
-type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
+type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; versions: Versions; audit: Audit; jobs: Jobs };
 
 /** So long a caller waits. The asking itself goes on: an answer that comes later serves whoever calls then. */
 const CALLER_WAITS_MS = 10_000;

@@ -6,6 +6,7 @@ import { assertAskerStands } from "../keys/asker.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { judgeAgain } from "../tokens/ending.ts";
 import type { ApiKey } from "../keys/key.ts";
+import { secretOf } from "../keys/secret_of.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import { sayFarewellTo } from "./farewell.ts";
@@ -120,7 +121,7 @@ export async function sayFarewell(parts: Parts, key_id: string): Promise<void> {
   const key = parts.keys.find(key_id);
   const granted = parts.connected_keys.row(key_id);
   if (key === undefined || granted === undefined) return;
-  await sayFarewellTo(parts, { key, blob: parts.keys.sealedBlob(key.id, key.version), granted });
+  await sayFarewellTo(parts, { key, blob: parts.versions.sealedBlob(key.id, key.version), granted });
 }
 
 /** Voids every page that is still open. */
@@ -156,11 +157,6 @@ function connectable({ name, destination: { placement } }: ApiKey): OAuthPlaceme
     throw new Problem("invalid_request", `${name} has no authorize_url: give one, or a refresh token.`, { errors });
   }
   return placement;
-}
-
-function secretOf({ keys, sealer }: Parts, key: ApiKey) {
-  const remembered = sealer.remembered(key);
-  return remembered ?? sealer.open(key, keys.sealedBlob(key.id, key.version));
 }
 
 function hashOf(handle: string): string {

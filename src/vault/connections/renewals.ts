@@ -4,7 +4,9 @@ import type { Jobs } from "../jobs.ts";
 import type { ApiKey } from "../keys/key.ts";
 import type { Keys } from "../keys/keys.ts";
 import type { Sealer, Secret } from "../keys/sealer.ts";
+import { secretOf } from "../keys/secret_of.ts";
 import { renewThrown } from "../keys/thrown_connection.ts";
+import type { Versions } from "../keys/versions.ts";
 import { Turns } from "../turns.ts";
 import { about, bindingOf, BY_VAULT, groundsOf, needsNobody, placementOf, reconnect, troubled } from "./connection.ts";
 import { ASKING, blank, type ConnectionRows, type Row } from "./connection_rows.ts";
@@ -13,7 +15,7 @@ import { backoffMs, expiryOf, isDue, renewAt, waitOf, worthTrying } from "./rene
 import type { Answered, Granted } from "./token_answer.ts";
 import { askForTokens, revokeToken, type Grounds } from "./token_endpoint.ts";
 
-type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; audit: Audit; jobs: Jobs };
+type Parts = { sql: SqlStorage; sealer: Sealer; keys: Keys; versions: Versions; audit: Audit; jobs: Jobs };
 
 /** So many token endpoints are asked at a time, each for one key: of an object's six connections most stay free. */
 const AT_ONCE = 3;
@@ -99,7 +101,7 @@ export class Renewals {
   }
 
   async #renew(key: ApiKey): Promise<void> {
-    const { audit, sealer, keys, jobs } = this.#parts;
+    const { audit, sealer, jobs } = this.#parts;
     const now = Date.now();
     const row = this.must(key);
     const wait = waitOf(row, now);
@@ -112,7 +114,7 @@ export class Renewals {
     try {
       // What comes back must not be lost for want of a key to seal it with.
       await sealer.ready();
-      const secret = sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version)));
+      const secret = await secretOf(this.#parts, key);
       const before = row.sealed === null ? secret.refresh_token : (await this.#tokens.open(row)).refresh_token;
       const grounds = groundsOf(placementOf(key), before);
       answered =

@@ -7,6 +7,7 @@ import type { ApiKey, Destination, KeyChanges } from "./key.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Secret } from "./sealer.ts";
+import { secretOf } from "./secret_of.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Version } from "./versions.ts";
 
@@ -72,13 +73,12 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
 }
 
 /** The secret with the fields that were not given as they are. A refresh token that has been used up is not carried on. */
-async function completed({ keys, sealer, connected_keys }: Parts, id: string, next: NewVersion): Promise<Secret> {
-  const key = keys.must(id);
+async function completed(parts: Parts, id: string, next: NewVersion): Promise<Secret> {
+  const key = parts.keys.must(id);
   if (butForScopes(key.destination) !== butForScopes(next.destination))
     throw new Problem("invalid_request", "Where a secret may go changes only together with the whole secret.");
-  const { refresh_token, ...current } =
-    sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version)));
-  const unused = refresh_token !== undefined && connected_keys.find(id)?.state === "ready";
+  const { refresh_token, ...current } = await secretOf(parts, key);
+  const unused = refresh_token !== undefined && parts.connected_keys.find(id)?.state === "ready";
   return { ...current, ...(unused ? { refresh_token } : {}), ...next.secret };
 }
 

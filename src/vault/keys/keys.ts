@@ -4,7 +4,7 @@ import { dataKeyIdOf } from "../../crypto/seal.ts";
 import { Problem } from "../../problem.ts";
 import { reachValue, type Reach } from "../policy/reach.ts";
 import type { ApiKey, Destination, KeyChanges, NewKey } from "./key.ts";
-import { newIds } from "../ids.ts";
+import { newIds, type NewId } from "../ids.ts";
 
 /** What a list of keys is narrowed by. */
 export type KeyFilter = {
@@ -36,22 +36,29 @@ function idsOf(category: Category): string {
 
 /** Tables `api_key`, `key_version`, `key_name`. What is asked for is an id, or a current or former name, which is never like one (DESIGN D16). */
 export class Keys {
-  readonly newId = newIds();
+  readonly newId: NewId;
   readonly #sql: SqlStorage;
   readonly #limits: KeyLimits;
   readonly #by_ref: Map<string, ApiKey>;
   readonly #reach: Reach;
 
-  constructor(sql: SqlStorage, limits: KeyLimits, reach: Reach = null, by_ref = new Map<string, ApiKey>()) {
+  constructor(
+    sql: SqlStorage,
+    limits: KeyLimits,
+    reach: Reach = null,
+    by_ref = new Map<string, ApiKey>(),
+    newId = newIds(),
+  ) {
     this.#sql = sql;
     this.#limits = limits;
     this.#reach = reach;
     this.#by_ref = by_ref;
+    this.newId = newId;
   }
 
   /** The same keys for somebody who may see these only. */
   within(reach: Reach): Keys {
-    return new Keys(this.#sql, this.#limits, reach, this.#by_ref);
+    return new Keys(this.#sql, this.#limits, reach, this.#by_ref, this.newId);
   }
 
   /** The key of that id, name or former name. */
@@ -118,9 +125,7 @@ export class Keys {
 
   /** Refuses a name that is taken, now or formerly, and a key too many. Asked before sealing and again before writing. */
   assertRoomFor(name: string, provider: string): void {
-    if (this.#sql.exec("SELECT 1 FROM key_name WHERE name = ?", name).toArray().length > 0) {
-      throw nameTaken(name);
-    }
+    if (this.#sql.exec("SELECT 1 FROM key_name WHERE name = ?", name).toArray().length > 0) throw nameTaken(name);
     const { keys, custom_keys } = this.#limits;
     const { n, custom } = this.#sql
       .exec<{ n: number; custom: number }>(
@@ -129,9 +134,8 @@ export class Keys {
       )
       .one();
     if (n >= keys) throw new Problem("conflict", `A vault holds at most ${keys} keys.`);
-    if (provider === CUSTOM && custom >= custom_keys) {
+    if (provider === CUSTOM && custom >= custom_keys)
       throw new Problem("conflict", `A vault holds at most ${custom_keys} keys for hosts outside the catalog.`);
-    }
   }
 
   /** Stores a key with its first version. */
@@ -205,27 +209,6 @@ export class Keys {
   delete(id: string): void {
     this.#sql.exec("DELETE FROM api_key WHERE id = ?", id);
     this.#by_ref.clear();
-  }
-
-  /** All versions of a key, oldest first. */
-  versions(id: string): number[] {
-    const rows = this.#sql.exec<{ version: number }>(
-      "SELECT version FROM key_version WHERE key_id = ? ORDER BY version",
-      id,
-    );
-    return [...rows].map(({ version }) => version);
-  }
-
-  /** The sealed blob that is still kept at hand for this version. */
-  sealedBlob(id: string, version: number): Uint8Array | undefined {
-    const [row] = this.#sql
-      .exec<{ sealed: ArrayBuffer | null }>(
-        "SELECT sealed FROM key_version WHERE key_id = ? AND version = ?",
-        id,
-        version,
-      )
-      .toArray();
-    return row?.sealed ? new Uint8Array(row.sealed) : undefined;
   }
 
   /** Adds what rows that leave for D1 say about a key's use. */

@@ -54,13 +54,13 @@ export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
 
 /** Deletes a key, cuts what is open with it and removes its sealed blobs. */
 export async function deleteKey(parts: Parts, caller: Caller, ref: string): Promise<Receipt> {
-  const { keys, gate, sealer, tokens } = parts;
+  const { keys, gate, sealer, tokens, versions } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, "stop");
   const key = keys.must(ref);
   const { id, name } = key;
   const last_used_at = lastUse(parts, key.last_used_at, id);
-  const versions = keys.versions(id);
+  const sealed = versions.list(id);
   // What a client deletes its owner may want back; what they delete themselves is gone.
   const regrettable = cameByMcp(caller);
   if (regrettable) throwAway(parts, key, now);
@@ -72,6 +72,6 @@ export async function deleteKey(parts: Parts, caller: Caller, ref: string): Prom
   void farewell;
   // Not waited for, so that a store that hangs delays no receipt. Without its key row nothing names the blob any more; one that
   // is left behind by a fault is unreachable, not usable.
-  if (!regrettable) for (const version of versions) void sealer.deleteBlob(id, version);
+  if (!regrettable) for (const { version } of sealed) void sealer.deleteBlob(id, version);
   return { id, revoked_at: now, last_used_at, ...ended };
 }

@@ -4,6 +4,7 @@ import { Housekeeping } from "../housekeeping.ts";
 import { BY_VAULT } from "../audit/row.ts";
 import { sealedName } from "../alerts/deliver.ts";
 import type { Parts } from "../parts.ts";
+import { secretOf } from "./secret_of.ts";
 import { bytesOf, keptBlob, listThrown, writeThrown, type Rows, type InTrash } from "./trash.ts";
 
 /** What was begun under the old key before there was a new one has ended by then. */
@@ -51,11 +52,11 @@ async function resealVersions({ keys, versions, sealer, jobs }: Parts): Promise<
   for (const { key_id, version } of versions.sealedBefore(sealer.data_keys.current)) {
     const key = keys.find(key_id);
     if (key === undefined) continue;
-    const { sealed_destination, ...at } = versions.at(key, version);
-    const secret = await sealer.open({ ...at, sealed_destination }, keys.sealedBlob(key_id, version));
+    const sealed_key = versions.at(key, version);
+    const secret = await secretOf({ sealer, versions }, sealed_key);
     if (keys.find(key_id) === undefined) continue;
     const to = versions.reserve(key_id);
-    const sealed = await sealer.put(key_id, to, sealed_destination, secret);
+    const sealed = await sealer.put(key_id, to, sealed_key.sealed_destination, secret);
     const now = Date.now();
     if (versions.replace(key_id, version, to, sealed, now)) replaced.push({ key_id, version });
     else await sealer.deleteBlob(key_id, to);

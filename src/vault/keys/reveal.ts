@@ -5,6 +5,7 @@ import { record, type Parts } from "../parts.ts";
 import { Problem } from "../../problem.ts";
 import type { Denial } from "../policy/judgement.ts";
 import type { Secret } from "./sealer.ts";
+import { secretOf } from "./secret_of.ts";
 import type { Token } from "../tokens/token.ts";
 
 /**
@@ -16,19 +17,14 @@ export async function revealKeys(
   caller: Caller,
   refs: readonly string[],
 ): Promise<{ key: ApiKey; secret: Secret }[]> {
-  const { keys, sealer, tokens } = parts;
+  const { keys, tokens } = parts;
   const by = recognise(tokens, caller, Date.now());
   const absent = refs.filter((ref) => keys.find(ref) === undefined);
   if (absent.length > 0) throw new Problem("not_found", `There is no key ${absent.join(", ")}.`);
   const found = refs.map((ref) => keys.must(ref));
   for (const key of found) assertMayReveal(parts, by, caller, key);
   for (const { id, name } of found) record(parts, by, caller, "key.reveal", { key: id, key_name: name });
-  const opened = await Promise.all(
-    found.map(async (key) => ({
-      key,
-      secret: sealer.remembered(key) ?? (await sealer.open(key, keys.sealedBlob(key.id, key.version))),
-    })),
-  );
+  const opened = await Promise.all(found.map(async (key) => ({ key, secret: await secretOf(parts, key) })));
   // Opening may have awaited: whoever was signed out or locked meanwhile gets nothing.
   const still = recognise(tokens, caller, Date.now());
   for (const { id } of found) assertMayReveal(parts, still, caller, keys.must(id));

@@ -10,7 +10,7 @@ import type { ApiKey } from "./key.ts";
 export type Secret = Record<string, string>;
 
 /** A version of a key, as far as its secret is sealed for it. */
-type SealedKey = Pick<ApiKey, "id" | "version" | "sealed_destination">;
+export type SealedKey = Pick<ApiKey, "id" | "version" | "sealed_destination">;
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 

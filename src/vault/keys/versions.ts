@@ -57,6 +57,18 @@ export class Versions {
     return { due, next };
   }
 
+  /** The sealed blob that is still kept at hand for this version. */
+  sealedBlob(key_id: string, version: number): Uint8Array | undefined {
+    const [row] = this.#sql
+      .exec<{ sealed: ArrayBuffer | null }>(
+        "SELECT sealed FROM key_version WHERE key_id = ? AND version = ?",
+        key_id,
+        version,
+      )
+      .toArray();
+    return row?.sealed ? new Uint8Array(row.sealed) : undefined;
+  }
+
   releaseBlob(id: string, version: number): void {
     this.#sql.exec("UPDATE key_version SET sealed = NULL WHERE key_id = ? AND version = ?", id, version);
   }
