@@ -1,7 +1,6 @@
 import type { Decision, Outcome } from "../audit/row.ts";
 import { dayOf } from "../policy/limits.ts";
 import type { Parts } from "../parts.ts";
-import type { Token } from "../tokens/token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 
 /** A token's calls with a key on one day, and what they came to, in millionths of a dollar. */
@@ -15,7 +14,7 @@ const CALLS = new Set(["proxy.call", "key.test"]);
 export class LostUses {
   readonly #tokens: Tokens;
   readonly #uses = new Map<string, Uses>();
-  readonly #known = new Map<string, Token | undefined>();
+  readonly #known = new Map<string, boolean>();
 
   constructor(tokens: Tokens) {
     this.#tokens = tokens;
@@ -24,7 +23,7 @@ export class LostUses {
   /** One call that was lost. Of tokens that are unknown by now nothing is kept: they can call no more. */
   add({ action, outcome, at, actor, token = actor.id, key = "" }: Decision, ended: Outcome | undefined): void {
     const let_through = CALLS.has(action) && outcome === undefined && ended?.outcome !== "refused";
-    if (!let_through || this.#tokenOf(token) === undefined) return;
+    if (!let_through || !this.#isKnown(token)) return;
     const day = dayOf(Date.parse(at));
     const name = `${token} ${key} ${day}`;
     const uses = this.#uses.get(name) ?? { token_id: token, key_id: key, day, calls: 0, cost: 0 };
@@ -33,19 +32,20 @@ export class LostUses {
     this.#uses.set(name, uses);
   }
 
-  /** Counts them, at each token whose leave they needed. */
-  count({ tokens, meters, spending }: Parts): void {
+  /** Counts them, at each token whose leave they need now. */
+  count({ meters, spending }: Parts): void {
     for (const { token_id, key_id, day, calls, cost } of this.#uses.values()) {
-      const token = this.#tokenOf(token_id);
-      const holders = token === undefined ? [] : tokens.lineage(token);
+      const token = this.#tokens.find(token_id);
+      const holders = token === undefined ? [] : this.#tokens.lineage(token);
       for (const { token: holder, rules } of holders) if (rules.limits !== undefined) meters.add(holder.id, calls, day);
       const payers = holders.filter(({ rules }) => rules.spend !== undefined).map(({ token: { id } }) => id);
       if (cost > 0) spending.add(payers, { ...UNTOLD, key_id, day, calls, cost });
     }
   }
 
-  #tokenOf(id: string): Token | undefined {
-    if (!this.#known.has(id)) this.#known.set(id, this.#tokens.find(id));
-    return this.#known.get(id);
+  #isKnown(id: string): boolean {
+    const is_known = this.#known.get(id) ?? this.#tokens.find(id) !== undefined;
+    this.#known.set(id, is_known);
+    return is_known;
   }
 }

@@ -35,10 +35,10 @@ export async function tellInTurns(
   [here, elsewhere] = [HERE, ELSEWHERE],
 ): Promise<Ending[]> {
   const told: Ending[] = [];
-  const [near, far] = [true, false].map((is_near) =>
-    open.filter(({ state }) => (state?.router === isolateName()) === is_near),
+  const { near = [], far = [] } = Object.groupBy(open, ({ state }) =>
+    state?.router === isolateName() ? "near" : "far",
   );
-  await Promise.all([...lanesOf(near ?? [], telling, told, here), ...lanesOf(far ?? [], telling, told, elsewhere)]);
+  await Promise.all([...lanesOf(near, telling, told, here), ...lanesOf(far, telling, told, elsewhere)]);
   return told;
 }
 
