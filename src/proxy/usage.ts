@@ -18,6 +18,10 @@ const PIECES = 256;
 const BY_REFERENCE =
   /"(image_url|input_image|input_file|input_audio|file_id|file_ids|file_data|fileData|file_uri|previous_response_id|conversation|container|mcp_servers|cachedContent|vector_store_ids|tools|source|background|prediction)"\s*:/;
 
+/** How much a request wants at most, and how many answers, as the dialects call it. */
+const OUTPUT_NAMES = ["max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens"];
+const ANSWERS_NAMES = ["n", "best_of", "candidateCount", "candidate_count"];
+
 /** What a request may come to. A token is at least one byte, so its length bounds its input. */
 export function estimateOf(body: string, length: number): Estimate {
   let asked: Record<string, unknown>;
@@ -27,16 +31,10 @@ export function estimateOf(body: string, length: number): Estimate {
     return { model: "", input: length, output: null };
   }
   const model = typeof asked.model === "string" ? asked.model.slice(0, 100) : "";
-  const generation = { ...record(asked.generation_config), ...record(asked.generationConfig) };
   // By several names a request may say several numbers: which of them this provider goes by is its affair.
-  const most = largest(
-    asked.max_completion_tokens,
-    asked.max_output_tokens,
-    asked.max_tokens,
-    generation.maxOutputTokens,
-    generation.max_output_tokens,
-  );
-  const answers = largest(asked.n, asked.best_of, generation.candidateCount, generation.candidate_count) ?? 1;
+  const said = [asked, record(asked.generation_config), record(asked.generationConfig)];
+  const most = largest(said, OUTPUT_NAMES);
+  const answers = largest(said, ANSWERS_NAMES) ?? 1;
   // An embedding has no output at all.
   const bounded =
     most === undefined && "input" in asked && !("instructions" in asked) && /embed/.test(model) ? 0 : most;
@@ -176,9 +174,11 @@ function record(value: unknown): Record<string, unknown> {
   return isObject(value) ? value : {};
 }
 
-function largest(...values: readonly unknown[]): number | undefined {
-  const given = values.map(number).filter((value) => value !== undefined);
-  return given.length === 0 ? undefined : Math.max(...given);
+/** The largest number that is said by any of these names. */
+function largest(said: readonly Record<string, unknown>[], names: readonly string[]): number | undefined {
+  const given = said.flatMap((one) => names.map((name) => number(one[name]) ?? -1));
+  const most = Math.max(...given);
+  return most < 0 ? undefined : most;
 }
 
 function number(value: unknown): number | undefined {

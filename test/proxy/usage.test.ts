@@ -240,6 +240,16 @@ describe("what a request may come to", () => {
     ],
     ["says several numbers", { model: "gpt-4o", max_completion_tokens: 1, max_tokens: 900 }, 900],
     ["wants more than it says first", { model: "m", max_tokens: 10, n: 1, best_of: 5 }, 50],
+    [
+      "says it twice to Google",
+      { generation_config: { max_output_tokens: 900, maxOutputTokens: 700 }, generationConfig: { maxOutputTokens: 1 } },
+      900,
+    ],
+    [
+      "says it twice to Google, in one name",
+      { generation_config: { maxOutputTokens: 700 }, generationConfig: { maxOutputTokens: 1 } },
+      700,
+    ],
     ["goes on from an earlier one", { model: "gpt-5", max_output_tokens: 9, previous_response_id: "resp_1" }, null],
     [
       "hands out tools that the provider runs",
