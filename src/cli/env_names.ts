@@ -52,6 +52,9 @@ export function providerOfVariable(name: string): string | undefined {
   return Object.keys(KNOWN).find((provider) => variablesOf(provider).key.includes(name));
 }
 
+/** By these a provider's SDK is told where to send its key. */
+const ADDRESSES = new Set(Object.values(KNOWN).flatMap(({ base_url = [] }) => base_url));
+
 /** A name as a variable: `openai@prod` is `OPENAI_PROD`, and what is one already stays as it is. */
 export function variableName(name: string): string {
   if (/^[A-Z_][A-Z0-9_]*$/.test(name)) return name;
@@ -68,17 +71,17 @@ export function variableName(name: string): string {
  */
 const STEERING = new RegExp(
   `^(${[
-    "PATH|PATHEXT|COMSPEC|SHELL|ENV|BASH_ENV|IFS|PROMPT_COMMAND|PS[0-4]|EDITOR|VISUAL|PAGER|BROWSER",
+    "PATH|PATHEXT|COMSPEC|SHELL|SHELLOPTS|BASHOPTS|ENV|BASH_ENV|ZDOTDIR|IFS|PROMPT_COMMAND|PS[0-4]|EDITOR|VISUAL|PAGER|BROWSER",
     "LD_[A-Z_]+|DYLD_[A-Z_]+|GCONV_PATH|NODE_(OPTIONS|PATH)|NPM_CONFIG_[A-Z_]+|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS",
     "PYTHON(PATH|HOME|STARTUP|INSPECT)|PERL5(OPT|LIB|DB)|RUBY(OPT|LIB)|LUA_INIT|DOTNET_STARTUP_HOOKS|RUSTC_WRAPPER",
     "GIT_(SSH|SSH_COMMAND|EXEC_PATH|CONFIG[A-Z_]*|PROXY_COMMAND|EXTERNAL_DIFF|EDITOR|PAGER|ASKPASS)|SSH_ASKPASS|SUDO_ASKPASS",
-    "(HTTPS?|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)",
+    "(HTTPS?|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|OPENSSL_(CONF|MODULES|ENGINES)",
   ].join("|")})$`,
 );
 
 /** Would a variable of that name change what a program runs, or whom it speaks to? */
 export function steers(name: string): boolean {
-  return STEERING.test(name);
+  return STEERING.test(name) || ADDRESSES.has(name);
 }
 
 /** The variable that holds a field of a key: the key's own where it has one, else with the field behind. */

@@ -51,15 +51,12 @@ export async function firstSecret(key: string, placement: Placement): Promise<Se
 }
 
 /** A key's next secret. What an OAuth credential is not given anew stays as it is. */
-export async function nextSecret(key: string, placementOf: () => Promise<Placement>): Promise<Sent> {
-  const message = `The new secret of ${key}`;
-  if (!mayAsk()) return fieldsIn(await readSecret(message));
-  const placement = await placementOf();
+export async function nextSecret(key: string, placement: Placement): Promise<Sent> {
   const fields = fieldsOf(placement).map((field) => ({
     ...field,
     optional: field.optional || placement.in === "oauth",
   }));
-  if (fields.length === 1) return sent(await readSecret(message), fields);
+  if (fields.length === 1 || !mayAsk()) return sent(await readSecret(`The new secret of ${key}`), fields);
   const given = await askFields(key, fields, "leave it empty to keep it");
   if (Object.keys(given).length === 0) throw usage("Nothing was typed; the key has the secret that it had.");
   return { fields: given };

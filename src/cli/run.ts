@@ -68,9 +68,9 @@ async function runProxied(command: string, args: readonly string[], options: Run
   const [{ proxy_origin }, providers, keys] = await Promise.all([
     at.call("GET /me"),
     at.list("GET /providers"),
-    Promise.all(refs.map((key) => at.call("GET /keys/{key}", { params: { key } }))),
+    Promise.all(refs.map(async (ref) => ({ ...(await at.call("GET /keys/{key}", { params: { key: ref } })), ref }))),
   ]);
-  for (const [at, ref] of refs.entries()) tellIfRenamed(ref, keys[at] ?? { id: ref, name: ref });
+  for (const key of keys) tellIfRenamed(key.ref, key);
   const paths = new Map(providers.map(({ id, sdk_base_path = "" }) => [id, sdk_base_path]));
   const token = await at.call("POST /tokens", {
     body: {
@@ -85,7 +85,7 @@ async function runProxied(command: string, args: readonly string[], options: Run
     const env = {
       ...childEnv(),
       ...proxiedVariables(
-        keys.map((key, at) => ({ ...key, ref: refs[at] ?? key.name, sdk_path: paths.get(key.provider) ?? "" })),
+        keys.map((key) => ({ ...key, sdk_path: paths.get(key.provider) ?? "" })),
         proxy_origin,
         token.token,
       ),

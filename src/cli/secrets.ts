@@ -36,9 +36,12 @@ export async function variablesFor(locker: Locker, keys: readonly string[]): Pro
   assertDistinct(variables);
   for (const { name, key } of variables)
     if (steers(name))
-      throw new Failure(`${key} would be the variable ${name}, by which programs are told what to run.`, {
-        hint: "Give the key another name.",
-      });
+      throw new Failure(
+        `${key} would be the variable ${name}, by which programs are told what to run or whom to ask.`,
+        {
+          hint: "Give the key another name.",
+        },
+      );
   return variables;
 }
 

@@ -35,7 +35,8 @@ export async function openSocket(path: string, locker: Locker, ears: Ears): Prom
     asked.on("response", (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
+      // It ends this way too where it breaks off.
+      response.on("close", () => {
         reject(failureOf(response.statusCode ?? 500, Buffer.concat(chunks).toString(), locker));
       });
     });

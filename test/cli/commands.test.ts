@@ -95,6 +95,14 @@ describe("keys", () => {
       code: 2,
       stderr: expect.stringContaining("username, password"),
     });
+    await storeKey(ada, "one", upstream.origin, {
+      secret: undefined,
+      placement: { in: "headers", headers: { "x-session": "s {session}" } },
+      fields: { session: "first-0123456789" },
+      revealable: true,
+    });
+    expect(await computer.json(["rotate", "one"], { input: "next-0123456789" })).toMatchObject({ version: 2 });
+    expect((await computer.here(["get", "one"])).stdout).toBe("next-0123456789");
     await computer.json(["keys", "delete", "ours", "--yes"]);
   });
 

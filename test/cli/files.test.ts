@@ -102,7 +102,15 @@ describe("names of variables", () => {
       const items = [{ id: "key_1", name, version: 1, fields: { secret: "--require=/tmp/evil.js" } }];
       return variablesFor({ call: async () => ({ items }) } as unknown as Locker, ["key_1"]);
     };
-    for (const name of ["node-options", "LD_PRELOAD", "path", "Bash.Env", "git-ssh@command", "https_proxy", "dyld-x"])
+    for (const name of [
+      "node-options",
+      "LD_PRELOAD",
+      "path",
+      "Bash.Env",
+      "git-ssh@command",
+      "https_proxy",
+      "openai-base-url",
+    ])
       await expect(asked(name), name).rejects.toThrow("told what to run");
     expect(await asked("github")).toMatchObject([{ name: "GITHUB" }]);
     for (const name of ["GIT_TOKEN", "NODE_AUTH_TOKEN", "PATHE", "LDAP_PASSWORD", "SHELLY"])

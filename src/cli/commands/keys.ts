@@ -110,7 +110,7 @@ function shared(parent: Command): void {
       await answer(
         options,
         async (locker) => {
-          const placement = async () => (await locker.call("GET /keys/{key}", { params: { key } })).placement;
+          const { placement } = await locker.call("GET /keys/{key}", { params: { key } });
           const given =
             field === undefined
               ? await nextSecret(key, placement)
