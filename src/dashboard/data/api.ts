@@ -44,6 +44,14 @@ export class Refused extends Error {
 
 type Problem = { code?: string; detail?: string; title?: string; errors?: { field: string; rule: string }[] };
 
+function problemIn(text: string): Problem {
+  try {
+    return JSON.parse(text) as Problem;
+  } catch {
+    return {};
+  }
+}
+
 /** Signs that turn the direction of what follows: a name with one of them would turn our own words beside it. */
 const TURNING = /[\u202A-\u202E\u2066-\u2069]/g;
 
@@ -66,10 +74,10 @@ export async function call<R extends Route>(route: R, given: Given<R>, signal?: 
     throw new Refused(0, { code: "offline", detail: "The locker cannot be reached. Are you online?" });
   });
   setClock(response.headers.get("date"));
+  const text = await response.text();
   // A secret is shown as it is, to the letter; nobody but its owner wrote it.
-  if (response.ok)
-    return JSON.parse(route.endsWith("/reveal") ? await response.text() : straight(await response.text())) as Answer<R>;
-  const problem = (await response.json().catch(() => ({}))) as Problem;
+  if (response.ok) return JSON.parse(route.endsWith("/reveal") ? text : straight(text)) as Answer<R>;
+  const problem = problemIn(straight(text));
   if (response.status === 401) signInAgain();
   throw new Refused(response.status, problem, response.headers.get("retry-after"));
 }

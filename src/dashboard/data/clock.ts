@@ -4,9 +4,10 @@ let ahead_ms = 0;
 /** What an answer needs on its way, and what `Date` leaves out, is no difference between clocks. */
 const NOTICED_MS = 5_000;
 
-/** Takes the locker's time from an answer. */
+/** Takes the locker's time from an answer that tells it. */
 export function setClock(date: string | null): void {
-  const difference_ms = Date.parse(date ?? "") - Date.now();
+  if (date === null) return;
+  const difference_ms = Date.parse(date) - Date.now();
   ahead_ms = Math.abs(difference_ms) > NOTICED_MS ? difference_ms : 0;
 }
 
