@@ -55,7 +55,9 @@ export async function callTool(
   } catch (thrown) {
     if (thrown instanceof Unanswered) return thrown.question;
     const problem = asProblem(thrown);
-    if (calling.context.mcpReq.signal.aborted) await record("canceled", {});
+    // Whoever leaves is refused nothing by that: what was refused stays so, however soon they go.
+    const given_up = problem.status >= 500 && calling.context.mcpReq.signal.aborted;
+    if (given_up) await record("canceled", {});
     else await record(problem.status < 500 ? "refused" : "failed", { rule: problem.extras.rule ?? problem.code });
     return refused(problem);
   }

@@ -6,6 +6,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { activityHandlers } from "../api/activity.ts";
 import { keyHandlers } from "../api/keys.ts";
+import { pagesOf } from "../api/schema/common.ts";
 import { Problem } from "../problem.ts";
 import { answerOf, operationOf } from "./operation.ts";
 import { holds, type Visit } from "./visit.ts";
@@ -13,7 +14,6 @@ import { holds, type Visit } from "./visit.ts";
 const JSON_TYPE = "application/json";
 const PAGE = 100;
 const COMPLETIONS = 100;
-const CURSOR = /^key_[0-9A-Z]{26}$/;
 const KEY_URI = /^locker:\/\/keys\/([A-Za-z0-9._@%-]{1,200})$/;
 
 const KEYS = {
@@ -44,7 +44,7 @@ export const TEMPLATES = [
 /** The keys and the activity, then each key by its name. */
 export async function listResources(env: Env, visit: Visit, cursor: string | undefined) {
   if (!holds(visit, "vault:read")) return { resources: [] };
-  if (cursor !== undefined && !CURSOR.test(cursor))
+  if (!pagesOf("key").cursor.safeParse(cursor).success)
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, "There is no such page.");
   const { items, next_cursor } = await keysPage(env, visit, cursor);
   const keys = items.map(({ name, provider }) => ({
