@@ -53,7 +53,11 @@ export async function callTool(
     await record("ok", { status: done.status });
     return resultOf(done);
   } catch (thrown) {
-    if (thrown instanceof Unanswered) return thrown.question;
+    if (thrown instanceof Unanswered) {
+      // On record before anybody is asked: the client may never come back with an answer.
+      await record("asked", {});
+      return thrown.question;
+    }
     const problem = asProblem(thrown);
     // Whoever leaves is refused nothing by that: what was refused stays so, however soon they go.
     const given_up = problem.status >= 500 && calling.context.mcpReq.signal.aborted;

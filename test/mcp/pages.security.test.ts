@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { signInDevice } from "../support/device.ts";
-import { mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
+import { activity, mintToken, newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import { call, confirmed, current, letIn, openSession, resultOf, type Client } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
@@ -191,6 +191,9 @@ describe("what destroys", () => {
     const asked = { name: "delete_key", arguments: { key: "k" } };
     const { requestState, inputRequests } = resultOf(await current(client, "tools/call", asked, form)) as Round;
     expect(JSON.stringify(inputRequests)).toContain("Delete the key");
+    // Its client may never come back: that it was asked is on record.
+    const asking = (await activity(ada)).filter(({ action }) => action.startsWith("tool."));
+    expect(asking).toMatchObject([{ action: "tool.ask", tool: "delete_key", key_name: "k", actor: { name: "Agent" } }]);
     // Nothing has happened yet; and the answer to this question is no answer to another one, nor another client's.
     const elsewhere = { name: "delete_key", arguments: { key: "other" }, inputResponses: answer, requestState };
     expect(await refusedState(client, elsewhere)).toBe(true);

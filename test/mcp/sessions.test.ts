@@ -1,3 +1,5 @@
+import { Client as OldClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as OldTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { expect, it } from "vitest";
 import { newPerson, storeKey, usualLocker } from "../support/locker.ts";
 import {
@@ -45,6 +47,34 @@ it("it survives sleep, eviction and a deploy, with its open stream still open wh
   const again = await openStream(client, session);
   expect(again.status).toBe(200);
   again.leave();
+});
+
+it("the server speaks on one stream of it, the newest: what an older one was for goes on by itself", async () => {
+  const client = await letIn(locker, await newPerson(locker));
+  const session = await openSession(client);
+  const first = await openStream(client, session);
+  const second = await openStream(client, session);
+  await first.ended;
+  const third = await openStream(client, session);
+  await second.ended;
+  third.leave();
+
+  // The SDK's client opens its stream anew when another has taken its place; and so does that one lose it, however often.
+  const sdk = new OldClient({ name: "test", version: "1" });
+  const transport = new OldTransport(new URL(client.url), {
+    requestInit: { headers: { authorization: `Bearer ${client.token}` } },
+    reconnectionOptions: {
+      initialReconnectionDelay: 1,
+      maxReconnectionDelay: 1,
+      reconnectionDelayGrowFactor: 1,
+      maxRetries: 5,
+    },
+  });
+  await sdk.connect(transport);
+  const headers = { "mcp-session-id": transport.sessionId ?? "", "mcp-protocol-version": "2025-11-25" };
+  for (let times = 0; times < 3; times++) await (await openStream(client, { headers })).ended;
+  expect((await sdk.listTools()).tools.map(({ name }) => name)).toContain("list_keys");
+  await sdk.close();
 });
 
 it("it goes on after the client has refreshed its token", async () => {

@@ -224,7 +224,7 @@ export async function call(
 }
 
 /** The stream on which a server speaks unasked; `ended` resolves when it ends. */
-export async function openStream(client: Pick<Client, "url" | "token">, session: Session) {
+export async function openStream(client: Pick<Client, "url" | "token">, session: Pick<Session, "headers">) {
   const abort = new AbortController();
   const response = await fetch(client.url, {
     headers: { authorization: `Bearer ${client.token}`, accept: "text/event-stream", ...session.headers },

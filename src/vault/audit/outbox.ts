@@ -40,7 +40,7 @@ export class OtherRows extends Error {}
 export type Shipped = { rows: number; managed: boolean };
 
 /** Rows that change nothing about keys, tokens and grants. */
-export const CHANGES_NOTHING: ReadonlySet<string> = new Set(["proxy.call", "proxy.late", "tool.call"]);
+export const CHANGES_NOTHING: ReadonlySet<string> = new Set(["proxy.call", "proxy.late", "tool.ask", "tool.call"]);
 
 /** Ships whole rows to D1. A row leaves the outbox only after D1 has confirmed it. */
 export async function ship(

@@ -10,11 +10,11 @@ import type { Token } from "../tokens/token.ts";
 /** Somebody at `/v1/mcp`: the grant or device that acts, and what it may do at this moment. */
 export type Guest = { id: string; name: string; scopes: readonly Scope[] };
 
-/** How a tool call ended, for its row: never arguments or results (DESIGN D2). */
+/** How a tool call ended, for its row: never arguments or results (DESIGN D2). `asked`: with a question to its person, whose answer may never come. */
 export type ToolCall = {
   tool: string;
   key?: string | undefined;
-  outcome: "ok" | "failed" | "refused" | "canceled";
+  outcome: "ok" | "failed" | "refused" | "canceled" | "asked";
   rule?: string | undefined;
   status?: number | undefined;
   latency_ms: number;
@@ -99,14 +99,15 @@ export function recordTool(
   { audit, keys }: Parts,
   by: Token,
   origin: Origin,
-  { tool, key: ref, ...ended }: ToolCall,
+  { tool, key: ref, outcome, ...ended }: ToolCall,
 ): void {
   const key = ref === undefined ? undefined : keys.find(ref);
   const reached = key !== undefined && (by.policy.keys?.includes(key.id) ?? true) ? key : undefined;
   audit.append(
     {
       actor: actorOf(by),
-      action: "tool.call",
+      action: outcome === "asked" ? "tool.ask" : "tool.call",
+      outcome: outcome === "asked" ? "ok" : outcome,
       tool: tool.slice(0, TOOL_LIMIT),
       key: reached?.id,
       key_name: reached?.name,

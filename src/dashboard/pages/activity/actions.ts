@@ -60,6 +60,7 @@ const ACTIONS: Record<string, string> = {
   "token.restore": "Brought back the token",
   "token.resume": "Resumed the token",
   "token.revoke": "Revoked the token",
+  "tool.ask": "Asked its person, for the tool",
   "tool.call": "Used the tool",
   "token.keep": "Kept the token",
   "trust.create": "Let a machine in",
