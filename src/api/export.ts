@@ -1,7 +1,7 @@
 import type { AuditRow as StoredRow } from "../vault/audit/row.ts";
 import { wireRow } from "./wire.ts";
 
-/** All that a row tells, but for what is no one text: `lost` and `spent`. */
+/** All that a row tells; what is no one text is JSON in its cell. */
 const COLUMNS = [
   "seq",
   "at",
@@ -34,6 +34,8 @@ const COLUMNS = [
   "ip",
   "country",
   "user_agent",
+  "lost",
+  "spent",
   "id",
   "prev",
   "hash",
@@ -94,7 +96,8 @@ function csvLine(row: StoredRow): string {
  */
 function csvCell(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (typeof value !== "string") return "";
-  const safe = /^[=+\-@\t\r\n＝＋－＠]/.test(value) ? `'${value}` : value;
+  if (value === undefined) return "";
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const safe = /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
   return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -46,6 +46,8 @@ it("every filter narrows, over the vault and D1 alike", async () => {
   expect(await rows(`token=${writer.id}&action=proxy.call`)).toHaveLength(65);
   expect(await rows(`token=${reader.id}`)).toHaveLength(62);
   expect(await rows("outcome=refused")).toMatchObject([{ rule: "methods", method: "DELETE" }]);
+  expect(await rows("outcome=refused,cut,failed")).toMatchObject([{ rule: "methods" }]);
+  expect(await rows("outcome=ok,refused&action=proxy.call")).toHaveLength(126);
   expect(await rows("action=token.create")).toHaveLength(2);
   expect(await rows("provider=custom&q=path/POST")).toHaveLength(65);
   expect(await rows("ip=203.0.113.9")).toEqual([]);
@@ -91,12 +93,20 @@ it("an export holds every row, and no cell that a spreadsheet would run", async 
   expect(csv.headers.get("content-disposition")).toMatch(/^attachment; filename="activity-/);
   const lines = (await csv.text()).trim().split("\r\n");
   expect(lines).toHaveLength(127);
-  const { actor: _, lost: __, spent: ___, ...told } = AuditRow.shape;
+  const { actor: _, ...told } = AuditRow.shape;
   expect(lines[0]?.split(",").toSorted()).toEqual(
     [...Object.keys(told), "actor.kind", "actor.id", "actor.name"].toSorted(),
   );
   expect(lines.some((line) => line.includes(",'=reader,"))).toBe(true);
   expect(lines.some((line) => line.includes(",=reader,"))).toBe(false);
+});
+
+it("what a restore has lost is told in either form of an export", async () => {
+  const lost = { rows: [{ first: 2, last: 3, prev: "h" }], outcomes: [] };
+  const decision = JSON.stringify({ actor: { kind: "vault", id: "vault", name: "" }, action: "vault.restored", lost });
+  const page = { rows: [{ seq: 4, decision, hash: "", outcome: null, outcome_hash: null }], before: undefined };
+  const restored = await exportStream("csv", page, async () => page, locker.publicOrigin).text();
+  expect(restored).toContain(`,"${JSON.stringify(lost).replaceAll('"', '""')}",`);
 });
 
 it("no name or path in an export begins a formula or parts a cell, whatever signs a spreadsheet goes by", async () => {
@@ -105,7 +115,7 @@ it("no name or path in an export begins a formula or parts a cell, whatever sign
     const rows = [{ seq: 1, decision, hash: "", outcome: null, outcome_hash: null }];
     const page = { rows, before: undefined };
     const csv = await exportStream("csv", page, async () => page, locker.publicOrigin).text();
-    return csv.slice(csv.indexOf("tok_1,") + 6, csv.lastIndexOf(",,,,,,,,,,,,,,,,,,,,,"));
+    return csv.slice(csv.indexOf("tok_1,") + 6, csv.lastIndexOf(",,,,,,,,,,,,,,,,,,,,,,,"));
   };
   for (const sign of ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
     expect((await told(`${sign}1+1`)).replace(/^"/, "")).toMatch(/^'/);

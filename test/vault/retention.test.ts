@@ -171,7 +171,18 @@ describe("a filter", () => {
       const { actor, key, key_name, subject, action, at, ip } = JSON.parse(decision);
       return [actor.id, key, key_name, subject, action, at, ip].filter(Boolean) as string[];
     });
-    const value = fc.constantFrom("ok", "refused", "pending", "nothing", "custom", "NZ", "K", ...texts);
+    const value = fc.constantFrom(
+      "ok",
+      "refused",
+      "pending",
+      "refused,pending",
+      "o,k",
+      "nothing",
+      "custom",
+      "NZ",
+      "K",
+      ...texts,
+    );
     const names = ["key", "token", "action", "outcome", "provider", "country", "ip", "since", "until", "q"] as const;
     await fc.assert(
       fc.asyncProperty(

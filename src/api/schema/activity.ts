@@ -69,7 +69,13 @@ export const Stats = z.object({
   }),
 });
 
-const OutcomeName = z.enum(["pending", "ok", "refused", "failed", "canceled", "cut", "interrupted"]);
+const OUTCOMES = ["pending", "ok", "refused", "failed", "canceled", "cut", "interrupted"];
+const outcomes = z
+  .string()
+  .refine((given) => given.split(",").every((one) => OUTCOMES.includes(one)), {
+    error: `must be one of ${OUTCOMES.join(", ")}, or several with commas between`,
+  })
+  .meta({ pattern: `^(${OUTCOMES.join("|")})(,(${OUTCOMES.join("|")}))*$` });
 
 const filter = {
   key: text(100).optional(),
@@ -81,7 +87,7 @@ const filter = {
   grant: text(100).optional(),
   device: text(100).optional(),
   action: text(64).optional(),
-  outcome: OutcomeName.optional(),
+  outcome: outcomes.optional(),
   provider: text(40).optional(),
   country: text(2).optional(),
   would_refuse: text(40)

@@ -27,7 +27,7 @@ export function watchCommands(program: Command): void {
     .option("--token <token>", "only by this token")
     .option("--device <device>", "only by this device")
     .option("--action <action>", "only this: proxy.call, key.create, …")
-    .option("--outcome <outcome>", "only with this end: ok, refused, failed, cut")
+    .option("--outcome <outcome>", "only with these ends: ok, refused, failed,cut")
     .option("--since <time>", "only since then: 2h, 7d, or a date")
     .option("--search <text>", "only with this text")
     .option("-n, --limit <n>", "at most so many", count, 20)
@@ -178,7 +178,7 @@ function fits({ key, actor, action, outcome }: Row, wanted: Wanted): boolean {
     (wanted.key === undefined || key === wanted.key) &&
     (by === undefined || actor.id === by) &&
     (wanted.action === undefined || action === wanted.action) &&
-    (wanted.outcome === undefined || outcome === wanted.outcome)
+    (wanted.outcome === undefined || wanted.outcome.split(",").includes(outcome))
   );
 }
 

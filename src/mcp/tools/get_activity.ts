@@ -21,7 +21,7 @@ export const get_activity = tool({
     grant: text(100, "Id of a connected client"),
     device: text(100, "Id of a device"),
     action: text(64, "Such as proxy.call or tool.call"),
-    outcome: text(32, "ok, refused, failed, cut, canceled, interrupted or pending"),
+    outcome: text(64, "ok, refused, failed, cut, canceled, interrupted or pending; or several with commas between"),
     provider: text(40, "Id of a provider"),
     country: text(2, "Two-letter country code"),
     ip: text(64, "Address that a call came from"),

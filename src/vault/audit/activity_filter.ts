@@ -8,6 +8,7 @@ export type ActivityFilter = {
   grant?: string | undefined;
   device?: string | undefined;
   action?: string | undefined;
+  /** One, or several with commas between. */
   outcome?: string | undefined;
   provider?: string | undefined;
   country?: string | undefined;
@@ -56,8 +57,9 @@ const CONDITIONS: Record<keyof ActivityFilter, Condition> = {
   device: WHO,
   action: field("action"),
   outcome: {
-    sql: `${OUTCOME} = ?`,
-    holds: ({ decision, outcome }, value) => (outcome?.outcome ?? decision.outcome ?? "pending") === value,
+    sql: `instr(',' || ? || ',', ',' || ${OUTCOME} || ',') > 0`,
+    holds: ({ decision, outcome }, value) =>
+      value.split(",").includes(outcome?.outcome ?? decision.outcome ?? "pending"),
   },
   provider: field("provider"),
   country: field("country"),

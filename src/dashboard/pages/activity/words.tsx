@@ -15,7 +15,13 @@ const OUTCOMES: Record<string, readonly [Tone, string]> = {
   interrupted: ["bad", "Interrupted"],
 };
 
-export const OUTCOME_NAMES = Object.entries(OUTCOMES).map(([outcome, [, name]]) => [outcome, name] as const);
+/** What went wrong on the way, however. */
+export const WENT_WRONG = "failed,cut,interrupted";
+
+export const OUTCOME_NAMES = [
+  ...Object.entries(OUTCOMES).map(([outcome, [, name]]) => [outcome, name] as const),
+  [WENT_WRONG, "Failed or cut"],
+] as const;
 
 /** How something ended. */
 export function Outcome({ of: { outcome, status } }: { of: Pick<Row, "outcome" | "status"> }): ReactNode {

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { now } from "../../data/clock.ts";
 import { useAnswer } from "../../data/queries.ts";
+import { WENT_WRONG } from "../activity/words.tsx";
 import { failedIn, refusedIn, type Bucket } from "./buckets.ts";
 
 /** The last day in four numbers. */
@@ -21,7 +22,11 @@ export function Numbers(): ReactNode {
     <dl className="numbers">
       <Figure name="Calls in 24 hours" value={told(calls.toLocaleString())} to="/activity?span=24h" />
       <Figure name="Refused" value={told(refused.toLocaleString())} to="/activity?span=24h&outcome=refused" />
-      <Figure name="Failed or cut" value={told(failed.toLocaleString())} to="/activity?span=24h&outcome=failed" />
+      <Figure
+        name="Failed or cut"
+        value={told(failed.toLocaleString())}
+        to={`/activity?span=24h&outcome=${WENT_WRONG}`}
+      />
       <Figure
         name="Mean latency"
         value={told(timed.length === 0 ? "–" : `${Math.round(latency)} ms`)}
