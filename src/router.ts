@@ -31,7 +31,7 @@ const app = new Hono<{ Bindings: Env }>()
   .route("/", operator)
   .route("/", api)
   .route("/", pages)
-  .get("/docs", ({ env }) => docsPage(openapi(configOf(env).public_origin)))
+  .get("/docs", ({ env }) => docsPage(openapi(configOf(env))))
   .notFound(() => problemResponse(new Problem("not_found", "Nothing is served at this path.")))
   .onError((thrown, { req }) => {
     const problem = asProblem(thrown);

@@ -29,7 +29,7 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listSessions: async ({ vault, who, query }) => {
     const { limit, cursor } = query;
     const { session } = await ask(vault.me(who.caller));
-    const sessions = await ask(vault.listTokens(who.caller, "ses", cursor, limit + 1));
+    const sessions = await ask(vault.listSessions(who.caller, cursor, limit + 1));
     return paged(
       sessions.map((one) => wireSession(one, one.id === session.id)),
       limit,

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { cookieName, SESSION_COOKIE } from "../auth/cookies.ts";
+import type { Config } from "../config.ts";
 import { OPERATIONS, ProblemDetails, REPORT_LEAK, type Authority, type Operation } from "./schema.ts";
 
 const SECURITY: Record<string, Record<string, never[]>> = {
@@ -41,7 +43,7 @@ const IDEMPOTENCY_KEY = {
 };
 
 /** The contract as OpenAPI 3.1. `x-authority` is the authority table's row. */
-export function openapi(origin: string): Document {
+export function openapi(config: Config): Document {
   const paths: Document["paths"] = {};
   for (const [operationId, operation] of Object.entries({ ...OPERATIONS, reportLeak: REPORT_LEAK })) {
     const path = `/v1${operation.path}`;
@@ -50,11 +52,11 @@ export function openapi(origin: string): Document {
   return {
     openapi: "3.1.0",
     info: { title: "API Locker", version: "1" },
-    servers: [{ url: origin }],
+    servers: [{ url: config.public_origin }],
     paths,
     components: {
       securitySchemes: {
-        session: { type: "apiKey", in: "cookie", name: "__Host-apilocker" },
+        session: { type: "apiKey", in: "cookie", name: cookieName(config, SESSION_COOKIE) },
         device: { type: "http", scheme: "bearer", bearerFormat: "alk_dev_…" },
         app: { type: "http", scheme: "bearer", bearerFormat: "alk_app_…" },
         refresh: { type: "http", scheme: "bearer", bearerFormat: "alk_ref_…" },

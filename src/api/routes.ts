@@ -74,7 +74,7 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
 }
 
 api.route("/", reportLeak);
-api.get("/openapi.json", ({ env, json }) => json(openapi(configOf(env).public_origin)));
+api.get("/openapi.json", ({ env, json }) => json(openapi(configOf(env))));
 api.all("/v1/*", ({ req }) => {
   const served = methodsAt(req.path);
   if (served.length === 0) throw new Problem("not_found", "There is no such operation; /openapi.json lists them.");

@@ -2,7 +2,7 @@ import { parse, serialize } from "hono/utils/cookie";
 import type { Config } from "../config.ts";
 
 /** `__Host-` pins a cookie to this host and to https; Safari drops `Secure` cookies on http://localhost (CONTRACT §3). */
-function cookieName(config: Config, name: string): string {
+export function cookieName(config: Config, name: string): string {
   return config.public_origin.startsWith("https:") ? `__Host-${name}` : name;
 }
 

@@ -54,6 +54,24 @@ describe("versions", () => {
     ]);
   });
 
+  it("whoever changes a key is told how often it was used", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin);
+    await (await call("k", await mintToken(ada))).arrayBuffer();
+    const changes: [method: string, path: string, body?: object][] = [
+      ["PATCH", "/v1/keys/k", { note: "used" }],
+      ["POST", "/v1/keys/k/pause"],
+      ["POST", "/v1/keys/k/resume"],
+      ["POST", "/v1/keys/k/rotate", { secret: "second-secret-456" }],
+      ["POST", "/v1/keys/k/rollback"],
+      ["GET", "/v1/keys/k"],
+    ];
+    for (const [method, path, body] of changes) {
+      const told = await ada.api(method, path, body);
+      expect(told, path).toMatchObject({ uses: 1, last_used_at: expect.stringMatching(/Z$/) });
+    }
+  });
+
   it("ten rotations at once give ten versions, and the current one opens", async () => {
     const ada = await newPerson(locker);
     await storeKey(ada, "k", upstream.origin);

@@ -22,7 +22,7 @@ type Described = {
 };
 type Document = {
   paths: Record<string, Record<string, Described>>;
-  components: { responses: { problem: Media } };
+  components: { responses: { problem: Media }; securitySchemes: { session: { name: string } } };
 };
 type Caller = Pick<Person, "fetch">;
 
@@ -251,6 +251,11 @@ function holding(token: string): Caller {
       }),
   };
 }
+
+it("names the cookie that holds a session here", async () => {
+  const ada = await newPerson(locker);
+  expect(ada.cookie).toContain(`${components.securitySchemes.session.name}=`);
+});
 
 it("every refusal is the problem that the document says", async () => {
   const ada = await newPerson(locker);

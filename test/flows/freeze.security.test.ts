@@ -266,7 +266,7 @@ describe("signing out everywhere", () => {
     expect(receipt).toMatchObject({
       id: expect.stringMatching(/^acc_/),
       streams_cut: 0,
-      sessions_closed: 0,
+      sessions_closed: 2,
       in_flight: 0,
     });
     for (const person of [holder.person, other]) expect((await person.fetch("/v1/me")).status).toBe(401);

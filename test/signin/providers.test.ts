@@ -257,5 +257,10 @@ describe("people", () => {
     expect(await ended.json()).toMatchObject({ id: other?.id, streams_cut: 0 });
     expect((await there.visit(`${locker.publicOrigin}/v1/me`, { headers: same })).status).toBe(401);
     expect((await here.visit(`${locker.publicOrigin}/v1/me`, { headers: same })).status).toBe(200);
+    // Who is out is not shown as signed in any more.
+    const left = await here.visit(`${locker.publicOrigin}/v1/sessions`, { headers: same });
+    expect(await left.json()).toMatchObject({ items: [{ current: true }] });
+    const exported = await here.visit(`${locker.publicOrigin}/v1/me/export`, { headers: same });
+    expect(await exported.json()).toMatchObject({ sessions: [{ current: true }] });
   });
 });

@@ -14,8 +14,8 @@ export const READINGS = {
   listKeys: (parts: Parts, before: string | undefined, limit: number, filter: KeyFilter) =>
     withUses(parts, parts.keys.list(before, limit, filter)),
   getKey: (parts: Parts, ref: string) => withUses(parts, [keyDetails(parts, ref)])[0] as KeyDetails,
-  listTokens: (parts: Parts, kind: "app" | "ses", before: string | undefined, limit: number) =>
-    withRotation(parts, withTokenUses(parts, parts.tokens.list(kind, before, limit, parts.reach))),
+  listTokens: (parts: Parts, before: string | undefined, limit: number) =>
+    withRotation(parts, withTokenUses(parts, parts.tokens.list("app", before, limit, parts.reach))),
   listDevices: (parts: Parts, before: string | undefined, limit: number) => listDevices(parts, before, limit),
   listGrants: (parts: Parts, before: string | undefined, limit: number) => listGrants(parts, before, limit),
   explain: (parts: Parts, question: Question) => explain(parts, question),

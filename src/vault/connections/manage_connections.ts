@@ -7,6 +7,7 @@ import { recognise, type Caller } from "../tokens/caller.ts";
 import { judgeAgain } from "../tokens/ending.ts";
 import type { ApiKey } from "../keys/key.ts";
 import { secretOf } from "../keys/secret_of.ts";
+import { usedKey } from "../keys/key_uses.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import { sayFarewellTo } from "./farewell.ts";
@@ -110,7 +111,7 @@ export async function disconnect(parts: Parts, caller: Caller, ref: string): Pro
   gate.bump();
   record(parts, by, caller, "key.disconnect", { key: key.id, key_name: key.name });
   await judgeAgain(parts, [tagOf.key(key.id)]);
-  return keys.must(key.id);
+  return usedKey(parts, key.id);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Connection, ConnectionEvent } from "../connections/connection_rows
 import { judgeAgain } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
 import type { ApiKey, Destination, KeyChanges } from "./key.ts";
+import { usedKey } from "./key_uses.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Secret } from "./sealer.ts";
@@ -66,7 +67,7 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
     await sealer.deleteBlob(id, version);
     throw refused;
   }
-  const key = keys.must(id);
+  const key = usedKey(parts, id);
   // Not waited for: what is answered under an Idempotency-Key is stored in the step that made the version.
   for (const old of versions.prune(key)) void sealer.deleteBlob(id, old);
   return key;
@@ -102,7 +103,7 @@ export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: 
   keys.changed();
   connected_keys.versionChanged(keys.must(key.id), {}, now);
   record(parts, by, caller, "key.rollback", { key: key.id, key_name: key.name });
-  return keys.must(key.id);
+  return usedKey(parts, key.id);
 }
 
 /** Changes what is said about a key; where its secret may go is not among it. */
@@ -117,7 +118,7 @@ export async function changeKey(parts: Parts, caller: Caller, ref: string, chang
   const action = changes.name !== undefined && changes.name !== key.name ? "key.rename" : "key.change";
   record(parts, by, caller, action, { key: key.id, key_name: changes.name ?? key.name });
   if (changes.expires_at !== undefined) await judgeAgain(parts, [tagOf.key(key.id)]);
-  return keys.must(key.id);
+  return usedKey(parts, key.id);
 }
 
 /** What widens who may see or use a key, only a person at the dashboard may change (SECURITY S3, S4). */

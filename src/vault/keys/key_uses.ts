@@ -20,6 +20,11 @@ export function withUses<Counted extends ApiKey>({ audit }: Parts, keys: readonl
   });
 }
 
+/** The key of that id or name, as whoever has just changed it is told of it. */
+export function usedKey(parts: Parts, ref: string): ApiKey {
+  return withUses(parts, [parts.keys.must(ref)])[0] as ApiKey;
+}
+
 /** Every version that was ever used or is kept, newest first. */
 export function versionUses({ audit, keys, versions }: Parts, ref: string): { key: ApiKey; versions: UsedVersion[] } {
   const key = keys.must(ref);

@@ -2,6 +2,7 @@ import { cameByMcp, recognise, type Caller } from "../tokens/caller.ts";
 import { cutKey, lastUse } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
 import type { ApiKey, NewKey } from "./key.ts";
+import { usedKey } from "./key_uses.ts";
 import { sayFarewell } from "../connections/manage_connections.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Receipt } from "../receipt.ts";
@@ -41,7 +42,7 @@ export async function pauseKey(parts: Parts, caller: Caller, ref: string): Promi
   gate.bump();
   if (paused_at === null) record(parts, by, caller, "key.pause", { key: id, key_name: name });
   await cutKey(parts, id, "key_paused");
-  return keys.must(id);
+  return usedKey(parts, id);
 }
 
 export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
@@ -49,7 +50,7 @@ export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
   const { id, name } = parts.keys.must(ref);
   parts.keys.resume(id);
   record(parts, by, caller, "key.resume", { key: id, key_name: name });
-  return parts.keys.must(id);
+  return usedKey(parts, id);
 }
 
 /** Deletes a key, cuts what is open with it and removes its sealed blobs. */

@@ -2,6 +2,7 @@ import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { Housekeeping } from "../housekeeping.ts";
 import type { ApiKey } from "./key.ts";
+import { usedKey } from "./key_uses.ts";
 import { record, type Parts } from "../parts.ts";
 import { findThrown, takeBack } from "./trash.ts";
 
@@ -21,5 +22,5 @@ export function restoreKey(parts: Parts, caller: Caller, ref: string): ApiKey {
   const key = keys.must(thrown.key_id);
   connected_keys.restored(key, now);
   record(parts, by, caller, "key.restore", { key: key.id, key_name: key.name });
-  return key;
+  return usedKey(parts, key.id);
 }

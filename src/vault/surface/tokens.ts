@@ -21,6 +21,7 @@ import { changeToken, type TokenChanges } from "../tokens/change_token.ts";
 import { deriveToken } from "../tokens/derive_token.ts";
 import type { Explanation, Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
+import type { Token } from "../tokens/token.ts";
 import { refresh } from "../tokens/refresh.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
 import { caughtUp, change, end, narrow, read, stop } from "../surface.ts";
@@ -48,13 +49,12 @@ export abstract class TokenSurface extends SpendSurface {
     return this[stop](caller, (parts) => endSessions(parts, caller));
   }
 
-  listTokens(
-    caller: Caller,
-    kind: "app" | "ses",
-    before: string | undefined,
-    limit: number,
-  ): Promise<Answer<AppToken[]>> {
-    return this[read](caller, (parts) => READINGS.listTokens(parts, kind, before, limit));
+  listSessions(caller: Caller, before: string | undefined, limit: number): Promise<Answer<Token[]>> {
+    return this[read](caller, ({ tokens }) => tokens.signedIn(Date.now(), before, limit));
+  }
+
+  listTokens(caller: Caller, before: string | undefined, limit: number): Promise<Answer<AppToken[]>> {
+    return this[read](caller, (parts) => READINGS.listTokens(parts, before, limit));
   }
 
   getToken(caller: Caller, id: string): Promise<Answer<AppTokenDetails>> {

@@ -158,11 +158,13 @@ export async function endSessions(parts: Parts, caller: Caller): Promise<Receipt
   const { tokens, gate } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, "stop");
-  const ended = tokens.sessions(now, null).flatMap((id) => tokens.revoke(id, now));
+  const sessions = tokens.sessions(now, null);
+  const ended = sessions.flatMap((id) => tokens.revoke(id, now));
   gate.bump();
   record(parts, by, caller, "session.revoke_all", {});
   const cut = await cutTokens(parts, ended, "revoked");
-  return { id: accountIdOf(parts), revoked_at: now, last_used_at: by.seen_at, ...cut };
+  const sessions_closed = cut.sessions_closed + sessions.length;
+  return { id: accountIdOf(parts), revoked_at: now, last_used_at: by.seen_at, ...cut, sessions_closed };
 }
 
 /** Counts of uses as stored, plus those still in the outbox. */

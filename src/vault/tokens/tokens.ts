@@ -162,6 +162,13 @@ export class Tokens {
     return this.#select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
   }
 
+  /** Browsers that are signed in, newest first, below the id `before`. */
+  signedIn(now: number, before?: string, limit?: number): Token[] {
+    const older = this.live("ses", now).filter((id) => id < (before ?? "~"));
+    const page = older.toReversed().slice(0, limit);
+    return page.map((id) => this.#must(id));
+  }
+
   /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */
   sessionsInTheWay(now: number): string[] {
     const live = this.live("ses", now);
