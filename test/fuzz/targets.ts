@@ -8,7 +8,7 @@ export const TARGETS: Readonly<Record<string, { files: readonly string[]; load: 
       load: () => import("./targets/token.ts"),
     },
     find_token: {
-      files: ["src/proxy/find_token.ts", "src/proxy/query.ts", "src/proxy/scrub.ts"],
+      files: ["src/proxy/find_token.ts", "src/proxy/query.ts", "src/proxy/scrub.ts", "src/proxy/escapes.ts"],
       load: () => import("./targets/find_token.ts"),
     },
     target: {
@@ -19,7 +19,10 @@ export const TARGETS: Readonly<Record<string, { files: readonly string[]; load: 
     headers: { files: ["src/proxy/headers.ts", "src/proxy/query.ts"], load: () => import("./targets/headers.ts") },
     path: { files: ["src/vault/policy/path.ts"], load: () => import("./targets/path.ts") },
     network: { files: ["src/vault/policy/network.ts"], load: () => import("./targets/network.ts") },
-    scrub: { files: ["src/proxy/scrub.ts", "src/proxy/spellings.ts"], load: () => import("./targets/scrub.ts") },
+    scrub: {
+      files: ["src/proxy/scrub.ts", "src/proxy/escapes.ts", "src/proxy/spellings.ts"],
+      load: () => import("./targets/scrub.ts"),
+    },
     event_stream: {
       files: ["src/cli/bridge/events.ts", "src/cli/bridge/message.ts"],
       load: () => import("./targets/event_stream.ts"),

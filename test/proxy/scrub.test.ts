@@ -174,6 +174,15 @@ test("a secret of 64 KiB is found as well as a short one, and not too slowly", a
   expect(out.toString()).toBe("a [redacted] b [redacted] c");
 });
 
+test("the longest spelling there is, entities in entities, is held back until it is whole", async () => {
+  const escaped = (text: string) =>
+    text.replace(/./g, (letter) => `&#x0026;#x00${letter.charCodeAt(0).toString(16).padStart(2, "0")};`);
+  const hex = Buffer.from("sk-live-0123456789").toString("hex");
+  const text = Buffer.from(`a ${escaped(hex)} b`);
+  const { out } = await piped(new Scrubber(["sk-live-0123456789"]), [text.subarray(0, -20), text.subarray(-20)]);
+  expect(out.toString()).toBe("a [redacted] b");
+});
+
 test("bytes that come one by one are searched a few times each, however much is held back, and the credential is found", async () => {
   const long = "sk-live-".repeat(128);
   const given = Buffer.from(`${"%41".repeat(7_000)}${long}${"a".repeat(7_000)}`);
