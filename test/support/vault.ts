@@ -15,6 +15,7 @@ import type { Ask, Dispatch } from "../../src/vault/calls/dispatch.ts";
 import type { Identity } from "../../src/vault/account/identities.ts";
 import type { ApiKey, NewKey } from "../../src/vault/keys/key.ts";
 import type { Policy } from "../../src/vault/policy/policy.ts";
+import type { PolicyInput } from "../../src/vault/policy/resolve_policy.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 
 export const ORIGIN: Origin = { ip: "192.0.2.1", country: "NZ", user_agent: "test" };
@@ -84,6 +85,18 @@ export async function mintApp({ stub, ada }: Vault, policy: Policy & { expires_a
   return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
 }
 
+/** A token that was derived from another. */
+export async function derive(
+  { stub }: Vault,
+  parent: Pick<App, "hash">,
+  policy: PolicyInput = {},
+  name = "child",
+): Promise<App> {
+  const by: Caller = { hash: parent.hash, kind: "app", may: ["app"], origin: ORIGIN };
+  const { token, row } = await ask(stub.deriveToken(by, name, policy));
+  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
+}
+
 /** A client that was granted something, with an access token. `grant_id` is the grant's, `id` the token's. */
 export async function grantTo(vault: Vault, wishes: Partial<NewGrant> = {}): Promise<App & { grant_id: string }> {
   const client = {
@@ -105,6 +118,19 @@ export async function grantTo(vault: Vault, wishes: Partial<NewGrant> = {}): Pro
     const { token } = issueTokens(parts, grant, undefined, ORIGIN, now);
     const { hash } = verifyToken(configOf(env).token_keys, token);
     return { token, hash, id: parts.tokens.byHash(hash)?.id ?? "", grant_id: grant.id };
+  });
+}
+
+/** The first tokens of a grant as clients have them: an access token, and a refresh token beside. */
+export function issueTo(vault: Vault, grant_id: string): Promise<App & { refresh_token: string }> {
+  return inside(vault, async (object) => {
+    const parts = object[held];
+    const grant = parts?.grants.find(grant_id);
+    if (parts === undefined || grant === undefined) throw new Error("there is no such grant");
+    const key = await parts.families.keys.prepare();
+    const { token, refresh_token = "" } = issueTokens(parts, grant, key, ORIGIN, Date.now());
+    const { hash } = verifyToken(configOf(env).token_keys, token);
+    return { token, hash, id: parts.tokens.look(hash)?.id ?? "", refresh_token };
   });
 }
 

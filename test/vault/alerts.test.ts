@@ -1,23 +1,19 @@
-import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { configOf } from "../../src/config.ts";
-import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { NewAlert } from "../../src/vault/alerts/alerts.ts";
-import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Parts } from "../../src/vault/parts.ts";
 import { raiseAlert } from "../../src/vault/alerts/raise.ts";
 import { held } from "../../src/vault/surface.ts";
 import { openLeash } from "../support/leash.ts";
 import {
-  type App,
+  ORIGIN,
   type Vault,
   authorize,
+  derive,
   grantTo,
   inside,
   mintApp,
   newVault,
-  ORIGIN,
   outbox,
   refusalOf,
   signInDevice,
@@ -126,12 +122,6 @@ describe("an alert", () => {
     expect((await list(vault)).map(({ subject }) => subject)).toEqual(["tok_2"]);
   });
 });
-
-async function derive({ stub }: Vault, parent: App): Promise<App> {
-  const by: Caller = { hash: parent.hash, kind: "app", may: ["app"], origin: ORIGIN };
-  const { token, row } = await ask(stub.deriveToken(by, "child", {}));
-  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
-}
 
 describe("auto_freeze", () => {
   it("is off unless somebody has turned it on", async () => {

@@ -1,17 +1,13 @@
-import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { configOf } from "../../src/config.ts";
-import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { PolicyChanges } from "../../src/vault/tokens/change_token.ts";
-import type { PolicyInput } from "../../src/vault/policy/resolve_policy.ts";
 import { cutFor, isHeld, openLeash, type HeldLeash } from "../support/leash.ts";
 import {
   type App,
-  ORIGIN,
   type Vault,
   authorize,
+  derive,
   evict,
   mintApp,
   newVault,
@@ -32,12 +28,6 @@ async function managed(): Promise<{ vault: Vault; device: Caller; keys: string[]
 
 const change = ({ stub }: Vault, by: Caller, app: App, policy: PolicyChanges) =>
   ask(stub.changeToken(by, app.id, { policy }));
-
-async function derive({ stub }: Vault, parent: App, policy: PolicyInput = {}): Promise<App> {
-  const by: Caller = { hash: parent.hash, kind: "app", may: ["app"], origin: ORIGIN };
-  const { token, row } = await ask(stub.deriveToken(by, "child", policy));
-  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
-}
 
 describe("a device", () => {
   it("may narrow a policy in every field, and widen it in none", async () => {

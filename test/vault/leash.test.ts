@@ -1,7 +1,4 @@
-import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { configOf } from "../../src/config.ts";
-import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import type { Dispatch } from "../../src/vault/calls/dispatch.ts";
 import { leaseHash } from "../../src/vault/calls/leashes.ts";
@@ -11,6 +8,7 @@ import {
   type Vault,
   archive,
   authorize,
+  derive,
   evict,
   inside,
   mintApp,
@@ -257,10 +255,7 @@ describe("many leashes", () => {
         ]);
       }
       // Nor has it more by those that it derives.
-      const by = { ...vault.ada, hash: first.hash, kind: "app" as const, may: ["app" as const] };
-      const { token } = await ask(vault.stub.deriveToken(by, "child", {}));
-      const child = { ...first, hash: verifyToken(configOf(env).token_keys, token).hash };
-      const derived = await openLeash(vault, await authorize(vault, child, "k"));
+      const derived = await openLeash(vault, await authorize(vault, await derive(vault, first), "k"));
       expect(await derived.closed).toEqual(cutFor("leash_limit"));
       // Whoever leaves makes room.
       const leaver = leashes.shift() as HeldLeash;

@@ -1,18 +1,14 @@
-import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
-import { configOf } from "../../src/config.ts";
-import { verifyToken } from "../../src/crypto/token.ts";
 import type { Problem } from "../../src/problem.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Caller } from "../../src/vault/tokens/caller.ts";
 import type { Policy, Terms } from "../../src/vault/policy/policy.ts";
 import {
   type App,
-  ORIGIN,
   type Vault,
   authorize,
   calls,
+  derive,
   evict,
   mintApp,
   newVault,
@@ -190,12 +186,6 @@ const step = fc.oneof(
 );
 
 type Running = { app: App; model: Model; open: { seq: number; use: Use }[] };
-
-async function derive({ stub }: Vault, parent: App): Promise<App> {
-  const by: Caller = { hash: parent.hash, kind: "app", may: ["app"], origin: ORIGIN };
-  const { token, row } = await ask(stub.deriveToken(by, "child", {}));
-  return { token, id: row.id, hash: verifyToken(configOf(env).token_keys, token).hash };
-}
 
 /** Three tokens under policies of their own, and a child of each that has limits of its own as well. */
 async function begin(vault: Vault, policies: Bounded[], ids: Record<string, string>): Promise<Running[]> {

@@ -11,12 +11,9 @@ import { verifyToken } from "../../src/crypto/token.ts";
 import { OtherLife } from "../../src/vault/account/other_life.ts";
 import { checkChain } from "../support/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
-import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
-import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
-import type { Grant } from "../../src/vault/tokens/grants.ts";
 import { connectedVault, DESTINATION, TokenProvider } from "../support/token_provider.ts";
-import { remember, restore } from "../support/restore.ts";
+import { remember, restore, type Dump } from "../support/restore.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
 import {
   ADA,
@@ -27,9 +24,11 @@ import {
   archive,
   askFor,
   authorize,
+  derive,
   evict,
   grantTo,
   inside,
+  issueTo,
   keyNamed,
   laptop,
   mintApp,
@@ -86,6 +85,17 @@ async function lived() {
 async function shipped(vault: Vault): Promise<void> {
   await runAlarmAfter(vault, 10_001);
   expect(await outbox(vault)).toEqual([]);
+}
+
+/** Does something in a life that the vault then knows nothing of: it is put back to before, and D1 is not. Answers what it was put back to. */
+async function forgotten(vault: Vault, work: () => Promise<unknown>): Promise<Dump> {
+  await shipped(vault);
+  const then = await remember(vault, { looked_at: 0 });
+  travel(60_000);
+  await work();
+  await shipped(vault);
+  await restore(vault, then);
+  return then;
 }
 
 async function assertWhole(vault: Vault): Promise<void> {
@@ -149,19 +159,12 @@ describe("after a restore to hours ago, before anything is served", () => {
     const { vault } = await lived();
     const [one, whole] = [await grantTo(vault), await grantTo(vault)];
     const shown = { kind: "oat", secret: "", client_id: "cli_a" } as const;
-    const refresh = await inside(vault, async (object) => {
-      const parts = object[held] as Parts;
-      const grant = parts.grants.find(whole.grant_id) as Grant;
-      return issueTokens(parts, grant, await parts.families.keys.prepare(), ORIGIN, Date.now()).refresh_token ?? "";
+    const { refresh_token } = await issueTo(vault, whole.grant_id);
+    await forgotten(vault, async () => {
+      await ask(vault.stub.revokeShown({ ...shown, hash: one.hash }, ORIGIN));
+      const { hash, secret } = verifyToken(configOf(env).token_keys, refresh_token);
+      await ask(vault.stub.revokeShown({ ...shown, kind: "ort", hash, secret }, ORIGIN));
     });
-    await shipped(vault);
-    const then = await remember(vault);
-    travel(10 * 60_000);
-    await ask(vault.stub.revokeShown({ ...shown, hash: one.hash }, ORIGIN));
-    const { hash, secret } = verifyToken(configOf(env).token_keys, refresh);
-    await ask(vault.stub.revokeShown({ ...shown, kind: "ort", hash, secret }, ORIGIN));
-    await shipped(vault);
-    await restore(vault, then);
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 2 });
     for (const { hash } of [one, whole])
       expect(await refusalOf(authorize(vault, { hash } as App, "k"))).toBe("invalid_token revoked");
@@ -172,13 +175,11 @@ describe("after a restore to hours ago, before anything is served", () => {
     await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk-shown" }));
     const client = { ...session, ...(await grantTo(vault)), kind: "oat" as const, may: GUESTS };
     await ask(vault.stub.approveDevice(vault.ada, laptop("taken")));
-    await shipped(vault);
-    const then = await remember(vault, { looked_at: 0 });
-    travel(60_000);
-    const { session: me } = await ask(vault.stub.me(session));
-    await ask(vault.stub.revokeSession(vault.ada, me.id));
-    await ask(vault.stub.revokeGrant(vault.ada, client.grant_id));
-    await shipped(vault);
+    const then = await forgotten(vault, async () => {
+      const { session: me } = await ask(vault.stub.me(session));
+      await ask(vault.stub.revokeSession(vault.ada, me.id));
+      await ask(vault.stub.revokeGrant(vault.ada, client.grant_id));
+    });
     const { stub } = vault;
     const reading = { tool: "list_keys", latency_ms: 0, scope: "vault:read", session_id: null } as const;
     const tries: Record<string, () => Promise<unknown>> = {
@@ -213,17 +214,14 @@ describe("after a restore to hours ago, before anything is served", () => {
     const shown = await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk" }));
     await storeKey(vault, "rotated");
     const { app: device } = await signInDevice(vault);
-    await shipped(vault);
-    const then = await remember(vault, { looked_at: 0 });
-    travel(60_000);
-    await ask(vault.stub.changeToken(vault.ada, app.id, { policy: { methods: ["POST"] } }));
-    await ask(vault.stub.narrowGrant(vault.ada, narrowed.grant_id, { scopes: ["vault:read"] }));
-    await ask(vault.stub.changeKey(vault.ada, "shown", { revealable: false }));
-    await ask(vault.stub.changeDevice(vault.ada, device.id, { ask: { methods: ["DELETE"] } }));
-    const { destination } = keyNamed("rotated");
-    await ask(vault.stub.rotateKey(vault.ada, "rotated", { destination, secret: { secret: "sk-2" }, overlap_ms: 0 }));
-    await shipped(vault);
-    await restore(vault, then);
+    await forgotten(vault, async () => {
+      await ask(vault.stub.changeToken(vault.ada, app.id, { policy: { methods: ["POST"] } }));
+      await ask(vault.stub.narrowGrant(vault.ada, narrowed.grant_id, { scopes: ["vault:read"] }));
+      await ask(vault.stub.changeKey(vault.ada, "shown", { revealable: false }));
+      await ask(vault.stub.changeDevice(vault.ada, device.id, { ask: { methods: ["DELETE"] } }));
+      const { destination } = keyNamed("rotated");
+      await ask(vault.stub.rotateKey(vault.ada, "rotated", { destination, secret: { secret: "sk-2" }, overlap_ms: 0 }));
+    });
     expect(await refusalOf(authorize(vault, app, "k"))).toBe("paused token_paused");
     expect(await refusalOf(authorize(vault, narrowed, "k"))).toBe("paused token_paused");
     for (const key of ["shown", "rotated"])
@@ -243,23 +241,17 @@ describe("after a restore to hours ago, before anything is served", () => {
     const { vault } = await lived();
     await ask(vault.stub.createKey(vault.ada, keyNamed("model"), { secret: "sk" }));
     const parent = await mintApp(vault, { max_uses: 3, daily_quota: 2 });
-    const derived = await ask(
-      vault.stub.deriveToken({ ...vault.ada, hash: parent.hash, kind: "app", may: ["app"] }, "child", {}),
-    );
-    const child = { hash: verifyToken(configOf(env).token_keys, derived.token).hash } as App;
+    const child = await derive(vault, parent);
     const paying = await mintApp(vault, { spend: { usd_per_month: 1 } });
     const trust = await ask(vault.stub.createTrust(vault.ada, { ...TRUST, single_use: true }));
-    await shipped(vault);
-    const then = await remember(vault);
-    travel(2 * HOUR_MS);
-    const uses = [await authorize(vault, child, "k"), await authorize(vault, parent, "k")];
-    const { seq } = await authorize(vault, paying, "k");
-    await ask(vault.stub.settle(uses.map((use) => ({ seq: use.seq, outcome: "ok" as const, status: 200 }))));
-    await inside(vault, (object) => object[held]?.audit.settle(seq, { outcome: "ok", usd: 0.75 }, Date.now()));
     const presented = presentedTo(trust.audience);
-    await ask(vault.stub.exchange(trust.id, presented, ORIGIN));
-    await shipped(vault);
-    await restore(vault, then);
+    await forgotten(vault, async () => {
+      const uses = [await authorize(vault, child, "k"), await authorize(vault, parent, "k")];
+      const { seq } = await authorize(vault, paying, "k");
+      await ask(vault.stub.settle(uses.map((use) => ({ seq: use.seq, outcome: "ok" as const, status: 200 }))));
+      await inside(vault, (object) => object[held]?.audit.settle(seq, { outcome: "ok", usd: 0.75 }, Date.now()));
+      await ask(vault.stub.exchange(trust.id, presented, ORIGIN));
+    });
     expect(await refusalOf(ask(vault.stub.exchange(trust.id, presented, ORIGIN)))).toBe("invalid_request replay");
     expect(await refusalOf(authorize(vault, child, "k"))).toBe("rate_limited daily_quota");
     travel(24 * HOUR_MS);
@@ -277,14 +269,11 @@ describe("after a restore to hours ago, before anything is served", () => {
     const minted = await ask(vault.stub.exchange(trust.id, presentedTo(trust.audience), ORIGIN));
     const { webhook } = await ask(vault.stub.createWebhook(vault.ada, "https://hooks.example/a", null));
     const { app: device } = await signInDevice(vault, { reveal: "8h" });
-    await shipped(vault);
-    const then = await remember(vault);
-    travel(5 * 60_000);
-    await ask(vault.stub.deleteTrust(vault.ada, trust.id));
-    await ask(vault.stub.deleteWebhook(vault.ada, webhook.id));
-    await ask(vault.stub.changeDevice(vault.ada, device.id, { reveal: "none" }));
-    await shipped(vault);
-    await restore(vault, then);
+    await forgotten(vault, async () => {
+      await ask(vault.stub.deleteTrust(vault.ada, trust.id));
+      await ask(vault.stub.deleteWebhook(vault.ada, webhook.id));
+      await ask(vault.stub.changeDevice(vault.ada, device.id, { reveal: "none" }));
+    });
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 3 });
     expect(await refusalOf(ask(vault.stub.exchange(trust.id, presentedTo(trust.audience), ORIGIN)))).toMatch(
       /^invalid_request/,
@@ -304,18 +293,13 @@ describe("after a restore to hours ago, before anything is served", () => {
         ...DESTINATION,
         placement: { ...DESTINATION.placement, authorize_url: "https://provider.example/authorize" },
       });
-      await shipped(vault);
-      const then = await remember(vault);
-      travel(5 * 60_000);
-      const [{ id } = { id: "" }] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
-      if (what.startsWith("dis")) await ask(vault.stub.disconnect(vault.ada, id));
-      else {
+      await forgotten(vault, async () => {
+        const [{ id } = { id: "" }] = await ask(vault.stub.listKeys(vault.ada, undefined, 10, {}));
+        if (what.startsWith("dis")) return ask(vault.stub.disconnect(vault.ada, id));
         provider.faults.push(() => Response.json({ access_token: "access-other", expires_in: 3_600 }));
         const back = { key_id: id, version: 1, code: "code", verifier: "v", redirect_uri: "https://locker.example/cb" };
-        await ask(vault.stub.completeConnect(vault.ada, back));
-      }
-      await shipped(vault);
-      await restore(vault, then);
+        return ask(vault.stub.completeConnect(vault.ada, back));
+      });
       expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 1 });
       expect(await refusalOf(use())).toMatch(/^reconnect_required/);
     },
@@ -324,12 +308,7 @@ describe("after a restore to hours ago, before anything is served", () => {
   it("a page that was used since is used up, and so is every other offer", async () => {
     const { vault } = await lived();
     const page = await ask(vault.stub.createPageLink(vault.ada, { kind: "rotate", key: "k" }));
-    await shipped(vault);
-    const then = await remember(vault);
-    travel(60_000);
-    await ask(vault.stub.usePageLink(vault.ada, page.handle, { secret: "sk-typed" }));
-    await shipped(vault);
-    await restore(vault, then);
+    await forgotten(vault, () => ask(vault.stub.usePageLink(vault.ada, page.handle, { secret: "sk-typed" })));
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up" });
     expect(await refusalOf(ask(vault.stub.usePageLink(vault.ada, page.handle, { secret: "sk-again" })))).toBe(
       "not_found",

@@ -1,13 +1,8 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, inject, it, vi } from "vitest";
-import { configOf } from "../../src/config.ts";
-import { verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
-import type { Parts } from "../../src/vault/parts.ts";
 import { held } from "../../src/vault/surface.ts";
-import { issueTokens } from "../../src/vault/tokens/access_tokens.ts";
-import type { Grant } from "../../src/vault/tokens/grants.ts";
 import type { UserVault } from "../../src/vault/vault.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
@@ -19,6 +14,7 @@ import {
   evict,
   grantTo,
   inside,
+  issueTo,
   mintApp,
   newVault,
   outbox,
@@ -104,15 +100,11 @@ describe("when the one access token is given up that a call came with, though it
   async function twoAccesses(): Promise<{ vault: Vault; one: App; other: App }> {
     const vault = await newVault();
     await storeKey(vault, "k");
-    const { grant_id } = await grantTo(vault);
-    const one = await inside(vault, async (object) => {
-      const parts = object[held] as Parts;
-      const grant = parts.grants.find(grant_id) as Grant;
-      const { token } = issueTokens(parts, grant, await parts.families.keys.prepare(), ORIGIN, Date.now());
-      const { hash } = verifyToken(configOf(env).token_keys, token);
-      const { id, generation = 0 } = parts.tokens.look(hash) ?? { id: "" };
-      parts.tokens.addAccess(id, { hash: "other", generation, expires_at: Date.now() + 7_200_000 });
-      return { hash, id, token };
+    const one = await issueTo(vault, (await grantTo(vault)).grant_id);
+    await inside(vault, (object) => {
+      const tokens = object[held]?.tokens;
+      const generation = tokens?.look(one.hash)?.generation ?? 0;
+      tokens?.addAccess(one.id, { hash: "other", generation, expires_at: Date.now() + 7_200_000 });
     });
     return { vault, one, other: { ...one, hash: "other" } };
   }
