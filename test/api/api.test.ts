@@ -208,10 +208,8 @@ describe("tokens", () => {
 
   it("a name is kept without the space around it, whatever the alphabet", async () => {
     const ada = await newPerson(locker);
-    for (const name of [" Übung 日本 👩‍💻 "]) {
-      const { id } = await mintToken(ada, {}, name);
-      expect(await ada.api("GET", `/v1/tokens/${id}`)).toMatchObject({ name: name.trim() });
-    }
+    const { id } = await mintToken(ada, {}, " Übung 日本 👩‍💻 ");
+    expect(await ada.api("GET", `/v1/tokens/${id}`)).toMatchObject({ name: "Übung 日本 👩‍💻" });
   });
 
   it("one that was revoked is neither paused nor resumed", async () => {

@@ -62,7 +62,7 @@ pid, fd = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     os.execvp(sys.argv[2], sys.argv[2:])
-seen, end = b"", time.time() + 20
+seen, end = b"", time.time() + 50
 while time.time() < end:
     ready, _, _ = select.select([fd], [], [], 0.2)
     if not ready:
