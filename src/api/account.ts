@@ -1,6 +1,7 @@
 import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
 import { listProviders } from "../catalog/catalog.ts";
 import { configOf } from "../config.ts";
+import { unlinkFromVault } from "../directory/accounts.ts";
 import { toldAlert } from "../vault/alerts/alert_told.ts";
 import { ask } from "../vault/answer.ts";
 import { wireWebhook } from "./webhooks.ts";
@@ -72,6 +73,12 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   me: async ({ env, vault, who }) => wireMe(await ask(vault.me(who.caller)), configOf(env)),
   listIdentities: async ({ vault, who, query }) =>
     pageOf((await ask(vault.me(who.caller))).identities.map(wireIdentity), query),
+  unlinkIdentity: async ({ env, vault, who, body }) => {
+    const receipt = await ask(vault.unlink(who.caller, body));
+    // The vault's list decides: what D1 still says meanwhile opens nothing (SECURITY S11).
+    await unlinkFromVault(env.DB, body, who.vault_id);
+    return wireReceipt(receipt);
+  },
   changeMe: async ({ env, vault, who, body }) => {
     const { name } = body;
     await ask(vault.nameAccount(who.caller, name));

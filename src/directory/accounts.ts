@@ -45,6 +45,16 @@ export async function linkToAccount(db: D1Database, identity: Identity, vault_id
   }
 }
 
+/** An identity leads to this vault no more. */
+export async function unlinkFromVault(
+  db: D1Database,
+  { issuer, subject }: Pick<Identity, "issuer" | "subject">,
+  vault_id: string,
+): Promise<void> {
+  const remove = "DELETE FROM identity WHERE issuer = ? AND subject = ? AND vault_id = ?";
+  await db.prepare(remove).bind(issuer, subject, vault_id).run();
+}
+
 function insertIdentity(
   db: D1Database,
   identity: Identity,

@@ -201,6 +201,7 @@ it("every operation answers what the document says, to the letter, in a vault th
   const last = await signIn(locker.publicOrigin, identities[0]!.email);
   const { session } = (await ask("me", {}, fresh)) as { session: { id: string } };
   await ask("revokeSession", { at: { id: session.id } }, last);
+  await ask("unlinkIdentity", { body: { issuer: "https://id.example", subject: "nobody" } }, last);
   await ask("deleteMe", {}, last);
   await ask("revokeSessions", {}, await newPerson(locker));
   // What only a long log gives a cursor for (`test/vault/chain.test.ts`), and a WebSocket.

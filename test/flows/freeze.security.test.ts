@@ -37,6 +37,7 @@ const STOPS = new Set<string>([
   "narrowGrant",
   "pauseGrant",
   "revokeGrant",
+  "unlinkIdentity",
 ]);
 /** Tried by themselves below. */
 const APART = new Set<string>(["freeze", "unfreeze", "revokeSessions", "deleteMe"]);
@@ -58,6 +59,7 @@ const BODIES: Partial<Record<OperationId, object>> = {
   revealKeys: { keys: ["api"] },
   createToken: { name: "new" },
   changeMe: { name: "n" },
+  unlinkIdentity: { issuer: "https://id.example", subject: "nobody" },
   changeDevice: { name: "n" },
   narrowGrant: { keys: ["api"] },
 };

@@ -91,7 +91,9 @@ const link = async (browser: Browser, provider: string) =>
     }),
   );
 
-async function me(browser: Browser): Promise<{ account_id: string; identities: { issuer: string; email?: string }[] }> {
+async function me(
+  browser: Browser,
+): Promise<{ account_id: string; identities: { issuer: string; subject: string; email?: string }[] }> {
   const response = await browser.visit(`${locker.publicOrigin}/v1/me`, {
     headers: { "sec-fetch-site": "same-origin" },
   });
@@ -180,6 +182,30 @@ describe("one person at several providers", () => {
     const other = new Browser();
     expect((await signIn(other, "github")).status).toBe(302);
     expect((await me(other)).account_id).toBe(account_id);
+  });
+
+  it("one that was linked is unlinked: its sessions end, it opens nothing here, and the first always stays", async () => {
+    at.google = { sub: "g-owner", email: "owner@example.com", email_verified: true };
+    at.github = { id: 5050, login: "thief", email: "thief@example.com", verified: true };
+    const [owner, thief] = [new Browser(), new Browser()];
+    await signIn(owner, "google");
+    await link(owner, "github");
+    await signIn(thief, "github");
+    const { account_id, identities } = await me(owner);
+    const unlink = (browser: Browser, identity: object) =>
+      browser.visit(`${locker.publicOrigin}/v1/me/identities/unlink`, {
+        method: "POST",
+        body: JSON.stringify(identity),
+        headers: { "content-type": "application/json", "sec-fetch-site": "same-origin" },
+      });
+    const [first, second] = identities.map(({ issuer, subject }) => ({ issuer, subject }));
+    for (const browser of [owner, thief]) expect((await unlink(browser, first ?? {})).status).toBe(409);
+    expect((await unlink(owner, second ?? {})).status).toBe(200);
+    expect((await unlink(thief, second ?? {})).status).toBe(401);
+    expect((await me(owner)).identities).toHaveLength(1);
+    await signIn(thief, "github");
+    expect((await me(thief)).account_id).not.toBe(account_id);
+    expect((await me(owner)).account_id).toBe(account_id);
   });
 
   it("an identity that has an account of its own cannot be linked to another", async () => {

@@ -195,5 +195,14 @@ export const ACCOUNT_OPERATIONS = {
     answer: listOf(Identity),
     status: 200,
   },
+  unlinkIdentity: {
+    method: "post",
+    path: "/me/identities/unlink",
+    summary: "Let one of them sign in no more; every other browser is signed out",
+    may: ["session_recent"],
+    body: Identity.pick({ issuer: true, subject: true }).strict(),
+    answer: Receipt,
+    status: 200,
+  },
   me: { method: "get", path: "/me", summary: "Who is signed in", may: PEOPLE, answer: Me, status: 200 },
 } as const satisfies Record<string, Operation>;

@@ -7,6 +7,9 @@ export type Identity = {
   name: string | null;
 };
 
+/** What tells an identity from all others. */
+export type IdentityRef = Pick<Identity, "issuer" | "subject">;
+
 /** An identity as the vault remembers it. */
 export type LinkedIdentity = Omit<Identity, "email_verified"> & { linked_at: number };
 
@@ -37,6 +40,12 @@ export class Identities {
     );
   }
 
+  /** False where it was not there. */
+  remove({ issuer, subject }: IdentityRef): boolean {
+    return this.#sql.exec("DELETE FROM identity WHERE issuer = ? AND subject = ?", issuer, subject).rowsWritten > 0;
+  }
+
+  /** Oldest first: the one that the vault was made for. */
   list(): LinkedIdentity[] {
     return this.#sql
       .exec<LinkedIdentity>("SELECT issuer, subject, email, name, linked_at FROM identity ORDER BY linked_at")

@@ -4,6 +4,7 @@ import { dropOffers } from "./freeze.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
 import { LostUses } from "./lost_uses.ts";
+import { endSessionsBut } from "./sign_in.ts";
 import { OtherLife } from "./other_life.ts";
 
 /** What looking for a restore has found: nothing, a vault that is behind and has caught up, or one that was deleted since. */
@@ -108,6 +109,8 @@ function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: D
       return true;
     case "session.revoke_all":
       return tokens.list("ses", undefined, ALL).filter((session) => end(parts, session.id, now)).length > 0;
+    case "identity.unlink":
+      return unlink(parts, id, now);
     case "token.refresh":
       return outcome === "ok" && (families.of(id) !== undefined || id.startsWith("grt_")) && end(parts, id, now);
     case "token.exchange":
@@ -146,6 +149,13 @@ function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: D
 }
 
 const ALL = 100_000;
+
+/** Who has signed in by it is not known: all sign in again. */
+function unlink(parts: Parts, named: string, now: number): boolean {
+  const [issuer = "", subject = ""] = named.split(" ");
+  endSessionsBut(parts, undefined, now);
+  return parts.identities.remove({ issuer, subject });
+}
 
 /** Before which calls a device had to ask nobody knows any more: it asks before each. */
 function askAlways({ tokens }: Parts, id: string): boolean {

@@ -5,11 +5,13 @@ import { accountIdOf } from "./account.ts";
 import { actorOf } from "../tokens/actor.ts";
 import { GENESIS, type Origin } from "../audit/row.ts";
 import { recognise, slidingExpiry, type Caller } from "../tokens/caller.ts";
-import type { Identity } from "./identities.ts";
+import type { Identity, IdentityRef } from "./identities.ts";
 import { tagOf } from "../calls/leashes.ts";
+import { cutTokens } from "../tokens/ending.ts";
 import { beginMigrations, migrate } from "../migrate.ts";
 import { cut, record, type Parts } from "../parts.ts";
 import type { WrappedDataKey } from "../keys/data_keys.ts";
+import type { Receipt } from "../receipt.ts";
 import type { Sealer } from "../keys/sealer.ts";
 
 /** Makes the schema, the marker and the data key of a new vault: one synchronous step, after all that awaits. */
@@ -82,4 +84,28 @@ export function linkIdentity(parts: Parts, caller: Caller, identity: Identity): 
   const by = recognise(parts.tokens, caller, now);
   parts.identities.put(identity, now);
   record(parts, by, caller, "identity.link", { subject: identity.issuer });
+}
+
+/**
+ * Lets an identity sign in no more, for when somebody else has linked theirs or has come by one. Every other session ends: any of them may be
+ * of it. The one that the vault was made for stays, so that whoever gets hold of a session cannot lock its person out.
+ */
+export async function unlinkIdentity(parts: Parts, caller: Caller, which: IdentityRef): Promise<Receipt> {
+  const { identities, tokens, gate } = parts;
+  const now = Date.now();
+  const by = recognise(tokens, caller, now, "stop");
+  const [first] = identities.list();
+  if (first?.issuer === which.issuer && first.subject === which.subject)
+    throw new Problem("conflict", "The sign-in that this account was opened with stays. Delete the account instead.");
+  const found = identities.remove(which);
+  const ended = found ? endSessionsBut(parts, by.id, now) : [];
+  if (found) record(parts, by, caller, "identity.unlink", { subject: `${which.issuer} ${which.subject}` });
+  gate.bump();
+  const cut = await cutTokens(parts, ended, "revoked");
+  return { id: accountIdOf(parts), revoked_at: now, last_used_at: null, ...cut };
+}
+
+/** Ends every session but one, if one is to stay. Answers whose they were. */
+export function endSessionsBut({ tokens }: Parts, id: string | undefined, now: number): string[] {
+  return tokens.sessions(now, null).flatMap((each) => (each === id ? [] : tokens.revoke(each, now)));
 }

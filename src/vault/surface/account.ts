@@ -10,7 +10,7 @@ import type { Caller } from "../tokens/caller.ts";
 import { beginDeletion } from "../account/manage_account.ts";
 import type { Device } from "../tokens/devices.ts";
 import type { Finding } from "../account/doctor.ts";
-import type { Identity, LinkedIdentity } from "../account/identities.ts";
+import type { Identity, IdentityRef, LinkedIdentity } from "../account/identities.ts";
 import { freezeVault, unfreezeVault } from "../account/freeze.ts";
 import type { Freeze } from "../account/frozen.ts";
 import { holdings, type Holdings } from "../account/inventory.ts";
@@ -22,8 +22,15 @@ import { REACTIONS } from "../alerts/reactions.ts";
 import type { Parts } from "../parts.ts";
 import type { Receipt } from "../receipt.ts";
 import { Sealer } from "../keys/sealer.ts";
-import { assertAccount, layFoundation, linkIdentity, nameAccount, startSession } from "../account/sign_in.ts";
-import { bury, change, forCaller, live, held, read } from "../surface.ts";
+import {
+  assertAccount,
+  layFoundation,
+  linkIdentity,
+  nameAccount,
+  startSession,
+  unlinkIdentity,
+} from "../account/sign_in.ts";
+import { bury, change, forCaller, live, held, read, stop } from "../surface.ts";
 import type { Token } from "../tokens/token.ts";
 import { TrustSurface } from "./trusts.ts";
 
@@ -64,6 +71,11 @@ export abstract class AccountSurface extends TrustSurface {
   /** Lets another identity sign in here. */
   link(caller: Caller, identity: Identity): Promise<Answer<void>> {
     return this[forCaller](caller, (parts) => linkIdentity(parts, caller, identity));
+  }
+
+  /** Lets an identity sign in here no more. */
+  unlink(caller: Caller, which: IdentityRef): Promise<Answer<Receipt>> {
+    return this[stop](caller, (parts) => unlinkIdentity(parts, caller, which));
   }
 
   signOut(caller: Caller): Promise<Answer<Receipt>> {

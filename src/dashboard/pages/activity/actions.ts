@@ -28,6 +28,7 @@ const ACTIONS: Record<string, string> = {
   "grant.restore": "Connected again the client",
   "grant.revoke": "Disconnected the client",
   "identity.link": "Linked a way to sign in",
+  "identity.unlink": "Unlinked a way to sign in",
   "key.change": "Changed the key",
   "key.connect": "Connected the key",
   "key.connect_link": "Made a page to connect the key",

@@ -1,13 +1,19 @@
 import { Button } from "@cloudflare/kumo/components/button";
 import { useState, type ReactNode } from "react";
 import { signedInRecently, type Me } from "../../data/me.ts";
+import { useAct } from "../../data/queries.ts";
+import { Confirm } from "../../ui/dialog.tsx";
 import { Card } from "../../ui/page.tsx";
+import { ReceiptView } from "../../ui/receipt.tsx";
 import { RecentSignIn } from "../../ui/recent_sign_in.tsx";
 import { When } from "../../ui/time.tsx";
 
 /** Ways to sign in to this account. */
 export function Identities({ of }: { of: Me }): ReactNode {
   const [fault, setFault] = useState<string>();
+  const [asked, setAsked] = useState<Me["identities"][number]>();
+  const unlink = useAct("POST /me/identities/unlink");
+  const recent = signedInRecently(of);
   const link = async (provider: string) => {
     const response = await fetch(`/auth/${provider}/link`, { method: "POST", headers: { accept: "application/json" } });
     const answer = (await response.json()) as { location?: string; detail?: string };
@@ -20,19 +26,38 @@ export function Identities({ of }: { of: Me }): ReactNode {
       lead="Any of them opens this account. It is known by the provider's own number for you, never by an address."
     >
       <ul className="lines">
-        {of.identities.map(({ issuer, subject, email, name, linked_at }) => (
-          <li key={`${issuer} ${subject}`}>
+        {of.identities.map((identity, at) => (
+          <li key={`${identity.issuer} ${identity.subject}`}>
             <span className="line-main">
-              <strong>{email ?? name ?? subject}</strong>
-              <small>{URL.parse(issuer)?.host ?? issuer}</small>
+              <strong>{nameOf(identity)}</strong>
+              <small>{URL.parse(identity.issuer)?.host ?? identity.issuer}</small>
             </span>
             <span className="muted">
-              <When at={linked_at} />
+              <When at={identity.linked_at} />
             </span>
+            {recent && at > 0 ? (
+              <Button
+                size="sm"
+                variant="secondary-destructive"
+                aria-label={`Unlink ${nameOf(identity)}`}
+                onClick={() => setAsked(identity)}
+              >
+                Unlink
+              </Button>
+            ) : null}
           </li>
         ))}
       </ul>
-      {signedInRecently(of) ? (
+      <Confirm
+        title={`Unlink ${asked === undefined ? "" : nameOf(asked)}`}
+        lead="Nobody signs in by it any more. Every other browser is signed out, since any of them may have."
+        verb="Unlink"
+        open={asked !== undefined}
+        onClose={() => setAsked(undefined)}
+        act={() => unlink.mutateAsync({ body: { issuer: asked?.issuer ?? "", subject: asked?.subject ?? "" } })}
+        receipt={(receipt) => <ReceiptView of={receipt} done="Unlinked" />}
+      />
+      {recent ? (
         <div className="row">
           {of.sign_in.map(({ id, name }) => (
             <Button key={id} onClick={() => void link(id)}>
@@ -50,4 +75,8 @@ export function Identities({ of }: { of: Me }): ReactNode {
       )}
     </Card>
   );
+}
+
+function nameOf({ email, name, subject }: Me["identities"][number]): string {
+  return email ?? name ?? subject;
 }
