@@ -68,6 +68,7 @@ describe("keys", () => {
     expect(names).toEqual(["b3", "b2", "b1", "a2", "a1"]);
     const tagged = await ada.api<{ items: { name: string }[] }>("GET", "/v1/keys?tag=a");
     expect(tagged.items.map(({ name }) => name)).toEqual(["a2", "a1"]);
+    expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?tag=a,b,none")).items).toHaveLength(5);
     expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?provider=openai")).items).toEqual([]);
     expect((await ada.api<{ items: unknown[] }>("GET", "/v1/keys?q=B3")).items).toHaveLength(1);
     await storeKey(ada, "model", "https://api.openai.com", { provider: "openai" });

@@ -33,6 +33,7 @@ describe("keys", () => {
     const listed = await computer.here(["list"]);
     expect(listed.stdout).toMatch(/NAME\s+PROVIDER[\s\S]*mine\s+custom\s+live\s+a/);
     expect(await computer.json(["list", "--tag", "none"])).toEqual({ items: [] });
+    expect(await computer.json(["list", "--tag", "none", "--tag", "a"])).toMatchObject({ items: [{ name: "mine" }] });
     expect((await computer.here(["keys", "show", "mine"])).stdout).toContain(upstream.origin);
     await computer.json(["rename", "mine", "ours"]);
     await computer.json(["pause", "mine"]);

@@ -51,6 +51,16 @@ it("both eras answer the same, structured and as text", async () => {
   expect(old.structuredContent).toEqual(structured);
 });
 
+it("a client that only reads is seen to be there, though it uses no key; what was refused is no use", async () => {
+  const ada = await newPerson(locker);
+  const client = await letIn(locker, ada, { scopes: ["vault:read"] });
+  const shown = () => ada.api<{ uses: number; last_used_at?: string }>("GET", `/v1/grants/${client.grant_id}`);
+  await call(client, "get_key_metadata", { key: "nothing" });
+  expect(await shown()).not.toHaveProperty("last_used_at");
+  await call(client, "list_keys");
+  expect(await shown()).toMatchObject({ uses: 0, last_used_at: expect.stringMatching(/Z$/) });
+});
+
 it("what is answered in one step is what the SDK's server answers", async () => {
   const ada = await newPerson(locker);
   await storeKey(ada, "openai", "http://127.0.0.1:9");

@@ -21,7 +21,7 @@ const KeyQuery = z.strictObject({
   ...pagesOf("key"),
   provider: text(40).optional(),
   category: Category.optional(),
-  tag: text(40).optional(),
+  tag: text(820).optional().meta({ description: "A tag, or several with commas between: any of them will do" }),
   q: text(100).optional(),
 });
 

@@ -13,7 +13,7 @@ import { ago, note, paint, plain, say, sayJson, table } from "../terminal.ts";
 
 type Key = Answer<"GET /keys">["items"][number];
 type Category = Answer<"GET /providers">["items"][number]["category"];
-type Listing = Common & { tag?: string; provider?: string; category?: Category; search?: string; limit?: number };
+type Listing = Common & { tag?: string[]; provider?: string; category?: Category; search?: string; limit?: number };
 
 const CATEGORIES: readonly Category[] = ["llm", "service", "oauth"];
 
@@ -79,7 +79,7 @@ function addCommand(parent: Command, name: string): void {
 
 function shared(parent: Command): void {
   command(parent, "list", "list keys")
-    .option("--tag <tag>", "only with this tag")
+    .option("--tag <tag>", "only with this tag, or any of several: may be repeated", several)
     .option("--provider <id>", "only of this provider")
     .addOption(new Option("--category <category>", "only of providers of this kind").choices(CATEGORIES))
     .option("--search <text>", "only with this in the name")
@@ -89,7 +89,7 @@ function shared(parent: Command): void {
         options,
         async (locker) => {
           const { tag, provider, category, search: q, limit } = options;
-          return { items: await locker.list("GET /keys", { tag, provider, category, q }, limit) };
+          return { items: await locker.list("GET /keys", { tag: tag?.join(","), provider, category, q }, limit) };
         },
         ({ items }) => showKeys(items, options),
       ),

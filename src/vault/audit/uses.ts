@@ -25,6 +25,8 @@ function isRefused({ outcome }: Decision, row: AuditRow): boolean {
 
 function addUse(uses: Map<string, Use>, event: Event, refused: boolean, at: number): void {
   const { action, actor, key, key_version, count = 1 } = event;
+  // A tool uses no key by itself, but whoever has called it is there: a client that only reads is none that nobody needs.
+  if (action === "tool.call" && !refused) usedAt(useOf(uses, actor.id), at);
   if (action !== "proxy.call") return;
   if (refused) {
     useOf(uses, actor.id).refused += count;
@@ -33,12 +35,16 @@ function addUse(uses: Map<string, Use>, event: Event, refused: boolean, at: numb
   for (const id of key === undefined ? [actor.id] : [actor.id, key]) {
     const use = useOf(uses, id);
     use.uses++;
-    use.last_used_at = Math.max(use.last_used_at ?? 0, at);
+    usedAt(use, at);
   }
   if (key === undefined || key_version === undefined) return;
   const { versions } = useOf(uses, key);
   const before = versions.get(key_version) ?? { uses: 0, last_used_at: 0 };
   versions.set(key_version, { uses: before.uses + 1, last_used_at: Math.max(before.last_used_at, at) });
+}
+
+function usedAt(use: Use, at: number): void {
+  use.last_used_at = Math.max(use.last_used_at ?? 0, at);
 }
 
 function useOf(uses: Map<string, Use>, id: string): Use {

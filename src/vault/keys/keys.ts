@@ -10,6 +10,7 @@ import { newIds, type NewId } from "../ids.ts";
 export type KeyFilter = {
   provider?: string | undefined;
   category?: Category | undefined;
+  /** One, or several with commas between: any of them will do. */
   tag?: string | undefined;
   q?: string | undefined;
 };
@@ -96,7 +97,7 @@ export class Keys {
       ["k.id < ?", before],
       ["k.provider = ?", provider],
       ["k.provider IN (SELECT value FROM json_each(?))", category && idsOf(category)],
-      ["EXISTS (SELECT 1 FROM json_each(k.tags) WHERE value = ?)", tag],
+      ["EXISTS (SELECT 1 FROM json_each(k.tags) WHERE instr(',' || ? || ',', ',' || value || ',') > 0)", tag],
       ["instr(lower(k.name), lower(?)) > 0", q],
       ["k.id IN (SELECT value FROM json_each(?))", reachValue(this.#reach)],
     ];
