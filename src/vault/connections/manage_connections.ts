@@ -106,10 +106,11 @@ export async function disconnect(parts: Parts, caller: Caller, ref: string): Pro
   const by = recognise(tokens, caller, now, "stop");
   const key = keys.must(ref);
   connectable(key);
+  const was_connected = connected_keys.row(key.id) !== undefined;
   void sayFarewell(parts, key.id);
   connected_keys.forget(key.id, `by ${by.name}`, now);
   gate.bump();
-  record(parts, by, caller, "key.disconnect", { key: key.id, key_name: key.name });
+  if (was_connected) record(parts, by, caller, "key.disconnect", { key: key.id, key_name: key.name });
   await judgeAgain(parts, [tagOf.key(key.id)]);
   return usedKey(parts, key.id);
 }
