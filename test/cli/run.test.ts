@@ -25,6 +25,7 @@ async function signedIn(choices = {}): Promise<{ ada: Person; computer: Computer
 }
 
 const node = (script: string) => ["--", process.execPath, "-e", script];
+const withKey = (...more: string[]) => ["run", "--keys", "openai", ...more];
 
 async function tokens(person: Person): Promise<{ name: string; revoked_at?: string }[]> {
   return (await person.api<{ items: { name: string; revoked_at?: string }[] }>("GET", "/v1/tokens")).items;
@@ -35,15 +36,9 @@ describe("run", () => {
     const { computer } = await signedIn({ reveal: "8h" });
     const print =
       'process.stdout.write(process.env.OPENAI.slice(0,9));setTimeout(()=>{process.stdout.write(process.env.OPENAI.slice(9)+" done\\n");console.error("e "+process.env.OPENAI)},100)';
-    const ran = await computer.run(["run", "--keys", "openai", ...node(print)]);
+    const ran = await computer.run(withKey(...node(print)));
     expect(ran).toEqual({ code: 0, stdout: "[apilocker: masked] done\n", stderr: "e [apilocker: masked]\n" });
-    const bare = await computer.run([
-      "run",
-      "--keys",
-      "openai",
-      "--no-mask",
-      ...node("console.log(process.env.OPENAI)"),
-    ]);
+    const bare = await computer.run(withKey("--no-mask", ...node("console.log(process.env.OPENAI)")));
     expect(bare.stdout).toBe(`${SECRET}\n`);
   });
 
@@ -51,15 +46,9 @@ describe("run", () => {
     const { ada, computer } = await signedIn({ reveal: "8h" });
     await ada.api("PATCH", "/v1/keys/openai", { name: "brain" });
     const told = "apilocker: openai is called brain now; the old name goes on working.\n";
-    const ran = await computer.run(["run", "--keys", "openai", ...node("console.log(process.env.OPENAI.length)")]);
+    const ran = await computer.run(withKey(...node("console.log(process.env.OPENAI.length)")));
     expect(ran).toEqual({ code: 0, stdout: `${SECRET.length}\n`, stderr: told });
-    const proxied = await computer.run([
-      "run",
-      "--proxy",
-      "--keys",
-      "openai",
-      ...node("console.log(process.env.OPENAI_BASE_URL)"),
-    ]);
+    const proxied = await computer.run(withKey("--proxy", ...node("console.log(process.env.OPENAI_BASE_URL)")));
     expect(proxied).toMatchObject({ code: 0, stdout: expect.stringContaining("/v1/proxy/brain"), stderr: told });
     expect(await computer.run(["get", "openai"])).toEqual({ code: 0, stdout: SECRET, stderr: told });
     expect(await computer.run(["get", "brain"])).toEqual({ code: 0, stdout: SECRET, stderr: "" });
@@ -73,47 +62,41 @@ describe("run", () => {
     expect(ran.code).toBe(1);
     writeFileSync(join(computer.cwd, ".apilockerrc"), "openai\n");
     const { computer: other } = await signedIn({ reveal: "8h" });
-    const shown = await other.run(
-      ["run", "--keys", "openai", ...node('console.log("APILOCKER_TOKEN" in process.env)')],
-      { env: {} },
-    );
+    const shown = await other.run(withKey(...node('console.log("APILOCKER_TOKEN" in process.env)')), { env: {} });
     expect(shown.stdout).toBe("false\n");
   });
 
   it("ends as the child ends: its code, 128 and the signal, 127 where there is no such command", async () => {
     const { computer } = await signedIn({ reveal: "8h" });
-    const run = async (command: string[]) => (await computer.run(["run", "--keys", "openai", ...command])).code;
+    const run = async (command: string[]) => (await computer.run(withKey(...command))).code;
     expect(await run(node("process.exit(7)"))).toBe(7);
     expect(await run(node('process.kill(process.pid, "SIGKILL")'))).toBe(137);
     expect(await run(["--", "no-such-command-anywhere"])).toBe(127);
     expect(await run(["--", computer.cwd])).toBe(126);
-    expect((await computer.run(["run", "--keys", "openai"])).code).toBe(2);
+    expect((await computer.run(withKey())).code).toBe(2);
   });
 
   it("hands signals on, and the command's own options stay its own", async () => {
     const { computer } = await signedIn({ reveal: "8h" });
     const child = await computer.start(
-      [
-        "run",
-        "--keys",
-        "openai",
+      withKey(
         ...node(
           'process.on("SIGTERM",()=>{console.log("told");process.exit(3)});console.log("ready");setInterval(()=>{},1000)',
         ),
-      ],
+      ),
       { input: "" },
     );
     const done = ended(child);
     await said(child, /ready/, "stdout");
     child.kill("SIGTERM");
     expect(await done).toMatchObject({ code: 3, stdout: expect.stringContaining("told") });
-    const help = await computer.run(["run", "--keys", "openai", process.execPath, "--help"]);
+    const help = await computer.run(withKey(process.execPath, "--help"));
     expect(help.stdout).toContain("--inspect");
   });
 
   it("is refused to a device that is not unlocked, with the way that needs no secret", async () => {
     const { computer } = await signedIn();
-    const ran = await computer.run(["run", "--keys", "openai", ...node("console.log(1)")]);
+    const ran = await computer.run(withKey(...node("console.log(1)")));
     expect(ran).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("run --proxy") });
   });
 });
