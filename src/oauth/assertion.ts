@@ -1,5 +1,6 @@
 import * as jose from "jose";
 import type { Config } from "../config.ts";
+import { isOneTooMany } from "../directory/attempts.ts";
 import { findDocument, keepDocument, useAssertion } from "../directory/client_documents.ts";
 import { logFault, Problem } from "../problem.ts";
 import type { Client } from "./client.ts";
@@ -11,6 +12,8 @@ export const ASSERTION_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
 const LONGEST_S = 10 * 60;
 const KEYS_BYTES = 64 * 1_024;
 const ASK_AGAIN_MS = 5 * 60_000;
+/** A client's document may name another address for its keys each time; so many are asked and kept. */
+const NEW_ONES = { most: 5, window_ms: 24 * 60 * 60_000 };
 
 /** Which client an assertion speaks for, before anything about it is believed. */
 export function subjectOf(assertion: string): string {
@@ -66,7 +69,7 @@ async function verify(env: Env, config: Config, client: Client, assertion: strin
 async function keysOf(
   env: Env,
   config: Config,
-  { metadata }: Client,
+  { id, metadata }: Client,
   look: "stored" | "again",
 ): Promise<jose.JSONWebKeySet | undefined> {
   const { jwks, jwks_uri } = metadata;
@@ -77,6 +80,7 @@ async function keysOf(
   if (stored !== undefined && (look === "stored" || now - stored.fetched_at < ASK_AGAIN_MS))
     return readKeys(stored.document);
   if (look === "stored") return undefined;
+  if (stored === undefined && (await isOneTooMany(env.DB, `keys of ${id}`, NEW_ONES, now))) return undefined;
   const fetched = await fetchDocument(jwks_uri, null, KEYS_BYTES);
   const document = fetched.got === "document" ? fetched.text : (stored?.document ?? "{}");
   await keepDocument(env.DB, jwks_uri, { document, etag: null, fetched_at: now, fresh_until: now });

@@ -58,7 +58,7 @@ export function authorization(pages: AuthorizationPages) {
       const who = await signedIn(env, config, req.raw);
       if (who === undefined && isDocumentUrl(client_id))
         return opened(await pages.signIn(config.sign_in, pathname + search));
-      const client = await mustFindClient(env, config, client_id, "person");
+      const client = await mustFindClient(env, config, client_id, who ?? "anybody");
       const redirect_uri = redirectOf(config, client, form);
       const asked = attempt(() => readAuthorizationRequest(config, client, redirect_uri, form));
       if (asked instanceof Problem) return refuse(config, redirect_uri, form, asked);

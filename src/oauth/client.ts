@@ -20,8 +20,8 @@ export type Client = {
 
 const Stored = z.record(z.string(), z.unknown());
 
-/** Has somebody signed in? Only for them is a client's document fetched (SECURITY S29). */
-type Asker = "person" | "anybody";
+/** Who has signed in, if somebody has? Only for them is a client's document fetched (SECURITY S29). */
+type Asker = { vault_id: string } | "anybody";
 
 /** The client of that id, or a refusal: it was never here, has expired, or was deleted. */
 export async function mustFindClient(env: Env, config: Config, id: string, asker: Asker): Promise<Client> {
@@ -30,7 +30,7 @@ export async function mustFindClient(env: Env, config: Config, id: string, asker
     return { id, registration: "first_party", metadata: first_party, auth_methods: ["none"] };
   }
   if (isDocumentUrl(id)) {
-    const client = await (asker === "person" ? fetchClient(env, config, id) : recallClient(env, config, id));
+    const client = await (asker === "anybody" ? recallClient(env, config, id) : fetchClient(env, config, id, asker));
     if (client !== undefined) return { id, registration: "document", ...client };
   }
   const stored = await findRegistered(env.DB, id, Date.now());

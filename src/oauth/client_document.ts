@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Config } from "../config.ts";
+import { isOneTooMany } from "../directory/attempts.ts";
 import { findDocument, keepDocument, type StoredDocument } from "../directory/client_documents.ts";
 import { Problem } from "../problem.ts";
 import { AUTH_METHODS, readMetadata, type AuthMethod, type ClientMetadata } from "./client_metadata.ts";
@@ -13,6 +14,9 @@ export type DocumentClient = { metadata: ClientMetadata; auth_methods: readonly 
 const DOCUMENT_BYTES = 5 * 1_024;
 /** How long a copy stands in for an address that cannot be reached. */
 const STANDS_IN_MS = 7 * 86_400_000;
+
+/** So many that we do not know yet one person may make us keep: what they are called is theirs to choose. */
+const NEW_ONES = { most: 100, window_ms: 24 * 60 * 60_000 };
 
 const Document = z.looseObject({
   client_id: z.string(),
@@ -30,7 +34,12 @@ export function isDocumentUrl(client_id: string): boolean {
  * The client as its document says now: fresh from what we have, else fetched, else, where the address cannot be reached, from
  * the last good copy. Only for a person who has signed in: nobody else makes us fetch anything (SECURITY S29).
  */
-export async function fetchClient(env: Env, config: Config, client_id: string): Promise<DocumentClient> {
+export async function fetchClient(
+  env: Env,
+  config: Config,
+  client_id: string,
+  { vault_id }: { vault_id: string },
+): Promise<DocumentClient> {
   if (!isFetchable(client_id, config))
     throw new Problem("invalid_client", "client_id is not an address that a client's document can have.");
   const now = Date.now();
@@ -43,6 +52,8 @@ export async function fetchClient(env: Env, config: Config, client_id: string): 
     case "document": {
       const client = read(fetched.text, client_id, config);
       tellDrift(client_id, client.metadata);
+      if (stored === undefined && (await isOneTooMany(env.DB, `clients of ${vault_id}`, NEW_ONES, now)))
+        throw new Problem("rate_limited", "Too many apps that nobody has met here yet.", { retry_after_s: 3_600 });
       const { text: document, etag, fresh_ms } = fetched;
       await keepDocument(env.DB, client_id, { document, etag, fetched_at: now, fresh_until: now + fresh_ms });
       return client;

@@ -136,6 +136,19 @@ it("keys of a document are asked for when they are needed, and not over and over
   expect(host.count(path)).toBe(1);
 });
 
+it("a client whose document names other keys each time makes us ask for a few of them a day, and no more", async () => {
+  const answers: number[] = [];
+  for (let n = 0; n < 7; n++) {
+    const jwks_uri = host.serve(`/moving-keys-${n}`, await jwks(keys, "one"));
+    const told = { redirect_uris: [REDIRECT], token_endpoint_auth_method: "private_key_jwt", jwks_uri };
+    const client_id = host.describe("/moving", told, { "cache-control": "no-store" });
+    const client = { client_id, redirect_uri: REDIRECT };
+    answers.push((await exchange(client, await assertion(client_id))).status);
+  }
+  expect(answers).toEqual([200, 200, 200, 200, 200, 401, 401]);
+  expect(host.asked.filter(({ url }) => url.includes("/moving-keys-"))).toHaveLength(5);
+});
+
 it("a client that only registered itself cannot make us fetch keys from anywhere", async () => {
   const said = {
     redirect_uris: [REDIRECT],

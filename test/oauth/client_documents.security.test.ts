@@ -223,6 +223,18 @@ describe("what was read is kept as its headers say", () => {
     expect((await open(id)).status).toBe(200);
   });
 
+  it("of those that nobody has met only so many for one person a day", async () => {
+    const eve = await newPerson(locker, "eve");
+    const directory = (await locker.miniflare.getD1Database("DB", "apilocker")) as unknown as D1Database;
+    expect((await open(host.describe("/one"), eve)).status).toBe(200);
+    await directory.prepare("UPDATE attempt SET count = 99 WHERE name GLOB 'clients of *' AND count = 1").run();
+    expect((await open(host.describe("/hundredth"), eve)).status).toBe(200);
+    const another = host.describe("/another");
+    expect((await open(another, eve)).status).toBe(429);
+    expect((await open(another)).status).toBe(200);
+    expect((await open(another, eve)).status).toBe(200);
+  });
+
   it("one host cannot speak for another, nor for another of its own paths (cache poisoning)", async () => {
     const victim = host.describe("/victim");
     expect((await open(victim)).status).toBe(200);
