@@ -12,3 +12,18 @@ export function objectIn(text: string): Record<string, unknown> | undefined {
     return undefined;
   }
 }
+
+/** Whoever judges an object judges each of its members, which costs far more than to send it: no more than this is taken. */
+const MEMBERS = 1_000;
+
+/** Has this, as JSON was read, an object with more members than anybody is asked for, however deep? */
+export function isVast(value: unknown): boolean {
+  const left = [value];
+  for (let one = left.pop(); one !== undefined; one = left.pop()) {
+    if (typeof one !== "object" || one === null) continue;
+    const members = Object.values(one);
+    if (members.length > MEMBERS && !Array.isArray(one)) return true;
+    for (const member of members) left.push(member);
+  }
+  return false;
+}

@@ -1,3 +1,4 @@
+import { isVast } from "../json.ts";
 import { Problem } from "../problem.ts";
 
 /** The largest body that `/v1` takes. */
@@ -9,6 +10,12 @@ export function readJson(request: Request, text: string): unknown {
   if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? "")) {
     throw new Problem("unsupported_media_type", "Send a JSON body as application/json.");
   }
+  const value = parsed(text);
+  if (isVast(value)) throw new Problem("too_large", "An object of the body has more fields than any operation takes.");
+  return value;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -177,6 +177,24 @@ describe("bodies", () => {
     expect((await ada.fetch("/v1/tokens", init)).status).toBe(413);
   });
 
+  it("with more fields than anybody judges are refused before they are, a stranger's too", async () => {
+    const ada = await newPerson(locker);
+    const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`x-${n}`, 1]));
+    const stranger = { fetch: (path: string, init: RequestInit) => fetch(locker.publicOrigin + path, init) };
+    for (const [who, path, body] of [
+      [ada, "/v1/keys", { name: "k", provider: "custom", secret: "s", headers: many }],
+      [ada, "/v1/tokens", { name: "t", policy: { keys: [[many]] } }],
+      [stranger, "/v1/report-leak", { token: "alk_x", ...many }],
+    ] as const) {
+      const refused = await who.fetch(path, {
+        method: "POST",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      });
+      expect([path, refused.status, (await refused.text()).length < 500]).toEqual([path, 413, true]);
+    }
+  });
+
   it("that are not JSON are refused: 415 by type, 422 by content", async () => {
     const ada = await newPerson(locker);
     expect(
