@@ -1,16 +1,23 @@
-import { optionalFieldsOf, secretFieldsOf, type OAuthPlacement, type Placement } from "../catalog/provider.ts";
+import {
+  optionalFieldsOf,
+  secretFieldsOf,
+  type OAuthPlacement,
+  type Placement as Placed,
+} from "../catalog/provider.ts";
 import { CUSTOM, providerOf } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { isOurs, isPublicHost } from "../vault/alerts/public_host.ts";
 import type { Destination } from "../vault/keys/key.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
+import { parse } from "./parse.ts";
+import { Placement } from "./schema/destination.ts";
 
 /** Where a person wants a secret to go; what is left out comes from the catalog. */
 export type Wanted = {
   provider: string;
   base_url?: string | undefined;
-  placement?: Placement | undefined;
+  placement?: Placed | undefined;
   headers?: Record<string, string> | undefined;
 };
 
@@ -31,6 +38,15 @@ export function destinationOf(key: Wanted, secret: Secret, config: Config): Dest
   assertFields(secret, placement);
   if (placement.in === "oauth") assertEndpoints(placement, config);
   return { provider: key.provider, origin, base_path, placement, headers: { ...provider?.headers, ...key.headers } };
+}
+
+/** An OAuth credential's endpoints may be given among its fields. They are no secret: it is in the placement that they are kept. */
+export function withEndpoints<Given extends Wanted & { fields?: Secret | undefined }>(given: Given): Given {
+  const { authorize_url, token_url, scopes, ...fields } = given.fields ?? {};
+  const said = Object.entries({ authorize_url, token_url, scopes }).filter(([, value]) => value !== undefined);
+  const placement = given.placement ?? providerOf(given.provider)?.placement ?? { in: "oauth" };
+  if (said.length === 0 || placement.in !== "oauth") return given;
+  return { ...given, placement: parse(Placement, { ...placement, ...Object.fromEntries(said) }), fields };
 }
 
 /** An upstream's address in parts. Host, scheme and base path of every call come from here. */

@@ -8,7 +8,7 @@ import { ask } from "../vault/answer.ts";
 import type { KeyDetails } from "../vault/keys/change_keys.ts";
 import type { Destination, KeyChanges } from "../vault/keys/key.ts";
 import type { Secret } from "../vault/keys/sealer.ts";
-import { assertUsed, destinationOf } from "./destination.ts";
+import { assertUsed, destinationOf, withEndpoints } from "./destination.ts";
 import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { KEY_OPERATIONS, KeyPatch } from "./schema.ts";
 import { wireReceipt, wireTime } from "./wire.ts";
@@ -17,7 +17,8 @@ import { wireAllowedKey, wireDeletedKey, wireKey, wireKeyDetails, wireKeyVersion
 const SECRET_BYTES = 64 * 1024;
 
 export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
-  createKey: async ({ env, vault, who, body: key }) => {
+  createKey: async ({ env, vault, who, body }) => {
+    const key = withEndpoints(body);
     const secret = secretOf(key);
     const destination = destinationOf(key, secret, configOf(env));
     const { name, tags, note = null, scrub, revealable } = key;
@@ -43,12 +44,10 @@ export const keyHandlers: Handlers<typeof KEY_OPERATIONS> = {
     if (patch.secret === undefined && patch.fields === undefined) {
       return wireKey(await ask(vault.changeKey(who.caller, param("key"), changes)));
     }
-    const secret = secretOf(patch);
-    const destination = destinationOf(
-      overlaid(await ask(vault.getKey(who.caller, param("key"))), patch),
-      secret,
-      configOf(env),
-    );
+    const before = await ask(vault.getKey(who.caller, param("key")));
+    const wanted = withEndpoints({ ...overlaid(before, patch), fields: patch.fields });
+    const secret = secretOf({ secret: patch.secret, fields: wanted.fields });
+    const destination = destinationOf(wanted, secret, configOf(env));
     return wireKey(
       await ask(vault.rotateKey(who.caller, param("key"), { destination, secret, overlap_ms: 0, changes })),
     );

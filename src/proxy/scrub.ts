@@ -29,7 +29,8 @@ export class Scrubber {
   #wanted: Wanted | undefined;
 
   constructor(secrets: readonly string[]) {
-    this.#secrets = secrets.filter((secret) => secret.length >= SHORTEST);
+    // A header loses the spaces around its value on the way, and comes back without them.
+    this.#secrets = secrets.map((secret) => secret.trim()).filter((secret) => secret.length >= SHORTEST);
     this.#shortest = Math.min(...this.#secrets.map(({ length }) => length));
   }
 

@@ -54,6 +54,16 @@ describe("versions", () => {
     ]);
   });
 
+  it("what was pasted around a secret is no part of it", async () => {
+    const ada = await newPerson(locker);
+    await storeKey(ada, "k", upstream.origin, { secret: " \tpasted-secret-123 \n" });
+    await (await call("k", await mintToken(ada))).arrayBuffer();
+    expect(shown()).toBe("Bearer pasted-secret-123");
+    const { fields } = await ada.api<{ fields: object }>("POST", "/v1/keys/k/reveal");
+    expect(fields).toEqual({ secret: "pasted-secret-123" });
+    expect(await status(ada, "POST", "/v1/keys/k/rotate", { secret: " \n " })).toBe(422);
+  });
+
   it("whoever changes a key is told how often it was used", async () => {
     const ada = await newPerson(locker);
     await storeKey(ada, "k", upstream.origin);
@@ -290,6 +300,25 @@ describe("OAuth credentials, stored for later", () => {
     expect(await ada.api("POST", "/v1/keys/google/reveal")).toMatchObject({
       fields: { client_secret: "client-secret-123" },
     });
+  });
+
+  it("may be given with their endpoints among the fields, of a provider that is known or not", async () => {
+    const ada = await newPerson(locker);
+    const { placement, fields, ...rest } = oauth("https://oauth2.googleapis.com/token");
+    const { in: _oauth, ...endpoints } = placement;
+    const flat = { ...rest, fields: { ...fields, ...endpoints } };
+    expect(await ada.api("POST", "/v1/keys", flat)).toMatchObject({ placement, connection: "not_connected" });
+    expect(await ada.api("POST", "/v1/keys/google/reveal")).toEqual(expect.objectContaining({ fields }));
+    const narrow = { client_id: "client", client_secret: "client-secret-456", scopes: "a" };
+    expect(await ada.api("PATCH", "/v1/keys/google", { fields: narrow })).toMatchObject({
+      placement: { ...placement, scopes: "a" },
+    });
+    const known = { name: "calendar", provider: "google-oauth", fields: narrow };
+    expect(await ada.api("POST", "/v1/keys", known)).toMatchObject({
+      placement: { token_url: "https://oauth2.googleapis.com/token", scopes: "a" },
+    });
+    const nowhere = { ...flat, name: "lost", fields: { ...fields, scopes: "a" } };
+    expect(await status(ada, "POST", "/v1/keys", nowhere)).toBe(422);
   });
 
   it("send their client secret to no endpoint that is not plain, and want a client", async () => {

@@ -69,7 +69,8 @@ export const Placement = z
 /** Anything that goes into a header later: visible ASCII, so that no value can break out of its line. */
 const PRINTABLE = /^[\x20-\x7e]+$/;
 const NOT_PRINTABLE = "must be printable ASCII without line breaks";
-export const secretText = z.string().min(1).regex(PRINTABLE, NOT_PRINTABLE);
+/** Without what was pasted around it: a header would lose it on the way. */
+export const secretText = z.string().trim().min(1).regex(PRINTABLE, NOT_PRINTABLE);
 
 /** A private key comes in lines (PEM) and goes into no header: it signs. */
 const PEM = /^-----BEGIN PRIVATE KEY-----\r?\n[A-Za-z0-9+/=\r\n]+-----END PRIVATE KEY-----\s*$/;

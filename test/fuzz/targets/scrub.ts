@@ -63,7 +63,7 @@ export const target: Target = {
   run([given = "", template = "", sizes = ""]) {
     // Credentials as they are stored: printable ASCII. Without brackets and what our replacement is made of, or it could spell one itself.
     const secret = given.replace(/[^!-Z^-~ ]/g, "").slice(0, 40);
-    if (secret.length < SHORTEST || "[redacted]".includes(secret)) return;
+    if (secret.trim().length < SHORTEST || "[redacted]".includes(secret)) return;
     const said: string[] = [];
     const text = template.slice(0, 60).replace(MARK, (mark, letter: string) => {
       const encoded = ENCODINGS[letter]?.(secret);
