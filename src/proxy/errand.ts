@@ -5,7 +5,7 @@ import { verifyToken, type TokenKind } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import type { Origin } from "../vault/audit/row.ts";
 import type { Ask } from "../vault/calls/dispatch.ts";
-import { bearerOf, takeToken } from "./find_token.ts";
+import { assertGone, bearerOf, takeToken } from "./find_token.ts";
 import { linesOf, overridesMethod, refuseBrowsers, valueOf, type HeaderLines } from "./headers.ts";
 import { PATIENCE, type Patience } from "./hold.ts";
 import { RefusedTokens } from "./refused_tokens.ts";
@@ -59,12 +59,14 @@ export function errandOf(request: Request, env: Env, ctx: Waiting): Errand {
   const lines = linesOf(request.headers);
   assertServable(request, lines);
   const asked = readProxyPath(request.url);
-  const { token, headers, query } = takeToken(lines, asked.query);
+  const found = takeToken(lines, asked.query);
+  const { token, headers, query } = found;
   const { kind, vault_id, hash, mac, weak } =
     verified !== undefined && token === bearer ? verified : verifyToken(config.token_keys, token);
   if (!TAKEN.has(kind))
     throw new Problem("invalid_token", "The proxy takes app tokens, devices and OAuth access tokens.");
   refused.check(mac, Date.now());
+  assertGone(found);
 
   const overridden = overridesMethod(headers, query);
   const upgrade = isUpgrade(lines);

@@ -52,12 +52,14 @@ export function takeToken(given: HeaderLines, rawQuery: string): Found {
   const [token, second] = found;
   if (token === undefined) throw new Problem("invalid_token", "Send an app token where the provider's key would go.");
   if (second !== undefined) throw new Problem("invalid_token", "The request carries more than one token.");
-  assertGone(token, headers, query);
   return { token, headers, query };
 }
 
-/** A second copy in a spelling that no SDK uses (encoded twice, base64 in a header of its own) must not slip upstream. */
-function assertGone(token: string, headers: HeaderLines, query: string): void {
+/**
+ * A second copy in a spelling that no SDK uses (encoded twice, base64 in a header of its own) must not slip upstream. Looking for
+ * it is dear: nobody does for a token that is none of ours.
+ */
+export function assertGone({ token, headers, query }: Found): void {
   const text = headers.map(([name, value]) => `${name}: ${value}`).join("\n") + `\n?${query}`;
   for (const reading of readings(text)) {
     if (MARKER.test(reading) && new Scrubber([token]).text(reading) !== reading)

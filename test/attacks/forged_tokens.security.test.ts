@@ -7,6 +7,7 @@ import { parseKeyRing } from "../../src/config.ts";
 import { base62, checksum } from "../../src/crypto/encoding.ts";
 import { mintToken as mintUnder, newVaultId, verifyToken, type TokenKind } from "../../src/crypto/token.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
+import { Scrubber } from "../../src/proxy/scrub.ts";
 import { proxy } from "../../src/proxy/send.ts";
 import { newHolder, problemIn, send } from "../support/holder.ts";
 import { activity, startLocker } from "../support/locker.ts";
@@ -156,8 +157,12 @@ describe("in the router", () => {
     SIGN_IN_LIMIT: trap("SIGN_IN_LIMIT"),
   } as unknown as Env;
   const context = { waitUntil: () => {}, passThroughOnException: () => {} } as unknown as ExecutionContext;
-  const ask = (token: string) =>
-    proxy(new Request("https://proxy.example/v1/proxy/api/x", { headers: { "x-api-key": token } }), env, context);
+  const ask = (token: string, more: Record<string, string> = {}) =>
+    proxy(
+      new Request("https://proxy.example/v1/proxy/api/x", { headers: { "x-api-key": token, ...more } }),
+      env,
+      context,
+    );
 
   test("a forged token is refused by arithmetic alone: no binding is so much as looked at", async () => {
     const real = mintUnder(RING, "app", newVaultId()).token;
@@ -166,6 +171,15 @@ describe("in the router", () => {
       expect((await ask(token)).status).toBe(401);
     }
     expect(touched).toEqual([]);
+  });
+
+  test("nobody looks for a second copy of what is none of ours, which is dear", async () => {
+    const searched = vi.spyOn(Scrubber.prototype, "text");
+    for (const ring of [forger(), RING]) {
+      const { token } = mintUnder(ring, "app", newVaultId());
+      expect((await ask(token, { "x-copy": Buffer.from(token).toString("base64") })).status).toBe(401);
+      expect(searched.mock.calls.length > 0).toBe(ring === RING);
+    }
   });
 
   test("only the right signature makes it look for the vault", async () => {

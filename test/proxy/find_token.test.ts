@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseKeyRing } from "../../src/config.ts";
 import { mintToken, newVaultId } from "../../src/crypto/token.ts";
-import { takeToken } from "../../src/proxy/find_token.ts";
+import { assertGone, takeToken } from "../../src/proxy/find_token.ts";
 import { overridesMethod } from "../../src/proxy/headers.ts";
 import { withoutParameters } from "../../src/proxy/query.ts";
 import { tells } from "../support/tells.ts";
@@ -52,6 +52,7 @@ test("wherever a token stands and however it is spelled, it is taken out or the 
       let found: ReturnType<typeof takeToken>;
       try {
         found = takeToken([...headers], query);
+        if (found.token === TOKEN) assertGone(found);
       } catch (refused) {
         expect(refused).toMatchObject({ code: "invalid_token" });
         return;

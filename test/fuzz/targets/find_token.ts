@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseKeyRing } from "../../../src/config.ts";
 import { mintToken, NO_VAULT } from "../../../src/crypto/token.ts";
 import { Problem } from "../../../src/problem.ts";
-import { takeToken } from "../../../src/proxy/find_token.ts";
+import { assertGone, takeToken } from "../../../src/proxy/find_token.ts";
 import { tells } from "../../support/tells.ts";
 import type { Target } from "../fuzz.ts";
 import { headerLines } from "./lines.ts";
@@ -50,6 +50,7 @@ export const target: Target = {
     let found: ReturnType<typeof takeToken>;
     try {
       found = takeToken(given, asked);
+      assertGone(found);
     } catch (refused) {
       assert.ok(refused instanceof Problem && refused.code === "invalid_token");
       return;
