@@ -1,125 +1,51 @@
 import type { TokenKind } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
-import type { Grants } from "./grants.ts";
 import { isFresh, type Freeze } from "../account/frozen.ts";
-import type { VaultRow } from "../account/vault_row.ts";
-import type { Holder } from "../policy/judgement.ts";
 import type { AllowedCall } from "../policy/policy.ts";
 import { allowing } from "../policy/rules.ts";
 import { withinSql, type Reach } from "../policy/reach.ts";
-import { Accesses, type Access, type StoredAccess } from "./accesses.ts";
-import { earlier, isUnder, Lineage } from "./lineage.ts";
-import { Remembered } from "./remembered.ts";
+import type { Access } from "./accesses.ts";
+import { KnownTokens } from "./known_tokens.ts";
 import type { NewToken, Token } from "./token.ts";
-import { limitOf, TokenRows } from "./token_rows.ts";
+import { limitOf } from "./token_rows.ts";
 
 /**
- * The tokens of a vault: rows of table `token` with their access tokens, and the freeze that lies over all of it. What is
- * remembered of a row in memory is dropped with every write to it.
+ * The tokens of a vault: rows of table `token` with their access tokens, and what becomes of them.
  * A token that rotates keeps its row, its id and its policy: what changes is the hashes by which it is known.
  */
-export class Tokens {
-  readonly #sql: SqlStorage;
-  readonly #rows: TokenRows;
-  readonly #grants: Grants;
-  readonly #accesses: Accesses;
-  readonly #remembered = new Remembered();
-  readonly #lineage: Lineage;
-  #frozen: Freeze | null;
-
-  constructor(sql: SqlStorage, grants: Grants, { frozen_at: at, frozen_by: by }: VaultRow) {
-    this.#sql = sql;
-    this.#rows = new TokenRows(sql);
-    this.#grants = grants;
-    this.#accesses = new Accesses(sql);
-    this.#lineage = new Lineage(grants, (id) => this.#parent(id));
-    this.#frozen = at === null || by === null ? null : { at, by };
-  }
-
-  get frozen(): Freeze | null {
-    return this.#frozen;
-  }
-
-  /** Refuses while the vault is frozen: what is judged by no token of its own asks here. */
-  assertThawed(): void {
-    if (this.#frozen !== null) throw new Problem("frozen", "This vault is frozen.", { rule: "frozen" });
-  }
-
-  /** Freezes all tokens at once, or with null lets them go: every judgement of any of them sees it from now on. */
-  freeze(frozen: Freeze | null): void {
-    this.#sql.exec("UPDATE vault SET frozen_at = ?, frozen_by = ?", frozen?.at ?? null, frozen?.by ?? null);
-    this.#frozen = frozen;
-    this.#remembered.forgetAll();
-  }
-
+export class Tokens extends KnownTokens {
   /** Ids of live sessions; with a freeze, of those that are not of a sign-in after it. */
   sessions(now: number, before: Freeze | null): string[] {
     const live = this.live("ses", now);
-    return before === null ? live : live.filter((id) => !isFresh(this.#must(id), before));
-  }
-
-  /**
-   * The token of that hash, dead or alive, as its grant lets it be. Being asked by an access token of one that rotates is its
-   * use: its answer has arrived.
-   */
-  byHash(hash: string): Token | undefined {
-    const known = this.#remembered.byHash(hash);
-    if (known !== undefined) return this.#lineage.standing(known);
-    const token = this.#byOwnHash(hash) ?? this.#byAccess(hash, "use");
-    if (token === undefined) return undefined;
-    this.#remembered.keepHash(hash, token);
-    return this.#lineage.standing(token);
-  }
-
-  /** As {@link byHash}, but looking is no use. */
-  look(hash: string): Token | undefined {
-    const token = this.#byOwnHash(hash) ?? this.#byAccess(hash, "look");
-    return token && this.#lineage.standing(token);
-  }
-
-  find(id: string): Token | undefined {
-    const token = this.#select("id = ?", id)[0];
-    return token && this.#lineage.standing(token);
-  }
-
-  /** The token as it is now for whoever came with an access token of that generation. */
-  at(id: string, generation: number | undefined): Token | undefined {
-    if (generation === undefined) return this.find(id);
-    const access = this.#accesses.newest(id, generation);
-    return access && this.#lineage.standing(this.#through(access));
+    return before === null ? live : live.filter((id) => !isFresh(this.must(id), before));
   }
 
   /** Makes a rotating token known by one more hash. In one slot of time it is the same one, and goes on expiring when it did. */
   addAccess(id: string, access: Access): number {
-    return this.#accesses.add(id, access);
+    return this.accesses.add(id, access);
   }
 
   /** Ends the access tokens of generations up to `last`, and forgets those of generations below `kept`. */
   supersede(id: string, last: number, kept: number): void {
-    this.#accesses.supersede(id, last, kept);
-    this.#remembered.forget(id);
+    this.accesses.supersede(id, last, kept);
+    this.forget(id);
   }
 
   /** Ends one access token: of a token that rotates only this one, else the token itself. */
   endAccess({ id, generation }: Token, hash: string, now: number): void {
     if (generation === undefined) return void this.revoke(id, now);
-    this.#accesses.end(hash);
-    this.#remembered.forget(id);
+    this.accesses.end(hash);
+    this.forget(id);
   }
 
   /** Has anybody come with an access token of that generation? */
   wasUsed(id: string, generation: number): boolean {
-    return this.#accesses.wasUsed(id, generation);
-  }
-
-  /** The token, and whose leave its calls need beside its own. */
-  lineage(token: Token): (Holder & { token: Token })[] {
-    return this.#lineage.of(token);
+    return this.accesses.wasUsed(id, generation);
   }
 
   /** Ids of all app tokens that were derived from this one, and from those. */
   descendants(id: string): string[] {
-    return this.#rows.descendants(id);
+    return this.rows.descendants(id);
   }
 
   /** Ids of those of them that live. */
@@ -130,28 +56,21 @@ export class Tokens {
 
   /** Forgets children that have been dead since before `until`, and what was derived from them, which is dead too. Answers their ids. */
   forgetChildren(parent_id: string, until: number): string[] {
-    const dead = this.#rows.deadChildren(parent_id, until).flatMap((id) => [...this.descendants(id), id]);
+    const dead = this.rows.deadChildren(parent_id, until).flatMap((id) => [...this.descendants(id), id]);
     for (const id of dead) {
-      this.#rows.delete(id);
-      this.#remembered.forget(id);
+      this.rows.delete(id);
+      this.forget(id);
     }
     return dead;
   }
 
   change(id: string, { name, policy, expires_at }: Pick<Token, "name" | "policy" | "expires_at">): void {
-    this.#write(id, "name = ?, policy = ?, expires_at = ?", name, JSON.stringify(policy), expires_at);
-  }
-
-  /** Ids of all that a token stems from: tokens, a device or a grant. */
-  ancestors({ parent_id }: Token): string[] {
-    if (parent_id === null) return [];
-    const parent = this.find(parent_id);
-    return [parent_id, ...(parent === undefined ? [] : this.ancestors(parent))];
+    this.write(id, "name = ?, policy = ?, expires_at = ?", name, JSON.stringify(policy), expires_at);
   }
 
   /** The id of the token that this one was derived from in the end; its own where it was not derived. */
   eldest(id: string): string {
-    const parent_id = this.#rows.parentOf(id);
+    const parent_id = this.rows.parentOf(id);
     return parent_id?.startsWith("tok_") === true ? this.eldest(parent_id) : id;
   }
 
@@ -159,14 +78,14 @@ export class Tokens {
   list(kind: TokenKind, before: string | undefined, limit: number, reach: Reach = null): Token[] {
     const { where, values } = withinSql("policy -> '$.keys'", reach);
     const page = "ORDER BY id DESC LIMIT +?";
-    return this.#select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
+    return this.select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
   }
 
   /** Browsers that are signed in, newest first, below the id `before`. */
   signedIn(now: number, before?: string, limit?: number): Token[] {
     const older = this.live("ses", now).filter((id) => id < (before ?? "~"));
     const page = older.toReversed().slice(0, limit);
-    return page.map((id) => this.#must(id));
+    return page.map((id) => this.must(id));
   }
 
   /** Sessions that must end so that one more has room: a sign-in is never refused, the oldest make way. */
@@ -177,14 +96,14 @@ export class Tokens {
 
   /** Ids of live tokens of a kind, of one parent or all, oldest first. */
   live(kind: TokenKind, now: number, parent_id?: string): string[] {
-    return this.#rows.live(kind, now, parent_id);
+    return this.rows.live(kind, now, parent_id);
   }
 
   /** Stores a new token; one too many of its kind is refused, and while the vault is frozen all but a sign-in. */
   add(token: NewToken, now: number): Token {
     if (token.kind !== "ses") this.assertThawed();
     this.assertRoom(token.kind, now);
-    return this.#must(this.#rows.add(token, now));
+    return this.must(this.rows.add(token, now));
   }
 
   /** Refuses where a vault holds as many live tokens of a kind as it may. */
@@ -196,7 +115,7 @@ export class Tokens {
 
   /** Takes back the end of a token; of what was minted by it nothing is said. */
   reinstate(id: string): void {
-    this.#write(id, "revoked_at = NULL");
+    this.write(id, "revoked_at = NULL");
   }
 
   /**
@@ -204,100 +123,54 @@ export class Tokens {
    * can be told. Answers the ids of all that died of it: what each has open is to be cut.
    */
   revoke(id: string, now: number): string[] {
-    this.#write(id, "revoked_at = coalesce(revoked_at, ?)", now);
+    this.write(id, "revoked_at = coalesce(revoked_at, ?)", now);
     return [id, ...this.revokeChildren(id, now)];
   }
 
   /** Ends all that was minted by a token, a device or a grant, and by what those minted. Answers whoever was not dead before. */
   revokeChildren(parent_id: string, now: number): string[] {
-    return this.#rows.liveChildren(parent_id).flatMap((id) => this.revoke(id, now));
+    return this.rows.liveChildren(parent_id).flatMap((id) => this.revoke(id, now));
   }
 
   pause(id: string, now: number): void {
-    this.#write(id, "paused_at = coalesce(paused_at, ?)", now);
+    this.write(id, "paused_at = coalesce(paused_at, ?)", now);
   }
 
   resume(id: string): void {
-    this.#write(id, "paused_at = NULL");
+    this.write(id, "paused_at = NULL");
   }
 
   /** Keeps a session alive: it was seen now and lives until `expires_at`. */
   touch(id: string, now: number, expires_at: number): void {
-    this.#write(id, "seen_at = ?, expires_at = ?", now, expires_at);
+    this.write(id, "seen_at = ?, expires_at = ?", now, expires_at);
   }
 
   rename(id: string, name: string): void {
-    this.#write(id, "name = ?", name);
+    this.write(id, "name = ?", name);
   }
 
   /** Writes into what asks, a token's policy or a grant, that this address need not be asked for any more. */
   allowAlways(id: string, call: AllowedCall): void {
-    if (this.#grants.find(id) !== undefined) return this.#grants.allowAlways(id, call);
+    if (this.grants.find(id) !== undefined) return this.grants.allowAlways(id, call);
     const policy = this.find(id)?.policy;
     if (policy?.ask === undefined) return;
-    this.#write(id, "policy = ?", JSON.stringify({ ...policy, ask: allowing(policy.ask, call) }));
+    this.write(id, "policy = ?", JSON.stringify({ ...policy, ask: allowing(policy.ask, call) }));
   }
 
   /** Lets a token that is held to certain keys use one more. */
   addKey({ id, policy }: Token, key_id: string): void {
     if (policy.keys === undefined) return;
-    this.#write(id, "policy = ?", JSON.stringify({ ...policy, keys: [...policy.keys, key_id] }));
+    this.write(id, "policy = ?", JSON.stringify({ ...policy, keys: [...policy.keys, key_id] }));
   }
 
   /** Adds what rows that leave for D1 say about a token's use. */
   addUse(id: string, uses: number, refused: number, last_used_at: number | null): void {
-    this.#write(
+    this.write(
       id,
       "uses = uses + ?, refused = refused + ?, last_used_at = max(coalesce(last_used_at, 0), coalesce(?, last_used_at))",
       uses,
       refused,
       last_used_at,
     );
-  }
-
-  #write(id: string, set: string, ...values: SqlStorageValue[]): void {
-    this.#rows.write(id, set, ...values);
-    this.#remembered.forget(id);
-  }
-
-  #byOwnHash(hash: string): Token | undefined {
-    return this.#select("hash = ? AND hash <> id", hash)[0];
-  }
-
-  #byAccess(hash: string, purpose: "use" | "look"): Token | undefined {
-    const access = this.#accesses.byHash(hash);
-    if (access !== undefined && purpose === "use") this.#accesses.use(hash);
-    return access && this.#through(access);
-  }
-
-  #through({ token_id, hash, generation, expires_at, scopes, superseded }: StoredAccess): Token {
-    const token = this.#select("id = ?", token_id)[0] as Token;
-    return {
-      ...token,
-      hash,
-      generation,
-      policy: scopes === undefined ? token.policy : { ...token.policy, scopes },
-      expires_at: earlier(expires_at, token.expires_at),
-      superseded,
-    };
-  }
-
-  /** A token that others stem from. It is remembered, unless a grant says anew each time what it is. */
-  #parent(id: string): Token {
-    const known = this.#remembered.byId(id);
-    if (known !== undefined) return known;
-    const token = this.#must(id);
-    if (!isUnder(token, "grt")) this.#remembered.keepId(token);
-    return token;
-  }
-
-  #must(id: string): Token {
-    const token = this.find(id);
-    if (token === undefined) throw new Error(`token ${id} is not there`);
-    return token;
-  }
-
-  #select(where: string, ...values: SqlStorageValue[]): Token[] {
-    return this.#rows.select(where, ...values).map((row) => ({ ...row, frozen: this.#frozen }));
   }
 }
