@@ -307,14 +307,9 @@ describe("after a restore to hours ago, before anything is served", () => {
 
   it("who was unlinked since signs in no more, and no session that they may have had lives", async () => {
     const { vault } = await lived();
-    const eve = { ...ADA, issuer: "https://other.example", subject: "eve" };
+    const eve = { ...ADA, issuer: "https://other.example", subject: "eve of the other" };
     await ask(vault.stub.link(vault.ada, eve));
-    await shipped(vault);
-    const then = await remember(vault);
-    travel(60_000);
-    await ask(vault.stub.unlink(vault.ada, { issuer: eve.issuer, subject: eve.subject }));
-    await shipped(vault);
-    await restore(vault, then);
+    await forgotten(vault, () => ask(vault.stub.unlink(vault.ada, { issuer: eve.issuer, subject: eve.subject })));
     expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up", replayed: 1 });
     expect(await refusalOf(ask(vault.stub.signIn(vault.account_id, eve, ORIGIN)))).toBe("gone");
     expect(await refusalOf(ask(vault.stub.listKeys(vault.ada, undefined, 1, {})))).toBe("invalid_token revoked");

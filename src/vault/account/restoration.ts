@@ -152,7 +152,8 @@ const ALL = 100_000;
 
 /** Who has signed in by it is not known: all sign in again. */
 function unlink(parts: Parts, named: string, now: number): boolean {
-  const [issuer = "", subject = ""] = named.split(" ");
+  // An issuer is an address; what it calls somebody may be anything.
+  const [, issuer = "", subject = ""] = /^(\S*) (.*)$/s.exec(named) ?? [];
   endSessionsBut(parts, undefined, now);
   return parts.identities.remove({ issuer, subject });
 }
