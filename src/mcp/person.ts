@@ -65,7 +65,8 @@ export function personBehind({ env, config, server, visit, context }: Behind, to
   const vault = vaultOf(env, visit);
   const caller = callerFor(visit, "vault:write");
   /** An answer counts once: played again, it would carry out a second time what was allowed once. */
-  const spend = ({ nonce, expires_at }: RequestState) => ask(vault.spend(visit.caller, nonce, expires_at));
+  const spend = ({ nonce, expires_at, asked_at }: RequestState) =>
+    ask(vault.spend(visit.caller, nonce, expires_at, asked_at));
   /** They agree on a page of ours, since the client shows no form: opened by it where it can, else by a link. */
   const agreed = async (question: string, deed: Deed) => {
     if (await ask(vault.takeAgreement(caller, deed))) return;

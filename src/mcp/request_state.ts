@@ -10,6 +10,7 @@ export type RequestState = {
   tool: string;
   digest: string;
   nonce: string;
+  asked_at: number;
   expires_at: number;
 };
 
@@ -18,7 +19,8 @@ const LIFE_MS = 5 * 60_000;
 /** State for a call's next round. It goes through the client, so it is sealed, and bound to who asked, to the tool and to its arguments. */
 export function newState(tool: string, given: unknown, life_ms = LIFE_MS): RequestState {
   const nonce = randomBytes(16).toString("base64url");
-  return { tool, digest: digestOf(given), nonce, expires_at: Date.now() + life_ms };
+  const asked_at = Date.now();
+  return { tool, digest: digestOf(given), nonce, asked_at, expires_at: asked_at + life_ms };
 }
 
 export function sealState({ root_keys }: Config, visit: Visit, state: RequestState): string {

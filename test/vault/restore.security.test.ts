@@ -12,6 +12,7 @@ import { OtherLife } from "../../src/vault/account/other_life.ts";
 import { checkChain } from "../support/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
 import { held } from "../../src/vault/surface.ts";
+import type { Caller } from "../../src/vault/tokens/caller.ts";
 import { connectedVault, DESTINATION, TokenProvider } from "../support/token_provider.ts";
 import { remember, restore, type Dump } from "../support/restore.ts";
 import { newRotating, refreshWith } from "../support/refresh.ts";
@@ -214,6 +215,7 @@ describe("after a restore to hours ago, before anything is served", () => {
     const shown = await ask(vault.stub.createKey(vault.ada, keyNamed("shown", { revealable: true }), { secret: "sk" }));
     await storeKey(vault, "rotated");
     const { app: device } = await signInDevice(vault);
+    const manager: Caller = { ...vault.ada, hash: device.hash, kind: "dev", may: ["device"] };
     await forgotten(vault, async () => {
       await ask(vault.stub.changeToken(vault.ada, app.id, { policy: { methods: ["POST"] } }));
       await ask(vault.stub.narrowGrant(vault.ada, narrowed.grant_id, { scopes: ["vault:read"] }));
@@ -227,14 +229,54 @@ describe("after a restore to hours ago, before anything is served", () => {
     for (const key of ["shown", "rotated"])
       expect(await refusalOf(authorize(vault, kept, key))).toBe("paused key_paused");
     expect(await refusalOf(authorize(vault, device, "k"))).toBe("approval_required ask");
+    // A device may be what they were stopped for, and would have back what was taken from it.
+    expect(await refusalOf(ask(vault.stub.resumeToken(manager, app.id)))).toBe("insufficient_scope");
+    for (const key of ["shown", "rotated"])
+      expect(await refusalOf(ask(vault.stub.resumeKey(manager, key)))).toBe("insufficient_scope");
     const fresh = await signIn(vault.stub, vault.account_id);
     expect(await ask(vault.stub.getKey(fresh, shown.id))).toMatchObject({ revealable: false, scrub: true });
     await ask(vault.stub.resumeToken(fresh, app.id));
     await ask(vault.stub.resumeKey(fresh, "rotated"));
     expect(await refusalOf(authorize(vault, app, "rotated"))).toBe("accepted");
+    // Its owner has looked at it: from here on it is paused and resumed as ever.
+    await ask(vault.stub.pauseKey(manager, "rotated"));
+    await ask(vault.stub.resumeKey(manager, "rotated"));
     // Nothing is held a second time.
     travel(HOUR_MS);
     expect(await refusalOf(authorize(vault, app, "k"))).toBe("accepted");
+  });
+
+  it("an answer to what somebody was asked before is none any more: it may have been used", async () => {
+    const { vault } = await lived();
+    const asked_at = Date.now();
+    await forgotten(vault, async () => {
+      await ask(vault.stub.spend(vault.ada, "nonce", asked_at + HOUR_MS, asked_at));
+      await mintApp(vault);
+    });
+    const spend = async (nonce: string, at: number) =>
+      refusalOf(ask(vault.stub.spend(await signIn(vault.stub, vault.account_id), nonce, at + HOUR_MS, at)));
+    expect(await spend("nonce", asked_at)).toBe("invalid_request request_state");
+    expect(await spend("another", asked_at)).toBe("invalid_request request_state");
+    travel(1_000);
+    expect(await spend("another", Date.now())).toBe("accepted");
+  });
+
+  it("alerts are as watchful as they were in either life", async () => {
+    const { vault } = await lived();
+    const set = (changes: Parameters<typeof vault.stub.changeAlertSettings>[1]) =>
+      ask(vault.stub.changeAlertSettings(vault.ada, changes));
+    await set({ volume: { enabled: false }, expiring: { enabled: false }, new_country: { auto_freeze: "vault" } });
+    await forgotten(vault, async () => {
+      await set({ volume: { enabled: true }, new_country: { auto_freeze: "off" }, error_burst: { enabled: false } });
+      await set({ refresh_reuse: { auto_freeze: "subject" } });
+    });
+    expect(await ask(vault.stub.alertSettings(await signIn(vault.stub, vault.account_id)))).toMatchObject({
+      volume: { enabled: true },
+      expiring: { enabled: false },
+      new_country: { enabled: true, auto_freeze: "vault" },
+      error_burst: { enabled: true },
+      refresh_reuse: { enabled: true, auto_freeze: "subject" },
+    });
   });
 
   it("what was used up since is used up again: uses of a token, its day and its budget, and a machine's token", async () => {

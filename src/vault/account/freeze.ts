@@ -57,4 +57,5 @@ export function dropOffers(parts: Parts): void {
   parts.devices.dropApprovals();
   dropAuthorizations(parts);
   parts.approvals.drop();
+  parts.sql.exec("UPDATE vault SET offers_void_at = ?", Date.now());
 }

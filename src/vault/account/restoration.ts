@@ -1,8 +1,10 @@
+import { ALERT_KINDS } from "../alerts/kinds.ts";
 import { BY_VAULT, type AuditRow, type Decision } from "../audit/row.ts";
 import { readRow } from "../audit/uses.ts";
 import { dropOffers } from "./freeze.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
+import { putOnHold } from "./on_hold.ts";
 import { LostUses } from "./lost_uses.ts";
 import { endSessionsBut } from "./sign_in.ts";
 import { OtherLife } from "./other_life.ts";
@@ -84,7 +86,7 @@ async function* laterRows(db: D1Database, vault_id: string, left: number): Async
  * Takes away again what was taken away, and pauses what was changed: it may have been narrowed. What was given back since stays
  * taken: its owner can give it back once more.
  */
-function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: Decision, now: number): boolean {
+function replay(parts: Parts, { action, outcome, subject, rule, key, actor, spent }: Decision, now: number): boolean {
   const { tokens, grants, keys, families, trusts, webhooks, devices, connected_keys } = parts;
   // A client that gave up one access token of many names none: what it had ends.
   const id = subject ?? actor.id;
@@ -117,22 +119,25 @@ function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: D
       return spent !== undefined && trusts.take(spent.hash, Date.parse(spent.until), now);
     case "token.pause":
     case "token.change":
-      if (tokens.find(id) !== undefined) tokens.pause(id, now);
-      return tokens.find(id) !== undefined;
+      if (tokens.find(id) === undefined) return false;
+      tokens.pause(id, now);
+      putOnHold(parts, id);
+      return true;
     case "grant.pause":
     case "grant.narrow":
-      if (grants.find(id) !== undefined) grants.pause(id, now);
-      return grants.find(id) !== undefined;
+      if (grants.find(id) === undefined) return false;
+      grants.pause(id, now);
+      putOnHold(parts, id);
+      return true;
     case "device.ask_first":
       return askAlways(parts, id);
     case "key.change":
     case "key.rename":
     case "key.rotate":
     case "key.rollback":
-      return key !== undefined && hold(parts, key, now);
+      return key !== undefined && stopKey(parts, key, now, { revealable: false, scrub: true });
     case "key.pause":
-      if (key !== undefined && keys.find(key) !== undefined) keys.pause(key, now);
-      return key !== undefined;
+      return key !== undefined && stopKey(parts, key, now, {});
     case "key.delete":
       if (key !== undefined && keys.find(key) !== undefined) keys.delete(key);
       return key !== undefined;
@@ -140,6 +145,8 @@ function replay(parts: Parts, { action, outcome, subject, key, actor, spent }: D
     case "key.disconnect":
       if (key !== undefined) connected_keys.forget(key, "restored", now);
       return key !== undefined;
+    case "alert.settings":
+      return watchAgain(parts, id, rule);
     case "vault.freeze":
       tokens.freeze({ at: now, by: actor.id });
       return true;
@@ -165,12 +172,27 @@ function askAlways({ tokens }: Parts, id: string): boolean {
   return device !== undefined;
 }
 
-/** Another secret, another place for it or fewer who may see it: the key is not used, and shown neither to a device nor in an answer. */
-function hold({ keys }: Parts, id: string, now: number): boolean {
+/** Where it may have another secret, another place for it or fewer who may see it, the key is shown neither to a device nor in an answer. */
+function stopKey(parts: Parts, id: string, now: number, changes: { revealable?: false; scrub?: true }): boolean {
+  const { keys } = parts;
   const key = keys.find(id);
   if (key === undefined) return false;
-  keys.change(key, { revealable: false, scrub: true }, now);
+  keys.change(key, changes, now);
   keys.pause(id, now);
+  putOnHold(parts, id);
+  return true;
+}
+
+/** From which setting on what an alert is about is stopped, and then the whole vault. */
+const WATCHFUL = ["off", "subject", "vault"] as const;
+
+/** As watchful as its owner had made it in either life: that something was switched off since is not done again. */
+function watchAgain({ alerts }: Parts, kind: string, rule: string | undefined): boolean {
+  const known = ALERT_KINDS.find((one) => one === kind);
+  const told = WATCHFUL.findIndex((one) => rule === `auto_freeze ${one}`);
+  if (known === undefined || told < 0) return false;
+  const now = WATCHFUL.indexOf(alerts.setting(known).auto_freeze);
+  alerts.set(known, { enabled: true, auto_freeze: WATCHFUL[Math.max(told, now)] ?? "off" });
   return true;
 }
 

@@ -80,18 +80,25 @@ export async function endSession(parts: Parts, by: Token, session_id: string): P
   await parts.mcp_sessions.end(session_id, Date.now());
 }
 
-/** Marks an answer as used; the second time it is refused. */
-export function spend({ sql }: Parts, nonce: string, expires_at: number): void {
+/**
+ * Marks an answer as used; the second time it is refused. So is one to a question of before a freeze or a restore: of the latter nobody knows
+ * whether it was used already (SECURITY S18).
+ */
+export function spend({ sql }: Parts, nonce: string, expires_at: number, asked_at: number): void {
+  const { offers_void_at } = sql.exec<{ offers_void_at: number }>("SELECT offers_void_at FROM vault").one();
+  if (asked_at <= offers_void_at) throw usedUp();
   sql.exec("DELETE FROM spent WHERE expires_at <= ?", Date.now());
   const { rowsWritten } = sql.exec(
     "INSERT INTO spent (nonce, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
     nonce,
     expires_at,
   );
-  if (rowsWritten === 0)
-    throw new Problem("invalid_request", "This answer was used already. Call the tool again from the beginning.", {
-      rule: "request_state",
-    });
+  if (rowsWritten === 0) throw usedUp();
+}
+
+function usedUp(): Problem {
+  const detail = "This answer was used already. Call the tool again from the beginning.";
+  return new Problem("invalid_request", detail, { rule: "request_state" });
 }
 
 /** Records a tool call that has ended; it is durable before its answer leaves. */

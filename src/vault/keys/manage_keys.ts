@@ -1,3 +1,4 @@
+import { assertMayResume, takeOffHold } from "../account/on_hold.ts";
 import { cameByMcp, recognise, type Caller } from "../tokens/caller.ts";
 import { cutKey, lastUse } from "../tokens/ending.ts";
 import { Housekeeping } from "../housekeeping.ts";
@@ -48,7 +49,9 @@ export async function pauseKey(parts: Parts, caller: Caller, ref: string): Promi
 export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
   const by = recognise(parts.tokens, caller, Date.now());
   const { id, name } = parts.keys.must(ref);
+  assertMayResume(parts, by, id);
   parts.keys.resume(id);
+  takeOffHold(parts, id);
   record(parts, by, caller, "key.resume", { key: id, key_name: name });
   return usedKey(parts, id);
 }

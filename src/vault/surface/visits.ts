@@ -54,8 +54,8 @@ export abstract class VisitSurface extends AccountSurface {
   }
 
   /** An answer that a client brought back counts once. */
-  spend(caller: Caller, nonce: string, expires_at: number): Promise<Answer<void>> {
-    return this[forCaller](caller, (parts) => spend(parts, nonce, expires_at));
+  spend(caller: Caller, nonce: string, expires_at: number, asked_at: number): Promise<Answer<void>> {
+    return this[forCaller](caller, (parts) => spend(parts, nonce, expires_at, asked_at));
   }
 
   recordTool(caller: Caller, call: ToolCall): Promise<Answer<void>> {

@@ -1,3 +1,4 @@
+import { assertMayResume, takeOffHold } from "../account/on_hold.ts";
 import { Problem } from "../../problem.ts";
 import { cameByMcp, recognise, type Caller } from "./caller.ts";
 import { giveBack } from "./give_back.ts";
@@ -60,7 +61,9 @@ export async function pauseGrant(parts: Parts, caller: Caller, id: string): Prom
 export function resumeGrant(parts: Parts, caller: Caller, id: string): GrantDetails {
   const by = recognise(parts.tokens, caller, Date.now());
   if (grantOf(parts, id).revoked_at !== null) throw new Problem("conflict", "A revoked grant cannot be resumed.");
+  assertMayResume(parts, by, id);
   parts.grants.resume(id);
+  takeOffHold(parts, id);
   record(parts, by, caller, "grant.resume", { subject: id });
   return getGrant(parts, id);
 }

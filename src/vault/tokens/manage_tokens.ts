@@ -1,3 +1,4 @@
+import { assertMayResume, takeOffHold } from "../account/on_hold.ts";
 import { configOf } from "../../config.ts";
 import { mintToken } from "../../crypto/token.ts";
 import { Problem } from "../../problem.ts";
@@ -111,9 +112,9 @@ export async function pauseToken(parts: Parts, caller: Caller, id: string): Prom
 export function resumeToken(parts: Parts, caller: Caller, id: string): AppToken {
   const by = recognise(parts.tokens, caller, Date.now());
   if (appToken(parts, id).revoked_at !== null) throw new Problem("conflict", "A revoked token cannot be resumed.");
-  if (by.kind !== "ses" && parts.alerts.hasFrozen(id))
-    throw new Problem("insufficient_scope", "An alert has stopped this token: a person resumes it in the browser.");
+  assertMayResume(parts, by, id);
   parts.tokens.resume(id);
+  takeOffHold(parts, id);
   record(parts, by, caller, "token.resume", { subject: id });
   return appToken(parts, id);
 }
