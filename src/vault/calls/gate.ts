@@ -19,7 +19,7 @@ import type { Prices } from "./prices.ts";
 import type { Quota } from "../quota.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sealer } from "../keys/sealer.ts";
-import type { Spending } from "./spending.ts";
+import { mayCost, type Spending } from "./spending.ts";
 import type { Token } from "../tokens/token.ts";
 import type { Tokens } from "../tokens/tokens.ts";
 import type { Versions } from "../keys/versions.ts";
@@ -104,7 +104,7 @@ export class Gate {
     if (key === undefined) throw new Error("a call without a key was let through");
     const payers = this.#judging.payers(holders, key);
     if (payers.length > 0 && ask.upgrade === true) throw this.#refuse(event, NOT_COUNTED, now);
-    const billed = payers.length > 0 && ask.method === "POST";
+    const billed = payers.length > 0 && mayCost(ask);
     // Nothing was done yet: the router reads the request and comes back.
     if (billed && ask.estimate === undefined) throw new Problem("estimate_needed", "A budget pays for this call.");
     const { path, charges, would_refuse } = verdict;

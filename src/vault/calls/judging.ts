@@ -9,7 +9,7 @@ import type { Tokens } from "../tokens/tokens.ts";
 import type { Ask } from "./dispatch.ts";
 import type { Meters } from "./meters.ts";
 import type { Prices } from "./prices.ts";
-import type { Spending } from "./spending.ts";
+import { mayCost, type Spending } from "./spending.ts";
 
 /** What is judged by: who stands in the vault, and what was counted. */
 type Evidence = { tokens: Tokens; keys: Keys; versions: Versions; meters: Meters; prices: Prices; spending: Spending };
@@ -47,8 +47,9 @@ export class Judging {
   }
 
   /** The most that the call may cost, where somebody pays. One that is only asked about costs nothing yet. */
-  #most(holders: Standing["holders"], key: ApiKey, { method, estimate }: Omit<Ask, "hash">): number | undefined {
-    if (method !== "POST" || this.payers(holders, key).length === 0) return undefined;
+  #most(holders: Standing["holders"], key: ApiKey, ask: Omit<Ask, "hash">): number | undefined {
+    if (!mayCost(ask) || this.payers(holders, key).length === 0) return undefined;
+    const { estimate } = ask;
     return estimate === undefined ? 0 : this.#parts.spending.most(key.destination.provider, estimate);
   }
 

@@ -8,6 +8,11 @@ import type { Prices, Usage } from "./prices.ts";
  */
 export type Estimate = { model: string; input: number; output: number | null };
 
+/** Only what is posted costs anything; an override may make it that. */
+export function mayCost({ method, overridden }: { method: string; overridden: boolean }): boolean {
+  return method === "POST" || overridden;
+}
+
 /** What a carried call came to. Without `usage` the answer did not say; `bytes_out` bounds what was written. */
 export type Metered = { usage?: Usage | undefined; bytes_out: number };
 
