@@ -109,6 +109,7 @@ describe("names of variables", () => {
       "Bash.Env",
       "git-ssh@command",
       "https_proxy",
+      "node-tls-reject-unauthorized",
       "openai-base-url",
     ])
       await expect(asked(name), name).rejects.toThrow("told what to run");
