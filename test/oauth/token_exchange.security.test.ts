@@ -369,6 +369,11 @@ describe("a trust", () => {
       [github, { sub: "repo:octo*" }],
       [github, { repository_owner: ["octo", "*"] }],
       ["https://gitlab.com", { ref: "main", ref_protected: "true" }],
+      ["https://accounts.google.com", { email_verified: "true" }],
+      ["https://accounts.google.com", { email: "*@developer.gserviceaccount.com" }],
+      ["https://agent.buildkite.com", { sub: "organization:*:pipeline:deploy:*" }],
+      ["https://app.terraform.io", { terraform_run_phase: "apply" }],
+      ["https://oidc.vercel.com", { sub: "owner:acme*:project:web:*" }],
     ];
     for (const [from, wanted] of cases) {
       const answer = await person.fetch("/v1/trusts", {
@@ -378,13 +383,14 @@ describe("a trust", () => {
       });
       expect([from, wanted, answer.status]).toEqual([from, wanted, 422]);
     }
-    for (const wanted of [
-      { sub: "repo:octo/*" },
-      { repository_id: "74" },
-      { repository: "octo/repo", ref: "refs/heads/*" },
+    for (const [from, wanted] of [
+      [github, { sub: "repo:octo/*" }],
+      [github, { repository_id: "74" }],
+      [github, { repository: "octo/repo", ref: "refs/heads/*" }],
+      ["https://app.terraform.io", { sub: "organization:acme:*" }],
     ])
-      expect(
-        await person.api<Trust>("POST", "/v1/trusts", { name: "x", issuer: github, claims: wanted }),
-      ).toHaveProperty("id");
+      expect(await person.api<Trust>("POST", "/v1/trusts", { name: "x", issuer: from, claims: wanted })).toHaveProperty(
+        "id",
+      );
   });
 });

@@ -17,6 +17,10 @@ const SHARED_ISSUERS: Record<string, readonly string[]> = {
     "repository_owner_id",
   ],
   "https://gitlab.com": ["sub", "project_path", "project_id", "namespace_path", "namespace_id"],
+  "https://accounts.google.com": ["sub", "email", "hd"],
+  "https://agent.buildkite.com": ["sub", "organization_slug", "organization_id"],
+  "https://app.terraform.io": ["sub", "terraform_organization_name", "terraform_organization_id"],
+  "https://oidc.vercel.com": ["sub", "owner", "owner_id"],
 };
 
 /** What is wrong with conditions: without one that says whose tokens are meant, everybody's are. Undefined where nothing is. */
@@ -59,12 +63,12 @@ function textsOf(value: unknown): string[] {
 
 /** Does the pattern say anything? A wildcard alone, or one in front of a separator, is met by everybody. */
 function isTelling(pattern: string): boolean {
-  return /[A-Za-z0-9]/.test(pattern.replace(/^(repo|project_path|system:serviceaccount)(?=:)/, ""));
+  return /[A-Za-z0-9]/.test(pattern.replace(/^(repo|project_path|organization|owner|system:serviceaccount)(?=:)/, ""));
 }
 
 /** Is the owner written out? Only what comes after it may be left open: `repo:octo/*`, not `repo:octo*`, which `octo-evil` meets. */
 function namesAnOwner(pattern: string): boolean {
-  const [before = "", after] = pattern.replace(/^(repo|project_path)(?=:)/, "").split("*");
+  const [before = "", after] = pattern.replace(/^(repo|project_path|organization|owner)(?=:)/, "").split("*");
   return after === undefined ? /[A-Za-z0-9]/.test(before) : /[A-Za-z0-9][^*]*[/:]$/.test(before);
 }
 
