@@ -70,14 +70,26 @@ export async function fetchDocument(url: string, etag: string | null, bytes: num
   }
 }
 
-/** How long the answer may be used without asking again (RFC 9111 §4.2.1); never longer than a day. */
-function freshness(headers: Headers): number {
+/** How long the answer may be used without asking again, by us who share it among all (RFC 9111 §4.2.1, §5.2.2); never longer than a day. */
+export function freshness(headers: Headers): number {
   const control = (headers.get("cache-control") ?? "").toLowerCase();
-  if (/\bno-store\b|\bno-cache\b/.test(control)) return 0;
-  const [, seconds] = /\b(?:s-maxage|max-age)=(\d{1,9})\b/.exec(control) ?? [];
+  if (/\b(no-store|no-cache|private)\b/.test(control)) return 0;
+  const seconds = secondsOf(control, "s-maxage") ?? secondsOf(control, "max-age");
   const age_ms = Number(headers.get("age") ?? 0) * 1_000 || 0;
-  if (seconds !== undefined) return Math.min(Math.max(0, Number(seconds) * 1_000 - age_ms), MOST_FRESH_MS);
-  const expires = Date.parse(headers.get("expires") ?? "");
-  if (!Number.isNaN(expires)) return Math.min(Math.max(0, expires - Date.now()), MOST_FRESH_MS);
-  return DEFAULT_FRESH_MS;
+  if (seconds !== undefined) return bounded(seconds * 1_000 - age_ms);
+  const expires = headers.get("expires");
+  if (expires === null) return DEFAULT_FRESH_MS;
+  // What is no date, `0` above all, has passed (§5.3).
+  const at = /^\w{3,9},? /.test(expires) ? Date.parse(expires) : NaN;
+  const sent_at = Date.parse(headers.get("date") ?? "");
+  return Number.isNaN(at) ? 0 : bounded(at - (Number.isNaN(sent_at) ? Date.now() : sent_at) - age_ms);
+}
+
+function secondsOf(control: string, directive: string): number | undefined {
+  const [, seconds] = new RegExp(`(?:^|[,\\s])${directive}="?(\\d{1,10})\\b`).exec(control) ?? [];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+function bounded(ms: number): number {
+  return Math.min(Math.max(0, ms), MOST_FRESH_MS);
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
+import { freshness } from "../../src/oauth/outside.ts";
 import { ClientHost } from "../support/client_host.ts";
 import { newPerson, startLocker } from "../support/locker.ts";
 import { authorizePath, connect, exchangeOf, pkce, tokenRequest } from "../support/oauth.ts";
@@ -166,6 +167,18 @@ describe("what was read is kept as its headers say", () => {
     const stale = host.describe("/stale", {}, { "cache-control": "max-age=0" });
     for (let n = 0; n < 3; n++) expect([(await open(fresh)).status, (await open(stale)).status]).toEqual([200, 200]);
     expect([host.count("/fresh"), host.count("/stale")]).toEqual([1, 3]);
+  });
+
+  it("as HTTP has it for whoever shares a copy among many, a day at most", () => {
+    const told = (headers: Record<string, string>) => freshness(new Headers(headers)) / 1_000;
+    expect(told({ "cache-control": "public, max-age=60, s-maxage=600" })).toBe(600);
+    expect(told({ "cache-control": 's-maxage="60", max-age=600', age: "20" })).toBe(40);
+    expect(told({ "cache-control": "private, max-age=600" })).toBe(0);
+    expect(told({ "cache-control": "max-age=9999999999" })).toBe(86_400);
+    const date = "Fri, 27 Nov 2026 03:00:00 GMT";
+    expect(told({ date, expires: "Fri, 27 Nov 2026 03:10:00 GMT", age: "60" })).toBe(540);
+    for (const expires of ["0", "-1", "never", ""]) expect(told({ date, expires }), expires).toBe(0);
+    expect(told({})).toBe(300);
   });
 
   it("not at all for no-store, though the client can still come for its tokens", async () => {
