@@ -23,6 +23,8 @@ export type Config = {
   conformance_fixtures: boolean;
   /** The secret of whoever runs the deployment; without one nobody may ask what needs it. */
   operator_token: string | undefined;
+  /** Whom to tell of a hole in this deployment, and by which rules (RFC 9116); without a contact it says nothing of it. */
+  security: { contacts: readonly string[]; policy: string | undefined };
   /** How many keys a vault may hold, how many of them for hosts outside the catalog, and how many audit rows it may write a day. */
   limits: { keys: number; custom_keys: number; audit_rows_a_day: number };
   /** In the order in which they are offered. */
@@ -60,6 +62,10 @@ export function readConfig(env: Settings): Config {
     allow_private_upstreams,
     conformance_fixtures,
     operator_token: operatorToken(env),
+    security: {
+      contacts: addresses(env, "SECURITY_CONTACT", ["https:", "mailto:", "tel:"]),
+      policy: addresses(env, "SECURITY_POLICY", ["https:"])[0],
+    },
     limits: {
       keys: count(env, "KEYS_LIMIT", 2_000),
       custom_keys: count(env, "CUSTOM_KEYS_LIMIT", 2_000),
@@ -136,6 +142,16 @@ function operatorToken(env: Settings): string | undefined {
   if (!/^[\x21-\x7e]{32,256}$/.test(token))
     throw new Error("OPERATOR_TOKEN must be 32 to 256 visible ASCII characters.");
   return token;
+}
+
+/** A comma list of URIs, as they will be told. */
+function addresses(env: Settings, name: string, schemes: readonly string[]): string[] {
+  const given = text(env, name, "").split(",");
+  const uris = given.map((one) => one.trim()).filter((one) => one !== "");
+  for (const uri of uris)
+    if (!/^[\x21-\x7e]+$/.test(uri) || !schemes.includes(URL.parse(uri)?.protocol ?? ""))
+      throw new Error(`${name} must be ${schemes.join(", ")} addresses, with commas between.`);
+  return uris;
 }
 
 function count(env: Settings, name: string, fallback: number): number {

@@ -12,6 +12,7 @@ import { docsPage } from "./pages/docs.ts";
 import { pages } from "./pages/routes.ts";
 import { problemPage } from "./pages/problem.ts";
 import { asProblem, Problem, problemResponse } from "./problem.ts";
+import { securityTxt } from "./pages/security_txt.ts";
 import { signInPage } from "./pages/sign_in.ts";
 import { guard } from "./proxy/headers.ts";
 import { proxy } from "./proxy/send.ts";
@@ -23,6 +24,7 @@ const app = new Hono<{ Bindings: Env }>()
     await limitWeakCaller(env, configOf(env), req.raw);
     await next();
   })
+  .get("/.well-known/security.txt", ({ env }) => securityTxt(configOf(env), Date.now()))
   .route("/", signin)
   .route(
     "/",

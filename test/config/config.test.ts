@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
+import { securityTxt } from "../../src/pages/security_txt.ts";
 
 const KEY = "A".repeat(43);
 const GOOD = {
@@ -38,6 +39,17 @@ describe("a missing or malformed setting stops the start with one sentence that 
       { PROXY_ORIGIN: "http://localhost:1" },
       /^PROXY_ORIGIN must be a loopback address exactly/,
     ],
+    [
+      "a contact that is no address",
+      { SECURITY_CONTACT: "ada" },
+      /^SECURITY_CONTACT must be https:, mailto:, tel: addresses/,
+    ],
+    ["a contact over plain http", { SECURITY_CONTACT: "http://a.example" }, /^SECURITY_CONTACT must be/],
+    [
+      "a policy that is no page",
+      { SECURITY_POLICY: "mailto:a@b.example" },
+      /^SECURITY_POLICY must be https: addresses/,
+    ],
     ["a limit that is no number", { KEYS_LIMIT: "many" }, /^KEYS_LIMIT must be a whole number from 1 on\.$/],
     ["no ROOT_KEYS", { ROOT_KEYS: undefined }, /^ROOT_KEYS is not set\.$/],
     ["a short root key", { ROOT_KEYS: "r1:AAAA" }, /^ROOT_KEYS must be a comma list/],
@@ -69,5 +81,32 @@ describe("settings", () => {
     expect(() => readConfig({ ...GOOD, ROOT_KEYS: `r1:${secret}` })).toThrow(
       expect.not.stringContaining(secret) as never,
     );
+  });
+});
+
+describe("security.txt", () => {
+  const now = Date.UTC(2026, 10, 27, 3);
+
+  it("names whom to tell and until when that holds (RFC 9116 §2.5)", async () => {
+    const contacts = "mailto:security@locker.example, https://locker.example/report";
+    const config = readConfig({
+      ...GOOD,
+      SECURITY_CONTACT: contacts,
+      SECURITY_POLICY: "https://locker.example/policy",
+    });
+    const answer = securityTxt(config, now);
+    expect(answer.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    expect((await answer.text()).split("\n")).toEqual([
+      "Contact: mailto:security@locker.example",
+      "Contact: https://locker.example/report",
+      "Expires: 2027-02-25T00:00:00.000Z",
+      "Canonical: https://locker.example/.well-known/security.txt",
+      "Policy: https://locker.example/policy",
+      "",
+    ]);
+  });
+
+  it("is not there where its operator has named nobody", () => {
+    expect(() => securityTxt(readConfig(GOOD), now)).toThrow("Nothing is served");
   });
 });

@@ -82,7 +82,10 @@ describe("npm run rotate-root", () => {
 
 describe("the operator's doors", () => {
   it("open to the operator's token only, and are not there where there is none", async () => {
-    const [open, closed] = await Promise.all([startLocker({ vars: { OPERATOR_TOKEN } }), startLocker()]);
+    const [open, closed] = await Promise.all([
+      startLocker({ vars: { OPERATOR_TOKEN, SECURITY_CONTACT: "mailto:ada@example.com" } }),
+      startLocker(),
+    ]);
     const ask = ({ publicOrigin }: LocalLocker, path: string, token?: string) =>
       fetch(publicOrigin + path, {
         method: path.startsWith("/operator") ? "POST" : "GET",
@@ -108,6 +111,11 @@ describe("the operator's doors", () => {
     const deep = await ask(open, "/health/deep", OPERATOR_TOKEN);
     expect(await deep.json()).toEqual({ ok: true, d1: true, kv: true, vault: true });
     expect((await fetch(`${open.proxyOrigin}/health`)).status).not.toBe(200);
+
+    // Whom to tell of a hole is told where somebody is named.
+    const told = await ask(open, "/.well-known/security.txt");
+    expect(await told.text()).toMatch(/^Contact: mailto:ada@example\.com\nExpires: /);
+    expect((await ask(closed, "/.well-known/security.txt")).status).toBe(404);
     expect(await rotateRoot(open, "wrong".repeat(10))).toContain("401");
     await Promise.all([open.stop(), closed.stop()]);
   }, 180_000);
