@@ -2,6 +2,7 @@ import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Dispatch } from "../vault/calls/dispatch.ts";
 import { keepBody, refused, type Errand } from "./errand.ts";
+import { bodyOverridesMethod } from "./headers.ts";
 import { askFirst, contentDigest } from "./hold.ts";
 import { returnSettlements, takeSettlements } from "./settlements.ts";
 import { ESTIMATED_BYTES, estimateOf } from "./usage.ts";
@@ -37,8 +38,11 @@ async function estimated(errand: Errand): Promise<Dispatch> {
 async function held(errand: Errand): Promise<Dispatch> {
   const { env, vault_id, request, query, headers } = errand;
   await keepBody(errand);
-  const content = contentDigest(query, headers, errand.body instanceof ReadableStream ? "unknown" : errand.body);
-  errand.question = { ...errand.question, content };
+  const body = errand.body instanceof ReadableStream ? "unknown" : errand.body;
+  const content = contentDigest(query, headers, body);
+  // The page shows a method: here the body is at hand, and may name another.
+  const overridden = errand.question.overridden || (body instanceof ArrayBuffer && bodyOverridesMethod(headers, body));
+  errand.question = { ...errand.question, content, overridden };
   return askFirst(
     () => authorizeOrAsk(errand),
     () => env.USER_VAULT.getByName(vault_id),

@@ -1,3 +1,4 @@
+import { objectIn } from "../json.ts";
 import { Problem } from "../problem.ts";
 import { parameterNames } from "./query.ts";
 
@@ -132,18 +133,34 @@ export function upstreamHeaders(given: HeaderLines): Headers {
 
 /** Does the call carry a header or parameter by which some servers take another method? (SECURITY S26) */
 export function overridesMethod(headers: HeaderLines, query: string): boolean {
-  // PHP reads a dot or a space in a name as an underscore, and `_method[]` as `_method`.
-  const names = parameterNames(query).map((name) => name.trim().replace(/[. ]/g, "_").toLowerCase());
-  if (names.some((name) => name === "_method" || name.startsWith("_method["))) return true;
-  return headers.some(([name]) => METHOD_OVERRIDE.test(dashed(name)));
+  return namesMethod(query) || headers.some(([name]) => METHOD_OVERRIDE.test(dashed(name)));
 }
 
-/** By these servers tell operations apart that have one address, or read the same bytes in two ways. */
-const OPERATION = new Set(["content-type", "soapaction", "x-amz-target"]);
+/** The same of a body that was read: a form's field, or one of JSON, by which Rails, Laravel and others take another method. */
+export function bodyOverridesMethod(headers: HeaderLines, body: ArrayBuffer): boolean {
+  const type = (valueOf(headers, "content-type") ?? "").toLowerCase();
+  const text = Buffer.from(body).toString("latin1");
+  if (type.startsWith("application/x-www-form-urlencoded")) return namesMethod(text);
+  if (type.startsWith("multipart/")) return /\bname\*?\s{0,8}=[^\r\n;]{0,32}[_. ]method\b/i.test(text);
+  return /[/+]json\b/.test(type) && Object.hasOwn(objectIn(text) ?? {}, "_method");
+}
 
-/** What a call's headers say of what is to be done, beside its method and path. */
-export function operationIn(headers: HeaderLines): HeaderLines {
-  return headers.filter(([name]) => OPERATION.has(dashed(name)));
+function namesMethod(form: string): boolean {
+  // PHP reads a dot or a space in a name as an underscore, and `_method[]` as `_method`.
+  const names = parameterNames(form).map((name) => name.trim().replace(/[. ]/g, "_").toLowerCase());
+  return names.some((name) => name === "_method" || name.startsWith("_method["));
+}
+
+/** What says nothing of what is to be done: the form of an answer, who asks, and names of this very try, which the next one has others of. */
+const OF_NO_WEIGHT =
+  /^(accept(-.*)?|user-agent|cache-control|pragma|priority|date|idempotency-key|traceparent|tracestate|baggage|b3|uber-trace-id|x-(request|correlation|client-request|ms-client-request|amzn-trace)-id|x-amz-date|x-cloud-trace-context|x-stripe-client-telemetry|(amz-sdk|sentry|x-b3|x-datadog|x-stainless)-.*)$/;
+
+/**
+ * What a call's headers say of what is to be done, beside its method and path: for whom (`stripe-account`, `sudo`), which of several operations of one
+ * address (`x-amz-target`), where to (`destination`), how the body is read. Nobody knows them all, so it is each that is sent on but for those above.
+ */
+export function operationIn(given: HeaderLines): HeaderLines {
+  return linesOf(upstreamHeaders(given)).filter(([name]) => !OF_NO_WEIGHT.test(dashed(name)));
 }
 
 /** Refuses a browser that navigates, embeds or registers a worker: the proxy serves programs (SECURITY S1). */

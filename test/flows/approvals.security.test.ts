@@ -151,7 +151,10 @@ describe("a yes", () => {
     });
     expect(overridden.status).toBe(403);
     expect(JSON.parse(overridden.text)).toMatchObject({ code: "policy_denied", rule: "ask" });
-    const other = holder.call("/pay", { method: "POST", body: "1", headers: { "x-amz-target": "Bank.PayAll" } });
+    const form = { "content-type": "application/x-www-form-urlencoded" };
+    const in_body = await holder.call("/pay", { method: "POST", body: "a=1&_method=DELETE", headers: form });
+    expect(JSON.parse(in_body.text)).toMatchObject({ code: "policy_denied", rule: "ask" });
+    const other = holder.call("/pay", { method: "POST", body: "1", headers: { "stripe-account": "acct_2" } });
     const second = await eventually(async () => {
       const { items } = await holder.person.api<{ items: Approval[] }>("GET", "/v1/approvals");
       return items.find(({ id }) => id !== question.id);

@@ -53,6 +53,13 @@ test("under a methods rule nothing may ask the server to take another method", a
   expect(verdict(await call("/v1?method=DELETE&my_method=1", { method: "POST" }))).toBe("allowed");
 });
 
+test("a methods rule goes by what is before the body, which is carried unread: who names another method in a form is not stopped", async () => {
+  const { call, upstream } = await newHolder(locker, { policy: { methods: ["POST"] } });
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  expect(verdict(await call("/v1", { method: "POST", headers, body: "_method=DELETE" }))).toBe("allowed");
+  expect(upstream.seen.map(({ method, body }) => `${method} ${body.toString()}`)).toEqual(["POST _method=DELETE"]);
+});
+
 test("without a methods rule an override is the caller's own affair", async () => {
   const { call, upstream } = await newHolder(locker);
   await call("/v1?_method=PUT", { method: "POST", headers: { "x-http-method-override": "PUT" } });

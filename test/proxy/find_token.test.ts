@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseKeyRing } from "../../src/config.ts";
 import { mintToken, newVaultId } from "../../src/crypto/token.ts";
 import { assertGone, takeToken } from "../../src/proxy/find_token.ts";
-import { overridesMethod } from "../../src/proxy/headers.ts";
+import { bodyOverridesMethod, overridesMethod } from "../../src/proxy/headers.ts";
 import { withoutParameters } from "../../src/proxy/query.ts";
 import { tells } from "../support/tells.ts";
 
@@ -93,6 +93,30 @@ describe("parameters of a query", () => {
     expect(named("a=1&%6bey=2&b=3")).toBe("a=1&b=3");
     expect(named("k%65y=%zz&key&key=&xkey=1")).toBe("xkey=1");
   });
+});
+
+test("a method override is found in a body that is at hand, whatever form it has", () => {
+  const overrides = (type: string, text: string) =>
+    bodyOverridesMethod([["content-type", type]], new TextEncoder().encode(text).buffer as ArrayBuffer);
+  const [form, part] = ["application/x-www-form-urlencoded; charset=utf-8", "multipart/form-data; boundary=x"];
+  const partNamed = (name: string) => `--x\r\nContent-Disposition: form-data; ${name}\r\n\r\nDELETE\r\n--x--`;
+  for (const [type, text] of [
+    [form, "a=1&_method=DELETE"],
+    [form, "%5fMethod[]=PUT"],
+    [part, partNamed('name="_method"')],
+    [part, partNamed("NAME=_method")],
+    ["application/json", '{"a":1,"\\u005fmethod":"DELETE"}'],
+    ["application/vnd.api+json", '{"_method":"PUT"}'],
+  ] as const)
+    expect([type, text, overrides(type, text)]).toEqual([type, text, true]);
+  for (const [type, text] of [
+    [form, "method=DELETE&a=_method"],
+    [part, partNamed('name="file"; filename="a"') + "_method"],
+    ["application/json", '{"a":{"_method":"PUT"}}'],
+    ["application/json", "[]"],
+    ["text/plain", "_method=DELETE"],
+  ] as const)
+    expect([type, text, overrides(type, text)]).toEqual([type, text, false]);
 });
 
 test("a method override is known by any spelling of its name, and nothing else is taken for one", () => {

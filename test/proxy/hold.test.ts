@@ -48,6 +48,14 @@ test("a call is held for two minutes and then refused with the link", async () =
   expect(held.opened).toEqual(["apr_1"]);
 });
 
+test("one that finds as many waiting as may is refused with the link at once", async () => {
+  const fetched = vi.fn(async () => ({ status: 429, webSocket: null }));
+  const open = () => ({ fetch: fetched }) as unknown as DurableObjectStub;
+  const call = askFirst(() => Promise.reject(asked()), open, new AbortController().signal);
+  await expect(call).rejects.toMatchObject({ code: "approval_required", extras: { approval: { id: "apr_1" } } });
+  expect(fetched).toHaveBeenCalledTimes(1);
+});
+
 test("a client that has gone is asked for no more", async () => {
   const gone = new AbortController();
   const authorize = vi.fn(() => Promise.reject<Dispatch>(asked()));
@@ -87,6 +95,36 @@ test("what a question is bound to tells query, body and operation from each othe
     contentDigest("", [["x_amz_target", "text/a"]], null),
   ];
   expect(new Set(digests).size).toBe(digests.length);
-  const again = (agent: string) => contentDigest("a", [["user-agent", agent]], bytes("b"));
-  expect(again("one")).toBe(again("other"));
+});
+
+test("of a call's headers a question is bound to what may change what is done, and not to what differs from try to try", () => {
+  const without = contentDigest("a", [], null);
+  for (const name of [
+    "stripe-account",
+    "Sudo",
+    "destination",
+    "dropbox-api-arg",
+    "x-amz-copy-source",
+    "anthropic-beta",
+    "openai-project",
+    "content-encoding",
+    "if-match",
+    "x-of-somebody-whom-we-do-not-know",
+  ])
+    expect(contentDigest("a", [[name.toLowerCase(), "1"]], null), name).not.toBe(without);
+  for (const name of [
+    "user-agent",
+    "accept",
+    "idempotency-key",
+    "traceparent",
+    "x-request-id",
+    "x-stainless-retry-count",
+    "amz-sdk-invocation-id",
+    "x-stripe-client-telemetry",
+    // Never sent on.
+    "cookie",
+    "cf-ray",
+    "x-forwarded-for",
+  ])
+    expect(contentDigest("a", [[name, "1"]], null), name).toBe(without);
 });
