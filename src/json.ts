@@ -1,3 +1,6 @@
+/** What an answer of JSON says besides: it is nobody's to keep, and nothing but JSON. */
+export const JSON_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
 /** Is it what JSON calls an object? Whatever somebody sent is nothing yet that can be asked for its fields. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { originOf } from "../auth/origin.ts";
 import { configOf } from "../config.ts";
 import { accountsUnderOtherRoots, countUnderOtherRoots, noteRoot } from "../directory/roots.ts";
+import { JSON_HEADERS } from "../json.ts";
 import { logFault, Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import { limitedAs } from "../vault/policy/network.ts";
@@ -21,7 +22,7 @@ let health: { at: number; found: Health } | undefined;
  * and changes nothing of anybody's account but under which key it is wrapped.
  */
 export const operator = new Hono<{ Bindings: Env }>()
-  .get("/health", ({ json }) => json({ ok: true }, 200, { "cache-control": "no-store" }))
+  .get("/health", ({ json }) => json({ ok: true }, 200, JSON_HEADERS))
   .use("/health/deep", async ({ env, req }, next) => {
     await assertOperator(env, req.raw);
     await next();
@@ -33,7 +34,7 @@ export const operator = new Hono<{ Bindings: Env }>()
   .get("/health/deep", async ({ env, json }) => {
     if (health === undefined || Date.now() - health.at > HEALTH_MS) health = { at: Date.now(), found: await look(env) };
     const ok = Object.values(health.found).every(Boolean);
-    return json({ ok, ...health.found }, ok ? 200 : 503, { "cache-control": "no-store" });
+    return json({ ok, ...health.found }, ok ? 200 : 503, JSON_HEADERS);
   })
   .post("/operator/rotate-root", async ({ env, req, json }) => {
     const root_id = configOf(env).root_keys.current.id;

@@ -2,6 +2,7 @@ import { Hono, type Context } from "hono";
 import { identify, type Identified } from "../auth/caller.ts";
 import { readText } from "../body.ts";
 import { configOf } from "../config.ts";
+import { JSON_HEADERS } from "../json.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { requestDigest } from "../vault/idempotency.ts";
 import { accountHandlers } from "./account.ts";
@@ -69,12 +70,12 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
     });
     if (answer instanceof Response) return answer;
     if (operation.status === 101) throw new TypeError("a WebSocket is no JSON");
-    return context.json(answer, operation.status, { "cache-control": "no-store", date: new Date().toUTCString() });
+    return context.json(answer, operation.status, { ...JSON_HEADERS, date: new Date().toUTCString() });
   });
 }
 
 api.route("/", reportLeak);
-api.get("/openapi.json", ({ env, json }) => json(openapi(configOf(env))));
+api.get("/openapi.json", ({ env, json }) => json(openapi(configOf(env)), 200, JSON_HEADERS));
 api.all("/v1/*", ({ req }) => {
   const served = methodsAt(req.path);
   if (served.length === 0) throw new Problem("not_found", "There is no such operation; /openapi.json lists them.");

@@ -6,7 +6,7 @@ import { buildDashboard, buildWorker } from "./build.ts";
 import { DOORS, portOf } from "./doors.ts";
 import { startIdentityProvider } from "./identity_provider.ts";
 import { outboundOf, type Internet } from "./internet.ts";
-import { loopbackHosts } from "./loopback.ts";
+import { choosePort, loopbackHosts } from "./loopback.ts";
 import { applyMigrations } from "./migrations.ts";
 import { runtimeMark } from "./orphans.ts";
 import { readSettings, ROOT, type Settings } from "./project.ts";
@@ -33,6 +33,8 @@ export type ServeOptions = {
   bundle?: string;
   /** The build whose objects the Worker calls, where it is not its own: so it is while a release rolls out. */
   objects?: string;
+  /** The proxy has a second door, in a process of its own whose vaults are in the first one: as routers are elsewhere in a deployment. */
+  elsewhere?: boolean;
   /** Lets a test look into the objects' storage. */
   inspect?: boolean;
   /** Where a debugger can look into the runtime; 0: any free port. Left out: nowhere. */
@@ -45,6 +47,8 @@ export type LocalLocker = {
   publicOrigin: string;
   proxyOrigin: string;
   oidcOrigin: string;
+  /** The proxy's second door, where there is one. */
+  elsewhere?: string;
   miniflare: Miniflare;
   state: State;
   stop: () => Promise<void>;
@@ -57,6 +61,7 @@ const ATTEMPTS = 5;
 const ASSETS_WORKER = "assets";
 const OBJECTS_WORKER = "objects";
 const NEIGHBOUR = "neighbour";
+const ROUTER_WORKER = "router";
 const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
 
 /**
@@ -155,24 +160,65 @@ async function boot([bundle, dashboard]: [string, string], state: State, options
       ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       log: new NoOpLog(),
       handleStructuredLogs: ({ message }) => log(message),
+      ...(options.elsewhere === true ? { unsafeDevRegistryPath: registryIn(state) } : {}),
     }),
   );
+  const running = [miniflare];
   try {
     await miniflare.ready;
     for (const { binding, migrations_dir } of settings.d1_databases) {
       await applyMigrations(await miniflare.getD1Database(binding), join(ROOT, migrations_dir));
     }
     await state.begin(publicOrigin);
+    const stop = async () => {
+      await Promise.all([...running.map((each) => each.dispose()), identityProvider.stop()]);
+      state.end();
+    };
+    const locker = { publicOrigin, proxyOrigin, oidcOrigin, miniflare, state, stop };
+    if (options.elsewhere !== true) return locker;
+    const elsewhere = `http://localhost:${await choosePort(0)}`;
+    const router = routerAt(elsewhere, shared, { bundle, settings, state });
+    running.push(router);
+    await router.ready;
+    return { ...locker, elsewhere };
   } catch (fault) {
     // What never got ready refuses to be disposed of as well; the first fault is the one to tell.
-    await Promise.allSettled([miniflare.dispose(), identityProvider.stop()]);
+    await Promise.allSettled([...running.map((each) => each.dispose()), identityProvider.stop()]);
     throw fault;
   }
-  const stop = async () => {
-    await Promise.all([miniflare.dispose(), identityProvider.stop()]);
-    state.end();
-  };
-  return { publicOrigin, proxyOrigin, oidcOrigin, miniflare, state, stop };
+}
+
+/** Serves the proxy alone. Where its vaults are the runtime's registry of this run says. */
+function routerAt(
+  origin: string,
+  shared: { bindings: Record<string, string> },
+  { bundle, settings, state }: { bundle: string; settings: Settings; state: State },
+): Miniflare {
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      workers: [
+        {
+          ...shared,
+          bindings: { ...shared.bindings, PROXY_ORIGIN: origin },
+          name: ROUTER_WORKER,
+          modules: modulesOf(bundle),
+          modulesRoot: bundle,
+          durableObjects: objectsOf(settings, settings.name),
+          serviceBindings: {},
+          unsafeDirectSockets: [{ host: "127.0.0.1", port: Number(new URL(origin).port) }],
+        },
+      ],
+      unsafeDevRegistryPath: registryIn(state),
+      unsafeRuntimeEnv: { ...runtimeMark(state.folder), ...FAST_MEMORY },
+      cf: false,
+      log: new NoOpLog(),
+      handleStructuredLogs: () => {},
+    }),
+  );
+}
+
+function registryIn({ folder }: State): string {
+  return join(folder, "registry");
 }
 
 /**

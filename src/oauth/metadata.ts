@@ -73,6 +73,11 @@ for (const path of ["/.well-known/*", `${RESOURCE_PATH}/.well-known/*`])
   });
 
 function published(document: object): Response {
-  const headers = { "content-type": "application/json", "cache-control": "public, max-age=300", ...CORS };
+  const headers = {
+    "content-type": "application/json",
+    "cache-control": "public, max-age=300",
+    "x-content-type-options": "nosniff",
+    ...CORS,
+  };
   return new Response(`${JSON.stringify(document)}\n`, { headers });
 }

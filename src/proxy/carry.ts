@@ -34,28 +34,25 @@ export async function carry(
   { scrubber, request, usage, ctx }: Lane,
 ): Promise<{ response: Response; done: Promise<void> }> {
   const { status } = upstream;
+  const ok = { outcome: "ok", bytes_in: saidLength(request.headers) } as const;
   if (status < 200 || status > 599) throw new Problem("upstream_refused", "The upstream answered with no HTTP status.");
   const coding = upstream.headers.get("content-encoding") ?? "";
   const decoded = DECODED.has(coding);
   if (decoded) headers.delete("content-encoding");
-  // A length beside chunks is nothing (RFC 9112 §6.3): the body is as long as it likes.
-  const is_said = !decoded && scrubber === undefined && !upstream.headers.has("transfer-encoding");
-  const length = is_said ? headers.get("content-length") : null;
+  const known = decoded || scrubber !== undefined ? undefined : saidLength(upstream.headers);
   if (request.method !== "HEAD" || decoded) headers.delete("content-length");
-
-  const known = length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
   const mayHaveBody = request.method !== "HEAD" && !BODILESS.has(status);
   // What a budget pays for is counted as it comes.
   if (mayHaveBody && known !== undefined && known <= ONE_FLIGHT_BYTES && usage === undefined) {
     const whole = await allOf(upstream);
-    const done = call.end({ outcome: "ok", bytes_out: whole.byteLength });
+    const done = call.end({ ...ok, bytes_out: whole.byteLength });
     return { response: new Response(whole, { status, headers }), done };
   }
   if (!mayHaveBody || upstream.body === null) {
     void upstream.body?.cancel().catch(() => {});
     return {
       response: new Response(null, { status, headers }),
-      done: call.end({ outcome: "ok", metered: told(usage) }),
+      done: call.end({ ...ok, metered: told(usage) }),
     };
   }
   if (scrubber !== undefined && coding !== "" && coding !== "identity" && !decoded) {
@@ -73,7 +70,7 @@ export async function carry(
       ? body.pipeTo(writable, { signal: call.stopped }).then(() => known)
       : scrubber.pipe(body, writable, call.stopped);
   const done = piped.then(
-    (bytes_out) => call.end({ outcome: "ok", bytes_out, metered: told(usage) }),
+    (bytes_out) => call.end({ ...ok, bytes_out, metered: told(usage) }),
     // What an answer that broke off has said of its tokens is not all of them.
     () =>
       call.end({
@@ -82,6 +79,15 @@ export async function carry(
       }),
   );
   return { response: new Response(readable, { status, headers }), done };
+}
+
+/**
+ * How long a body is by what its head says: nobody counts what the runtime moves. A length beside chunks is nothing
+ * (RFC 9112 §6.3): such a body is as long as it likes.
+ */
+function saidLength(headers: Headers): number | undefined {
+  const said = headers.get("content-length");
+  return said !== null && /^\d+$/.test(said) && !headers.has("transfer-encoding") ? Number(said) : undefined;
 }
 
 async function allOf(upstream: Response): Promise<ArrayBuffer> {

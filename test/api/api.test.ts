@@ -311,6 +311,8 @@ describe("activity", () => {
     await storeKey(ada, "k", upstream.origin);
     const { token } = await mintToken(ada);
     const call = await fetch(`${locker.proxyOrigin}/v1/proxy/k/hello?secret=query`, {
+      method: "POST",
+      body: "hello",
       headers: { authorization: `Bearer ${token}` },
     });
     const id = call.headers.get("apilocker-request-id");
@@ -322,7 +324,8 @@ describe("activity", () => {
       outcome: "ok",
       path: "/hello",
       status: 200,
-      method: "GET",
+      method: "POST",
+      bytes_in: 5,
       bytes_out: 2,
     });
     expect(JSON.stringify(row)).not.toContain("query");

@@ -39,6 +39,15 @@ describe("the dashboard's page and assets (S1, S25)", () => {
     },
   );
 
+  it.each(["/v1/keys", "/v1/me", "/openapi.json", "/health", "/.well-known/oauth-authorization-server", "/v1/nothing"])(
+    "%s is JSON, and no browser takes it for anything else",
+    async (path) => {
+      const { headers } = await ada.fetch(path);
+      expect(headers.get("content-type")).toMatch(/^application\/(problem\+)?json/);
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+    },
+  );
+
   it("the app may run nothing but its own files, load from nowhere else, and be framed by nobody", async () => {
     const { headers } = await ada.fetch("/");
     const policy = headers.get("content-security-policy") ?? "";

@@ -9,7 +9,7 @@ const STOP_MS = 10_000;
 const KEPT = 4_000;
 
 const Said = z.union([
-  z.object({ port: z.number(), publicOrigin: z.string().optional() }),
+  z.object({ port: z.number(), vaultPort: z.number().optional(), publicOrigin: z.string().optional() }),
   z.object({ skipped: z.string() }),
 ]);
 

@@ -39,6 +39,14 @@ describe("names", () => {
     expect(secret).toEqual({ secret: `sk-${answers.indexOf("accepted")}` });
   });
 
+  it("fifty names of before are a key's at most: nobody goes through them all, and it may go back to any", async () => {
+    const vault = await newVault();
+    const { id } = await storeKey(vault, "name-0");
+    const rename = (n: number) => refusalOf(ask(vault.stub.changeKey(vault.ada, id, { name: `name-${n}` })));
+    for (let n = 1; n <= 50; n++) expect(await rename(n)).toBe("accepted");
+    expect([await rename(51), await rename(7)]).toEqual(["conflict", "accepted"]);
+  });
+
   it("leads to a key by id and by name, and is free again once the key is deleted", async () => {
     const vault = await newVault();
     const app = await mintApp(vault);

@@ -1,6 +1,7 @@
 import type { Connection } from "partyserver";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { isolateName } from "../../src/isolate.ts";
+import { Leashes } from "../../src/vault/calls/leashes.ts";
 import type { Cutting, LeashState } from "../../src/vault/calls/telling.ts";
 import { tellInTurns } from "../../src/vault/calls/turns.ts";
 
@@ -69,5 +70,57 @@ describe("leashes that are told to end", () => {
     void tellInTurns(open, telling, [HERE, ELSEWHERE]);
     await breaths();
     expect(telling.decide).toHaveBeenCalledTimes(32);
+  });
+});
+
+describe("leashes whose routers were told", () => {
+  /** Cuts them, with a clock in our hands: each `look` is one of the vault's, after some have let go. */
+  function cutting(count: number) {
+    const { open, words } = openLeashes(...many("in another place", count));
+    const waits: (() => void)[] = [];
+    const wait = vi.spyOn(scheduler, "wait").mockImplementation(() => new Promise((resolve) => waits.push(resolve)));
+    onTestFinished(() => void wait.mockRestore());
+    const leashes = new Leashes({ getConnections: () => open });
+    const cut = leashes.cut(["t:tok"], "revoked", () => {});
+    const look = async (...letting_go: number[]) => {
+      await vi.waitUntil(() => waits.length > 0);
+      for (const seq of letting_go) leashes.ended(open[seq] as never);
+      waits.shift()?.();
+      await Promise.resolve();
+    };
+    const insisted = () => words.filter(([word]) => word?.includes("revoked")).map(([word]) => word);
+    return { open, cut, look, insisted };
+  }
+
+  it("are told by themselves as well once nobody lets go any more", async () => {
+    const { cut, look, insisted } = cutting(5);
+    await look(0, 1);
+    await look();
+    await vi.waitUntil(() => insisted().length > 0);
+    expect(insisted()).toEqual(["2: revoked", "3: revoked", "4: revoked"]);
+    await look(2);
+    await look(3);
+    expect(await cut).toEqual({ streams_cut: 4, unacknowledged: 1 });
+  });
+
+  it("are left alone by a vault that sees their routers at work, for three looks of four", async () => {
+    const { cut, look, insisted } = cutting(5);
+    await look(0);
+    await look(1);
+    expect(insisted()).toEqual([]);
+    await look(2);
+    await vi.waitUntil(() => insisted().length > 0);
+    expect(insisted()).toEqual(["3: revoked", "4: revoked"]);
+    await look(3, 4);
+    expect(await cut).toEqual({ streams_cut: 5, unacknowledged: 0 });
+  });
+
+  it("are not waited for where another cut has ended them since it was decided that they end", async () => {
+    const { open, cut, look } = cutting(13);
+    // The first twelve were told. Before the thirteenth is, it ends.
+    Object.assign(open[12] as never, { readyState: WebSocket.READY_STATE_CLOSED });
+    await look();
+    await look(...Array(12).keys());
+    expect(await cut).toEqual({ streams_cut: 13, unacknowledged: 0 });
   });
 });

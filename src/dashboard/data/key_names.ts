@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { call, type Answer } from "./api.ts";
-import { useLaidOver } from "./queries.ts";
+import type { Answer } from "./api.ts";
+import { readWhole, useLaidOver } from "./queries.ts";
 
 export type Key = Answer<"GET /keys">["items"][number];
 
@@ -11,16 +11,7 @@ export function useKeys() {
   return useQuery({
     queryKey: ["GET /keys", "all"],
     select: useLaidOver<Key[]>(),
-    queryFn: async ({ signal }) => {
-      const all: Key[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await call("GET /keys", { query: { limit: 200, cursor } }, signal);
-        all.push(...page.items);
-        cursor = page.next_cursor;
-      } while (cursor !== undefined && all.length < MOST);
-      return all;
-    },
+    queryFn: ({ signal }) => readWhole("GET /keys", {}, { signal, enough: MOST }),
   });
 }
 

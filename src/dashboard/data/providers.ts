@@ -1,5 +1,6 @@
-import { call, type Answer } from "./api.ts";
 import { useQuery } from "@tanstack/react-query";
+import type { Answer } from "./api.ts";
+import { readWhole } from "./queries.ts";
 
 export type Provider = Answer<"GET /providers">["items"][number];
 
@@ -8,16 +9,7 @@ export function useProviders() {
   return useQuery({
     queryKey: ["all providers"],
     staleTime: Number.POSITIVE_INFINITY,
-    queryFn: async ({ signal }) => {
-      const all: Provider[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await call("GET /providers", { query: { limit: 200, cursor } }, signal);
-        all.push(...page.items);
-        cursor = page.next_cursor;
-      } while (cursor !== undefined);
-      return all;
-    },
+    queryFn: ({ signal }) => readWhole("GET /providers", {}, { signal }),
   });
 }
 

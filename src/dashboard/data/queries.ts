@@ -81,21 +81,28 @@ export function useList<R extends Route>(route: R, given: Given<R>, options: Opt
   return { ...pages, items: pages.data?.pages.flatMap(({ items }) => items) };
 }
 
+/** A list, read page after page to its end, or until that is enough. */
+export async function readWhole<R extends Route>(
+  route: R,
+  given: Given<R>,
+  { signal, enough = Infinity }: { signal: AbortSignal; enough?: number },
+): Promise<Listed<R>[]> {
+  const items: Listed<R>[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = { ...(given as { query?: object }).query, limit: 200, cursor };
+    const page = await call(route, { ...given, query }, signal);
+    items.push(...(page as { items: Listed<R>[] }).items);
+    cursor = (page as { next_cursor?: string }).next_cursor;
+  } while (cursor !== undefined && items.length < enough);
+  return items;
+}
+
 /** A whole list, for what is made of all of it. */
 export function useWhole<R extends Route>(route: R, given: Given<R>): UseQueryResult<Listed<R>[]> {
   return useQuery({
     queryKey: [route, "whole", given],
-    queryFn: async ({ signal }) => {
-      const items: Listed<R>[] = [];
-      let cursor: string | undefined;
-      do {
-        const query = { ...(given as { query?: object }).query, limit: 200, cursor };
-        const page = await call(route, { ...given, query }, signal);
-        items.push(...(page as { items: Listed<R>[] }).items);
-        cursor = (page as { next_cursor?: string }).next_cursor;
-      } while (cursor !== undefined);
-      return items;
-    },
+    queryFn: ({ signal }) => readWhole(route, given, { signal }),
     select: useLaidOver<Listed<R>[]>(),
     placeholderData: (before) => before,
   });

@@ -17,9 +17,10 @@ export type Cut = { streams_cut: number; unacknowledged: number };
 
 const PER_TOKEN = 1_000;
 const PER_VAULT = 10_000;
-/** Whoever was cut by a word to its router and has not let go by then is told by its own leash. */
-const INSIST_AFTER_MS = 250;
 const ACKNOWLEDGED_WITHIN_MS = 1_000;
+/** Who was cut by a word to its router is told by its own leash too, once nobody has let go between two looks, and by then in any case: a router that has much to end is not deaf. */
+const A_LOOK_MS = 250;
+const INSIST_BY_MS = 750;
 const COUNT_AGAIN_MS = 1_000;
 
 /** Tags of a connection: cutting is by token, by who minted it, by key or for the whole vault, live feeds too. */
@@ -130,7 +131,8 @@ export class Leashes {
     for (const connection of open) if (!isLeash(connection)) connection.close(CUT, rule);
     return this.#each(open.filter(isLeash), (connection) => {
       const { state, readyState } = connection;
-      if (readyState !== WebSocket.READY_STATE_OPEN || this.#ending.has(connection)) return { ends: rule };
+      if (this.#ending.has(connection)) return { ends: rule };
+      if (readyState !== WebSocket.READY_STATE_OPEN) return undefined;
       if (state !== null) onCut(state);
       return { ends: state === null ? UNKNOWN_LEASE : rule };
     });
@@ -152,8 +154,8 @@ export class Leashes {
   }
 
   /**
-   * Decides about each leash and tells their routers; then waits up to a second for the routers of those that end to let go. Who
-   * has not by a quarter of it is told by its own leash: what a router hears about others of its calls it may not get to them.
+   * Decides about each leash and tells their routers; then waits up to a second for the routers of those that end to let go. In the
+   * end who has not is told by its own leash: what a router hears about others of its calls it may not get to them.
    */
   async #each(
     open: readonly Connection<LeashState>[],
@@ -162,14 +164,17 @@ export class Leashes {
     this.#cutting++;
     try {
       const told = await tellInTurns(open, { decide, end: (connection) => this.#end(connection) });
-      if (told.length === 0) return { streams_cut: 0, unacknowledged: 0 };
-      let streams_cut = 0;
-      const all = Promise.all(told.map(({ ended }) => ended.then(() => void streams_cut++)));
-      if (!(await within(INSIST_AFTER_MS, all))) {
-        for (const { connection, rule } of told) if (this.#ending.has(connection)) close(connection, rule);
-        await within(ACKNOWLEDGED_WITHIN_MS - INSIST_AFTER_MS, all);
+      const all = Promise.all(told.map(({ ended }) => ended));
+      const left = () => told.filter(({ connection }) => this.#ending.has(connection));
+      let last = left();
+      for (let at = A_LOOK_MS; last.length > 0 && at <= ACKNOWLEDGED_WITHIN_MS; at += A_LOOK_MS) {
+        await within(A_LOOK_MS, all);
+        const now = left();
+        if (now.length === last.length || at >= INSIST_BY_MS)
+          for (const { connection, rule } of now) close(connection, rule);
+        last = now;
       }
-      return { streams_cut, unacknowledged: told.length - streams_cut };
+      return { streams_cut: told.length - last.length, unacknowledged: last.length };
     } finally {
       this.#cutting--;
     }
@@ -183,10 +188,11 @@ export class Leashes {
     return [...found.values()];
   }
 
-  /** Resolves when the connection has ended. */
+  /** Resolves when the connection has ended, which it may have since that was decided. */
   #end(connection: Connection<LeashState>): Promise<void> {
     let ending = this.#ending.get(connection);
     if (ending === undefined) {
+      if (connection.readyState !== WebSocket.READY_STATE_OPEN) return Promise.resolve();
       ending = { ...Promise.withResolvers<void>(), token_id: connection.state?.token_id };
       this.#ending.set(connection, ending);
     }

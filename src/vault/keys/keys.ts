@@ -27,6 +27,8 @@ type Row = Omit<ApiKey, "destination" | "sealed_destination" | "tags" | "scrub" 
 };
 
 const REMEMBERED = 500;
+/** How many names of before a key has at most. */
+const NAMES = 50;
 const SELECT = `SELECT k.*, v.destination, c.state AS connection FROM api_key k
   JOIN key_version v ON v.key_id = k.id AND v.version = k.version LEFT JOIN connection c ON c.key_id = k.id`;
 
@@ -173,7 +175,7 @@ export class Keys {
     const { scrub = key.scrub, revealable = key.revealable } = changes;
     const holder = this.#sql.exec<{ key_id: string }>("SELECT key_id FROM key_name WHERE name = ?", name).toArray()[0];
     if (holder !== undefined && holder.key_id !== key.id) throw nameTaken(name);
-    if (holder === undefined) this.#sql.exec("INSERT INTO key_name (name, key_id) VALUES (?, ?)", name, key.id);
+    if (holder === undefined) this.#addName(name, key);
     this.#write(
       key.id,
       "name = ?, tags = ?, note = ?, scrub = ?, revealable = ?, expires_at = ?, updated_at = ?",
@@ -185,6 +187,13 @@ export class Keys {
       expires_at,
       now,
     );
+  }
+
+  /** A name stays taken for ever: nobody goes through them all. */
+  #addName(name: string, key: ApiKey): void {
+    if (this.formerNames(key).length >= NAMES)
+      throw new Problem("conflict", `A key is given another name ${NAMES} times at most; its own it may take back.`);
+    this.#sql.exec("INSERT INTO key_name (name, key_id) VALUES (?, ?)", name, key.id);
   }
 
   /** Names that lead to this key but are not its name any more. */

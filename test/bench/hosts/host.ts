@@ -2,7 +2,9 @@
 // lives as long as its standard input: however the bench ends, nothing stays behind.
 
 /** A running target, or why there is none. `says` goes to the bench. */
-export type Host = { says: { port: number; publicOrigin?: string }; stop(): Promise<void> } | { skipped: string };
+export type Host =
+  | { says: { port: number; vaultPort?: number; publicOrigin?: string }; stop(): Promise<void> }
+  | { skipped: string };
 
 /** Each loads only what it needs. */
 const HOSTS: Record<string, (upstream: number) => Promise<Host>> = {
@@ -13,7 +15,8 @@ const HOSTS: Record<string, (upstream: number) => Promise<Host>> = {
   cutter: async (upstream) => (await import("./workerd.ts")).serveCutter(upstream),
   cutter_with_events: async (upstream) => (await import("./workerd.ts")).serveCutter(upstream, "events"),
   apilocker: async () => (await import("./apilocker.ts")).serveLocker(),
-  apilocker_with_events: async () => (await import("./apilocker.ts")).serveLocker("events"),
+  apilocker_with_events: async () => (await import("./apilocker.ts")).serveLocker({ neighbour: "events" }),
+  apilocker_elsewhere: async () => (await import("./apilocker.ts")).serveLocker({ elsewhere: true }),
   oauth_provider: async () => (await import("./workerd.ts")).serveOAuthProvider(),
   mcp_sdk: async () => (await import("./workerd.ts")).serveMcpSdk(),
   mcp_agent: async () => (await import("./workerd.ts")).serveMcpAgent(),

@@ -10,8 +10,11 @@ import { encode, SMALL } from "../targets/target.ts";
 
 /** Many open streams that are cut at once, and how others' calls fare meanwhile. Milliseconds from the stop's start. */
 export type Cuts = {
-  /** The product, or a Worker that does nothing but hold and cut streams: what the runtime itself takes on this machine. */
-  target: "apilocker" | "bare";
+  /**
+   * The product; the product with its routers in a process of their own, as in a deployment; or a Worker that does nothing but hold and
+   * cut streams: what the runtime itself takes on this machine.
+   */
+  target: "apilocker" | "apilocker elsewhere" | "bare";
   streams: number;
   stopped_by: string;
   answered_ms: number;
@@ -28,8 +31,8 @@ type Field = {
   target: Cuts["target"];
   port: number;
   processes: Processes | undefined;
-  /** Another call of the same vault, that the stop does not touch. */
-  other: Buffer;
+  /** Another call of the same vault, that the stop does not touch, and where it is asked: where the vault is. */
+  other: { port: number; call: Buffer };
   open(nth: number): Buffer;
   stop(): Promise<unknown>;
   stopped_by: string;
@@ -57,7 +60,12 @@ export async function measureCuts(
     const how = streams > WITH_SOCKETS ? "_with_events" : "";
     const locker = await children.start(`apilocker${how}`, upstream);
     const bare = await children.start(`cutter${how}`, upstream);
-    for (const field of [await ours(locker, upstream, streams), plain(bare)]) {
+    const fields = [await ours("apilocker", locker, upstream, streams)];
+    if (streams <= WITH_SOCKETS)
+      fields.push(
+        await ours("apilocker elsewhere", await children.start("apilocker_elsewhere", upstream), upstream, streams),
+      );
+    for (const field of [...fields, plain(bare)]) {
       const one = await measure(field, streams);
       tell(one);
       measured.push(one);
@@ -76,7 +84,7 @@ async function measure(field: Field, streams: number): Promise<Cuts> {
     await Promise.all(some.map(({ begun }) => begun));
   }
   await wait(BREATH_MS);
-  const calls = new Others(field.port, field.other);
+  const calls = new Others(field.other);
   await calls.settle();
   const cpu = field.processes?.usage().cpu_s;
   const began = now();
@@ -104,9 +112,14 @@ async function measure(field: Field, streams: number): Promise<Cuts> {
 }
 
 /** A vault of its own, with as many tokens as so many streams need. */
-async function ours(started: Started, upstream: number, streams: number): Promise<Field> {
+async function ours(
+  target: Exclude<Cuts["target"], "bare">,
+  started: Started,
+  upstream: number,
+  streams: number,
+): Promise<Field> {
   const locker = port(started);
-  const origin = ("publicOrigin" in started ? started.publicOrigin : undefined) ?? "";
+  const { publicOrigin: origin = "", vaultPort = locker } = "port" in started ? started : {};
   const { person } = await openAccount(origin, upstream, `cuts-${streams}@example.com`);
   await storeKey(person, OTHER, upstream);
   const tokens = await Promise.all(
@@ -115,10 +128,10 @@ async function ours(started: Started, upstream: number, streams: number): Promis
   const other = await mintToken(person, [OTHER]);
   const one = streams <= A_TOKEN;
   return {
-    target: "apilocker",
+    target,
     port: locker,
     processes: Processes.below(started.pid),
-    other: lockerCall(locker, SMALL, other.token, OTHER),
+    other: { port: vaultPort, call: lockerCall(vaultPort, SMALL, other.token, OTHER) },
     open: (nth) => lockerCall(locker, STREAM, tokens[Math.floor(nth / A_TOKEN)]?.token ?? ""),
     stop: () =>
       one ? person.api("DELETE", `/v1/tokens/${tokens[0]?.token_id}`) : person.api("POST", `/v1/keys/${KEY}/pause`),
@@ -132,7 +145,7 @@ function plain(started: Started): Field {
     target: "bare",
     port: bare,
     processes: Processes.below(started.pid),
-    other: encode(bare, SMALL.path, false),
+    other: { port: bare, call: encode(bare, SMALL.path, false) },
     open: () => encode(bare, STREAM.path, true),
     stop: () => fetch(`http://127.0.0.1:${bare}/`, { method: "DELETE" }),
     stopped_by: "its object",
@@ -157,8 +170,8 @@ class Others {
   readonly latencies: number[] = [];
   #over = false;
 
-  constructor(locker: number, call: Buffer) {
-    this.#done = this.#run(locker, call);
+  constructor({ port, call }: Field["other"]) {
+    this.#done = this.#run(port, call);
   }
 
   /** Resolves once calls are under way; what they took before the stop does not count. */
@@ -173,8 +186,8 @@ class Others {
     return { latencies: this.latencies };
   }
 
-  async #run(locker: number, call: Buffer): Promise<void> {
-    const connection = await Connection.open(locker);
+  async #run(port: number, call: Buffer): Promise<void> {
+    const connection = await Connection.open(port);
     for (let n = 0; !this.#over; n++) {
       const began = now();
       const status = await connection.exchange(call);

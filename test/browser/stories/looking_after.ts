@@ -84,15 +84,22 @@ export function lookingAfter(stage: Stage): void {
     await window.close();
   }, 60_000);
 
-  it("is not told that there is nothing where only the newest of it was looked through, and looks further", async () => {
+  it("is not told that there is nothing where only the newest of it was looked through, and it is looked further", async () => {
     const window = await openWindow(stage.browser, ada);
     const { page } = window;
-    const first = (url: URL) => url.pathname === "/v1/activity" && !url.searchParams.has("cursor");
     const nothing_yet = { items: [], next_cursor: String(Number.MAX_SAFE_INTEGER) };
-    await page.route(first, (route) => route.fulfill({ json: nothing_yet }));
+    const seen = Promise.withResolvers<void>();
+    await page.route(
+      (url) => url.pathname === "/v1/activity",
+      async (route) => {
+        if (!route.request().url().includes("cursor=")) return route.fulfill({ json: nothing_yet });
+        await seen.promise;
+        return route.continue();
+      },
+    );
     await page.goto(`${stage.locker.publicOrigin}/activity?outcome=refused`);
     await page.getByText("Nothing so far.").waitFor();
-    await page.getByRole("button", { name: "Look further" }).click();
+    seen.resolve();
     await page.getByText("/v1/charges/ch_1").waitFor();
     expectQuiet(window);
     await window.close();
