@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { readConfig } from "../config.ts";
@@ -9,8 +8,20 @@ import { outboundOf, type Internet } from "./internet.ts";
 import { choosePort, loopbackHosts } from "./loopback.ts";
 import { applyMigrations } from "./migrations.ts";
 import { runtimeMark } from "./orphans.ts";
-import { readSettings, ROOT, type Settings } from "./project.ts";
+import { readSettings, ROOT } from "./project.ts";
+import { registryIn, routerAt } from "./second_door.ts";
 import { State } from "./state.ts";
+import {
+  ASSETS_WORKER,
+  assetsWorker,
+  FAST_MEMORY,
+  frontOf,
+  modulesOf,
+  namespacesOf,
+  NEIGHBOUR,
+  neighbourWorker,
+  objectsOf,
+} from "./workers.ts";
 
 export type ServeOptions = {
   /** Left out: as in the last run, or the usual 8420, 8421 and 8422. 0, or a throw-away state: any free port. */
@@ -55,20 +66,8 @@ export type LocalLocker = {
 };
 
 const CLIENT_ID = "apilocker";
-// Tests, and a person at work, sign in more often than a stranger may.
-const GENEROUS_LIMIT = 1_000;
 const ATTEMPTS = 5;
-const ASSETS_WORKER = "assets";
 const OBJECTS_WORKER = "objects";
-const NEIGHBOUR = "neighbour";
-const ROUTER_WORKER = "router";
-const MODULE_TYPES = { ".js": "ESModule", ".sql": "Text", ".css": "Text", ".wasm": "CompiledWasm" } as const;
-
-/**
- * For the runtime's environment: its allocator keeps freed memory at hand for each processor, but only where glibc has not taken the
- * kernel's restartable sequences for itself. Elsewhere this is nothing.
- */
-export const FAST_MEMORY = { GLIBC_TUNABLES: "glibc.pthread.rseq=0" };
 
 /**
  * Serves the app, the proxy and an OpenID provider on this machine: the deployed bundle on the real runtime, with no
@@ -186,90 +185,4 @@ async function boot([bundle, dashboard]: [string, string], state: State, options
     await Promise.allSettled([...running.map((each) => each.dispose()), identityProvider.stop()]);
     throw fault;
   }
-}
-
-/** Serves the proxy alone. Where its vaults are the runtime's registry of this run says. */
-function routerAt(
-  origin: string,
-  shared: { bindings: Record<string, string> },
-  { bundle, settings, state }: { bundle: string; settings: Settings; state: State },
-): Miniflare {
-  return new Miniflare(
-    convertV4MiniflareOptions({
-      workers: [
-        {
-          ...shared,
-          bindings: { ...shared.bindings, PROXY_ORIGIN: origin },
-          name: ROUTER_WORKER,
-          modules: modulesOf(bundle),
-          modulesRoot: bundle,
-          durableObjects: objectsOf(settings, settings.name),
-          serviceBindings: {},
-          unsafeDirectSockets: [{ host: "127.0.0.1", port: Number(new URL(origin).port) }],
-        },
-      ],
-      unsafeDevRegistryPath: registryIn(state),
-      unsafeRuntimeEnv: { ...runtimeMark(state.folder), ...FAST_MEMORY },
-      cf: false,
-      log: new NoOpLog(),
-      handleStructuredLogs: () => {},
-    }),
-  );
-}
-
-function registryIn({ folder }: State): string {
-  return join(folder, "registry");
-}
-
-/**
- * The platform's asset layer as a worker of its own. Beside the Worker itself it would stand in front of it, and every proxied
- * call would go through it.
- */
-function assetsWorker(directory: string, { assets, compatibility_date: compatibilityDate }: Settings) {
-  return {
-    name: ASSETS_WORKER,
-    modules: true,
-    script: "export default {}",
-    compatibilityDate,
-    assets: { directory, assetConfig: { html_handling: assets.html_handling } },
-  } as const;
-}
-
-function neighbourWorker(script: string, { compatibility_date: compatibilityDate }: Settings) {
-  return { name: NEIGHBOUR, modules: true, script, compatibilityDate } as const;
-}
-
-/** What wrangler.jsonc binds, on this machine. */
-function namespacesOf(settings: Settings, wished: Record<string, number> = {}) {
-  const limits = settings.ratelimits.map(({ name, namespace_id, simple }) => {
-    const limit = wished[name] ?? Math.max(simple.limit, GENEROUS_LIMIT);
-    return [name, { namespace_id, simple: { ...simple, limit } }] as const;
-  });
-  return {
-    durableObjects: objectsOf(settings),
-    ratelimits: Object.fromEntries(limits),
-    kvNamespaces: settings.kv_namespaces.map(({ binding }) => binding),
-    d1Databases: settings.d1_databases.map(({ binding }) => binding),
-  };
-}
-
-function objectsOf(settings: Settings, scriptName?: string) {
-  const objects = settings.durable_objects.bindings.map(({ name, class_name: className }) => {
-    const useSQLite = settings.exports[className]?.storage === "sqlite";
-    return [name, { className, useSQLite, ...(scriptName === undefined ? {} : { scriptName }) }] as const;
-  });
-  return Object.fromEntries(objects);
-}
-
-function frontOf(bundle: string, contents: string | undefined) {
-  return contents === undefined ? [] : [{ type: "ESModule", path: join(bundle, "front.js"), contents } as const];
-}
-
-/** The bundle's files that the runtime loads; the first is the entry. */
-function modulesOf(bundle: string) {
-  const names = ["index.js", ...readdirSync(bundle).filter((name) => name !== "index.js")];
-  return names.flatMap((name) => {
-    const found = Object.entries(MODULE_TYPES).find(([suffix]) => name.endsWith(suffix));
-    return found === undefined ? [] : [{ type: found[1], path: join(bundle, name) }];
-  });
 }

@@ -1,21 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { signInDevice } from "../support/device.ts";
-import { begin, newHolder, opened, problemIn, SECRET, type Holder, type Sent } from "../support/holder.ts";
+import { begin, ended, newHolder, opened, problemIn, SECRET, type Holder, type Sent } from "../support/holder.ts";
 import { eventually, mintToken, storeKey, type Minted, usualLocker } from "../support/locker.ts";
 import { connect } from "../support/oauth.ts";
 import { WAYS_TO_STOP } from "../support/ways_to_stop.ts";
 
 const locker = await usualLocker();
-
-/** Resolves when a stream has ended, well or badly; reads on meanwhile. */
-function ended(answer: IncomingMessage): Promise<"whole" | "broken off"> {
-  answer.resume();
-  return new Promise((resolve) => {
-    answer.on("end", () => resolve("whole"));
-    answer.on("error", () => resolve("broken off"));
-  });
-}
 
 /** An upstream that answers with a head, a first piece, and nothing more. */
 function endless({ upstream }: Holder, head: (response: ServerResponse) => void) {

@@ -95,6 +95,15 @@ export async function opened(holder: Holder, path: string, sent: Sent = {}): Pro
   return answered;
 }
 
+/** Resolves when a stream has ended, well or badly; reads on meanwhile. */
+export function ended(answer: IncomingMessage): Promise<"whole" | "broken off"> {
+  answer.resume();
+  return new Promise((resolve) => {
+    answer.on("end", () => resolve("whole"));
+    answer.on("error", () => resolve("broken off"));
+  });
+}
+
 /** The problem in an answer that is one. */
 export function problemIn({ text }: Answer): { code: string; detail: string; rule?: string; request_id?: string } {
   return JSON.parse(text) as { code: string; detail: string };

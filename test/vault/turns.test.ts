@@ -79,7 +79,9 @@ describe("leashes whose routers were told", () => {
     const { open, words } = openLeashes(...many("in another place", count));
     const waits: (() => void)[] = [];
     const wait = vi.spyOn(scheduler, "wait").mockImplementation(() => new Promise((resolve) => waits.push(resolve)));
-    onTestFinished(() => void wait.mockRestore());
+    onTestFinished(() => {
+      wait.mockRestore();
+    });
     const leashes = new Leashes({ getConnections: () => open });
     const cut = leashes.cut(["t:tok"], "revoked", () => {});
     const look = async (...letting_go: number[]) => {

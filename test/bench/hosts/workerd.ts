@@ -5,7 +5,7 @@ import { build, type Plugin } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { choosePort } from "../../../src/local/loopback.ts";
 import { readSettings, ROOT } from "../../../src/local/project.ts";
-import { FAST_MEMORY } from "../../../src/local/serve.ts";
+import { FAST_MEMORY } from "../../../src/local/workers.ts";
 import { FOR_WORKERS, nodeModules, oneLanguage } from "../../../src/local/worker_bundle.ts";
 import type { Host } from "./host.ts";
 
