@@ -38,7 +38,8 @@ describe("run", () => {
       'process.stdout.write(process.env.OPENAI.slice(0,9));setTimeout(()=>{process.stdout.write(process.env.OPENAI.slice(9)+" done\\n");console.error("e "+process.env.OPENAI)},100)';
     const ran = await computer.run(withKey(...node(print)));
     expect(ran).toEqual({ code: 0, stdout: "[apilocker: masked] done\n", stderr: "e [apilocker: masked]\n" });
-    const bare = await computer.run(withKey("--no-mask", ...node("console.log(process.env.OPENAI)")));
+    const shown = node("console.log(process.env.OPENAI)");
+    const bare = await computer.run(["run", "--no-mask", "--keys", "openai", ...shown]);
     expect(bare.stdout).toBe(`${SECRET}\n`);
   });
 
