@@ -24,7 +24,8 @@ export async function openWindow(browser: Browser, person?: Person, wishes: Wish
   return { context, page, complaints, close: () => context.close() };
 }
 
-async function signedInAs(context: BrowserContext, { cookie, origin }: Person): Promise<void> {
+/** From now on the window's pages are this person's. */
+export async function signedInAs(context: BrowserContext, { cookie, origin }: Person): Promise<void> {
   const equals = cookie.indexOf("=");
   // As the product sets it: no script of a page reads it.
   const session = { name: cookie.slice(0, equals), value: cookie.slice(equals + 1), httpOnly: true } as const;

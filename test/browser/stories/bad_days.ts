@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Person } from "../../../src/local/person.ts";
-import { expectQuiet, openWindow } from "../../support/dashboard.ts";
+import { expectQuiet, openWindow, signedInAs } from "../../support/dashboard.ts";
 import { mintToken, newPerson, storeKey } from "../../support/locker.ts";
 import type { Stage } from "../../support/stage.ts";
 import { startUpstream, type Upstream } from "../../support/upstream.ts";
@@ -155,9 +155,7 @@ export function badDays(stage: Stage): void {
     await grace.api("PATCH", "/v1/me", { name: "Grace" });
     await page.goto(`${stage.locker.publicOrigin}/keys`);
     await page.getByRole("link", { name: "orders" }).waitFor();
-    const equals = grace.cookie.indexOf("=");
-    const [name, value] = [grace.cookie.slice(0, equals), grace.cookie.slice(equals + 1)];
-    await window.context.addCookies([{ name, value, httpOnly: true, sameSite: "Lax", url: stage.locker.publicOrigin }]);
+    await signedInAs(window.context, grace);
     const loaded = page.waitForEvent("load");
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))");
     await loaded;
