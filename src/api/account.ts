@@ -37,6 +37,10 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
       ({ id }) => id,
     );
   },
+  renameSession: async ({ vault, who, param, body: { name } }) => {
+    const session = await ask(vault.renameSession(who.caller, param("id"), name));
+    return wireSession(session, session.hash === who.caller.hash);
+  },
   revokeSession: async ({ vault, who, param }) => wireReceipt(await ask(vault.revokeSession(who.caller, param("id")))),
   revokeSessions: async ({ vault, who }) => wireReceipt(await ask(vault.revokeSessions(who.caller))),
   freeze: async ({ vault, who }) => wireReceipt(await ask(vault.freeze(who.caller))),

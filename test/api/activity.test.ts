@@ -52,6 +52,7 @@ it("every filter narrows, over the vault and D1 alike", async () => {
   expect(await rows("provider=custom&q=path/POST")).toHaveLength(65);
   expect(await rows("ip=203.0.113.9")).toEqual([]);
   expect(await rows("country=XX&key=two&outcome=ok&action=proxy.call")).toHaveLength(65);
+  expect(await rows("country=xx&key=two&outcome=ok&action=proxy.call")).toHaveLength(65);
   const [newest] = await rows("");
   const since = await rows(`since=${encodeURIComponent(String(newest?.at))}`);
   expect(since[0]).toEqual(newest);

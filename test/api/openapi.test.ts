@@ -200,6 +200,7 @@ it("every operation answers what the document says, to the letter, in a vault th
   await ask("unfreeze", {}, fresh);
   const last = await signIn(locker.publicOrigin, identities[0]!.email);
   const { session } = (await ask("me", {}, fresh)) as { session: { id: string } };
+  await ask("renameSession", { at: { id: session.id }, body: { name: "kiosk" } }, last);
   await ask("revokeSession", { at: { id: session.id } }, last);
   await ask("unlinkIdentity", { body: { issuer: "https://id.example", subject: "nobody" } }, last);
   await ask("deleteMe", {}, last);

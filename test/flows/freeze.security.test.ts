@@ -61,6 +61,7 @@ const BODIES: Partial<Record<OperationId, object>> = {
   changeMe: { name: "n" },
   unlinkIdentity: { issuer: "https://id.example", subject: "nobody" },
   changeDevice: { name: "n" },
+  renameSession: { name: "n" },
   narrowGrant: { keys: ["api"] },
 };
 

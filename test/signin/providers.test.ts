@@ -276,6 +276,12 @@ describe("people", () => {
     const { items } = await list.json<{ items: { id: string; current: boolean }[] }>();
     expect(items.map(({ current }) => current).sort()).toEqual([false, true]);
     const other = items.find(({ current }) => !current);
+    const named = await here.visit(`${locker.publicOrigin}/v1/sessions/${other?.id}`, {
+      method: "PATCH",
+      body: JSON.stringify({ name: "kiosk" }),
+      headers: { ...same, "content-type": "application/json" },
+    });
+    expect(await named.json()).toMatchObject({ id: other?.id, name: "kiosk", current: false });
     const ended = await here.visit(`${locker.publicOrigin}/v1/sessions/${other?.id}`, {
       method: "DELETE",
       headers: same,

@@ -49,6 +49,7 @@ const WAYS: Record<string, (stub: DurableObjectStub<UserVault>) => Promise<unkno
   createToken: (stub) => stub.createToken(CALLER, "t", {}, "hourly"),
   refreshToken: (stub) => stub.refreshToken({ ...CALLER, kind: "ref", secret: base62(new Uint8Array(32)) }),
   listTokens: (stub) => stub.listTokens(CALLER, undefined, 10),
+  renameSession: (stub) => stub.renameSession(CALLER, "ses_1", "n"),
   listSessions: (stub) => stub.listSessions(CALLER, undefined, 10),
   getToken: (stub) => stub.getToken(CALLER, "t"),
   pauseToken: (stub) => stub.pauseToken(CALLER, "t"),

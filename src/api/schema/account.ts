@@ -120,6 +120,15 @@ export const ACCOUNT_OPERATIONS = {
     answer: listOf(Session),
     status: 200,
   },
+  renameSession: {
+    method: "patch",
+    path: "/sessions/{id}",
+    summary: "Give a signed-in browser a name to know it by",
+    may: ["session"],
+    body: MePatch,
+    answer: Session,
+    status: 200,
+  },
   revokeSession: {
     method: "delete",
     path: "/sessions/{id}",

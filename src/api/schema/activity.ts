@@ -89,7 +89,7 @@ const filter = {
   action: text(64).optional(),
   outcome: outcomes.optional(),
   provider: text(40).optional(),
-  country: text(2).optional(),
+  country: text(2).toUpperCase().optional(),
   would_refuse: text(40)
     .optional()
     .meta({ description: "The rule on trial that would have refused; any for whichever" }),

@@ -9,6 +9,7 @@ import {
   endSessions,
   endToken,
   pauseToken,
+  renameSession,
   resumeToken,
   session,
   type AppToken,
@@ -36,6 +37,10 @@ export abstract class TokenSurface extends SpendSurface {
   /** The next tokens of an app token that rotates. Asking again is harmless by itself: no answer is remembered. */
   refreshToken({ kind, secret = "", origin }: Caller): Promise<Answer<Issued>> {
     return this[caughtUp]((parts) => refresh(parts, { kind, secret, origin }));
+  }
+
+  renameSession(caller: Caller, id: string, name: string): Promise<Answer<Token>> {
+    return this[change](caller, (parts) => renameSession(parts, caller, id, name));
   }
 
   revokeSession(caller: Caller, id: string): Promise<Answer<Receipt>> {

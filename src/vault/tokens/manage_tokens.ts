@@ -97,6 +97,15 @@ export function session(parts: Parts, id: string): Token {
   return token;
 }
 
+/** All sessions of a person begin under that person's name: this tells one browser from another. */
+export function renameSession(parts: Parts, caller: Caller, id: string, name: string): Token {
+  const by = recognise(parts.tokens, caller, Date.now());
+  if (session(parts, id).revoked_at !== null) throw new Problem("not_found", "There is no such session.");
+  parts.tokens.rename(id, name);
+  record(parts, by, caller, "session.rename", { subject: id });
+  return session(parts, id);
+}
+
 /** Pausing cuts what the token has open. */
 export async function pauseToken(parts: Parts, caller: Caller, id: string): Promise<AppToken> {
   const by = recognise(parts.tokens, caller, Date.now(), "stop");

@@ -205,17 +205,22 @@ export function lettingIn(stage: Stage): void {
     expect((await asDevice()).status).toBe(200);
 
     await page.goto(`${stage.locker.publicOrigin}/devices`);
-    await page.getByRole("button", { name: /^Actions for / }).click();
+    await page
+      .getByRole("button", { name: /^Actions for / })
+      .first()
+      .click();
     await page.getByRole("menuitem", { name: "Revoke" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
     await page.getByText("Revoked at").waitFor();
     expect((await asDevice()).status).toBe(401);
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
-    // Browsers are told apart by where they signed in and what they did.
-    await page
-      .getByRole("row", { name: /this browser/ })
-      .getByRole("link")
-      .click();
+    // Browsers are told apart by a name, by where they signed in and by what they did.
+    const here = page.getByRole("row", { name: /this browser/ });
+    await here.getByRole("button").click();
+    await page.getByRole("menuitem", { name: "Rename" }).click();
+    await page.getByRole("dialog").getByLabel("Name").fill("Kiosk");
+    await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+    await here.getByRole("link", { name: "Kiosk" }).click();
     await page.getByRole("row", { name: /Signed in/ }).waitFor();
     expectQuiet(window);
     await window.close();

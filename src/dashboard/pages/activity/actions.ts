@@ -49,6 +49,7 @@ const ACTIONS: Record<string, string> = {
   "refresh.reuse": "Showed a used refresh token",
   "refresh.shared": "Shared a refresh token",
   "session.create": "Signed in",
+  "session.rename": "Renamed a browser",
   "session.revoke": "Signed a browser out",
   "session.revoke_all": "Signed out everywhere",
   "token.change": "Changed the token",

@@ -1,5 +1,3 @@
-import { Button } from "@cloudflare/kumo/components/button";
-import { Input } from "../../ui/input.tsx";
 import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Answer, Given } from "../../data/api.ts";
@@ -7,8 +5,7 @@ import { now } from "../../data/clock.ts";
 import { useKeyNames } from "../../data/key_names.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
 import { Snippet } from "../../ui/copy.tsx";
-import { Confirm, Modal } from "../../ui/dialog.tsx";
-import { useForm } from "../../ui/form.tsx";
+import { Confirm } from "../../ui/dialog.tsx";
 import { List, type Column } from "../../ui/list.tsx";
 import { RowMenu } from "../../ui/menu.tsx";
 import { Card, Page } from "../../ui/page.tsx";
@@ -19,6 +16,7 @@ import { When } from "../../ui/time.tsx";
 import { askInWords, reachInWords, signInATerminal } from "../../ui/words.ts";
 import { useTold } from "../../ui/told.ts";
 import { Trusts } from "../trusts/list.tsx";
+import { RenameModal } from "./rename.tsx";
 import { Sessions } from "./sessions.tsx";
 
 export type Device = Answer<"GET /devices">["items"][number];
@@ -135,28 +133,12 @@ function Menu({ of, ask }: { of: Device; ask: (to: "rename" | "revoke") => void 
 }
 
 function Rename({ of, onClose }: { of: Device; onClose: () => void }): ReactNode {
-  const tell = useTold();
   const change = useAct("PATCH /devices/{id}", {
     shows: ({ params: { id }, body: { name } }) => ({ id, shown: { name } }),
     turn: of.id,
   });
-  const { submit } = useForm(async (typed) => {
-    const name = typed.text("name");
-    void tell(change.mutateAsync({ params: { id: of.id }, body: { name } }), `It is called ${name} now`);
-    onClose();
-  });
-  return (
-    <Modal title="Rename the device" open onClose={onClose} size="sm">
-      <form className="stack" onSubmit={submit}>
-        <Input name="name" label="Name" defaultValue={of.name} required maxLength={100} pattern=".*\S.*" />
-        <div className="modal-foot">
-          <Button type="submit" variant="primary">
-            Save
-          </Button>
-        </div>
-      </form>
-    </Modal>
-  );
+  const rename = (name: string) => change.mutateAsync({ params: { id: of.id }, body: { name } });
+  return <RenameModal title="Rename the device" name={of.name} rename={rename} onClose={onClose} />;
 }
 
 function Revoke({ of, onClose }: { of: Device | undefined; onClose: () => void }): ReactNode {

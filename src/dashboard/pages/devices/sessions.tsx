@@ -5,11 +5,12 @@ import type { Answer } from "../../data/api.ts";
 import { queries, useAct, useList } from "../../data/queries.ts";
 import { Confirm } from "../../ui/dialog.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { RowMenu } from "../../ui/menu.tsx";
 import { Card } from "../../ui/page.tsx";
 import { ReceiptView } from "../../ui/receipt.tsx";
 import { Empty } from "../../ui/states.tsx";
-import { Status } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
+import { RenameModal } from "./rename.tsx";
 
 type Session = Answer<"GET /sessions">["items"][number];
 
@@ -17,6 +18,7 @@ type Session = Answer<"GET /sessions">["items"][number];
 export function Sessions(): ReactNode {
   const sessions = useList("GET /sessions", {});
   const [ending, setEnding] = useState<Session>();
+  const [renaming, setRenaming] = useState<Session>();
   const revoke = useAct("DELETE /sessions/{id}", { keep: true });
   const columns: readonly Column<Session>[] = [
     {
@@ -34,14 +36,15 @@ export function Sessions(): ReactNode {
     {
       head: "Actions",
       kind: "actions",
-      cell: (session) =>
-        session.current ? (
-          <Status tone="good">Current</Status>
-        ) : (
-          <Button size="sm" onClick={() => setEnding(session)}>
-            Sign out
-          </Button>
-        ),
+      cell: (session) => (
+        <RowMenu
+          name={session.name}
+          actions={[
+            { label: "Rename…", act: () => setRenaming(session) },
+            ...(session.current ? [] : [{ label: "Sign out…", act: () => setEnding(session), grave: true }]),
+          ]}
+        />
+      ),
     },
   ];
   return (
@@ -66,8 +69,15 @@ export function Sessions(): ReactNode {
         act={() => revoke.mutateAsync({ params: { id: ending?.id ?? "" } })}
         receipt={(receipt) => <ReceiptView of={receipt} done="Signed out" />}
       />
+      {renaming === undefined ? null : <Rename of={renaming} onClose={() => setRenaming(undefined)} />}
     </Card>
   );
+}
+
+function Rename({ of, onClose }: { of: Session; onClose: () => void }): ReactNode {
+  const change = useAct("PATCH /sessions/{id}");
+  const rename = (name: string) => change.mutateAsync({ params: { id: of.id }, body: { name } });
+  return <RenameModal title="Rename the browser" name={of.name} rename={rename} onClose={onClose} />;
 }
 
 /** Ends every session, this one too. */
