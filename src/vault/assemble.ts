@@ -79,7 +79,7 @@ export function assemble(
   const keys = new Keys(sql, limits);
   const versions = new Versions(sql);
   const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
-  const refusals = new Refusals(sql, audit, jobs);
+  const refusals = new Refusals(sql, audit, jobs, (id) => tokens.eldest(id));
   const leashes = new Leashes(connections);
   const anomalies = new Anomalies(sql, (alert, origin) => reactions.raise(parts, alert, origin));
   const live = new Live({ connections, audit, tokens, jobs });

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { configOf } from "../../src/config.ts";
-import { mintToken } from "../../src/crypto/token.ts";
+import { mintToken, verifyToken } from "../../src/crypto/token.ts";
 import { ask } from "../../src/vault/answer.ts";
 import {
   type App,
@@ -51,6 +51,24 @@ describe("a refusal", () => {
     expect(rows).toEqual(
       ["keys", "methods", "paths", "target"].map((rule) => ({ rule, outcome: "refused", pending: false })),
     );
+  });
+
+  it("of tokens derived from one are counted with it: by many children nobody has more rows", async () => {
+    const { vault, app } = await vaultWithKey({ methods: ["GET"] });
+    const by = { ...vault.ada, hash: app.hash, kind: "app" as const, may: ["app" as const] };
+    for (let n = 0; n < 5; n++) {
+      const { token } = await ask(vault.stub.deriveToken(by, "child", {}));
+      const child = { ...app, hash: verifyToken(configOf(env).token_keys, token).hash };
+      expect(await refusalOf(authorize(vault, child, "k", { method: "POST" }))).toBe("policy_denied methods");
+    }
+    expect(await refusalOf(authorize(vault, app, "k", { method: "POST" }))).toBe("policy_denied methods");
+    expect(await calls(vault)).toHaveLength(1);
+    travel(60_000);
+    await runAlarmAfter(vault, 1_000);
+    const rows = [...(await outbox(vault)), ...(await shipped(vault))].map(({ decision }) => decision);
+    expect(rows.filter(({ count }) => count !== undefined)).toMatchObject([
+      { count: 5, rule: "methods", actor: { id: app.id, name: "various" } },
+    ]);
   });
 
   it("of a token that it does not know leaves no row, even with a signature that is right", async () => {

@@ -16,16 +16,19 @@ type Window = { until: number; more: number; noted: number; event: Refused };
 
 /**
  * Table `refusal`. Keeps refusals from becoming a weapon: the first of a (token, rule) in a minute has a row of its own, the
- * rest of that minute share one counted row (SECURITY S14). Counts are stored every few seconds, not with every refusal: a
+ * rest of that minute, those of tokens derived from it too, share one counted row (SECURITY S14). Counts are stored every few seconds, not with every refusal: a
  * crash may lose a count, never a first row.
  */
 export class Refusals {
   readonly #sql: SqlStorage;
   readonly #audit: Audit;
   readonly #jobs: Jobs;
+  readonly #eldestOf: (id: string) => string;
   #known: Map<string, Window> | undefined;
 
-  constructor(sql: SqlStorage, audit: Audit, jobs: Jobs) {
+  /** `eldestOf`: from which token one was derived in the end, by whose many children nobody has more rows. */
+  constructor(sql: SqlStorage, audit: Audit, jobs: Jobs, eldestOf: (id: string) => string) {
+    this.#eldestOf = eldestOf;
     this.#sql = sql;
     this.#audit = audit;
     this.#jobs = jobs;
@@ -33,11 +36,14 @@ export class Refusals {
 
   /** True where this refusal deserves a row of its own; otherwise it was counted. */
   isFirst(event: Refused, now: number): boolean {
-    const name = `${event.actor.id} ${event.rule}`;
+    const eldest = this.#eldestOf(event.actor.id);
+    const name = `${eldest} ${event.rule}`;
     const window = this.#windows.get(name);
     if (window !== undefined && window.until > now) {
       window.more++;
       // The counted row stands for several calls: it says only what they have in common.
+      if (event.actor.id !== window.event.actor.id)
+        window.event = { ...window.event, actor: { ...event.actor, id: eldest, name: VARIOUS } };
       if (event.ip !== window.event.ip) window.event = { ...window.event, ip: VARIOUS, country: VARIOUS };
       this.#jobs.plan("count_refusals", Math.min(window.until, now + NOTE_AFTER_MS));
       return false;

@@ -14,6 +14,8 @@ import { widerFields, type Bounds } from "../policy/wider.ts";
 const CHILDREN_LIMIT = 100;
 /** And all that stems from one: whoever holds one token does not fill the vault, which has room for so many more. */
 const DESCENDANTS_LIMIT = 250;
+/** Each leaves a row, of which a vault has only so many a day (SECURITY S14): so many are derived from one while the dead are remembered. */
+const AN_HOUR = 1_000;
 /** How long a dead child's refusals still have a name. */
 const REMEMBERED_MS = 60 * 60_000;
 
@@ -29,11 +31,17 @@ export function deriveToken(parts: Parts, caller: Caller, name: string, input: P
   const lineage = tokens.lineage(by);
   if (lineage.filter(({ token }) => token.kind === "app").length > DEPTH_LIMIT)
     throw refused("depth", `Tokens are derived at most ${DEPTH_LIMIT} deep.`);
-  for (const id of tokens.forgetChildren(by.id, now - REMEMBERED_MS)) meters.remove(id);
+  const eldest = tokens.eldest(by.id);
+  for (const id of tokens.forgetDead(eldest, now - REMEMBERED_MS)) meters.remove(id);
   if (tokens.live("app", now, by.id).length >= CHILDREN_LIMIT)
     throw new Problem("conflict", `A token has at most ${CHILDREN_LIMIT} live children.`);
-  if (tokens.liveUnder(tokens.eldest(by.id), now).length >= DESCENDANTS_LIMIT)
+  if (tokens.liveUnder(eldest, now).length >= DESCENDANTS_LIMIT)
     throw new Problem("conflict", `From a token and its children at most ${DESCENDANTS_LIMIT} live ones are derived.`);
+  if (tokens.descendants(eldest).length >= AN_HOUR)
+    throw new Problem("rate_limited", "Too many tokens were derived from this one within the hour.", {
+      rule: "derived",
+      retry_after_s: 600,
+    });
   const given = { ...resolvePolicy(keys, input, reachOf(lineage)), expires_at: input.expires_at };
   const wider = new Set(lineage.flatMap(({ token }) => widerFields(boundsOf(token), overlaid(boundsOf(token), given))));
   if (wider.size > 0) {

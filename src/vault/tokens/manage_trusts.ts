@@ -80,7 +80,7 @@ export function exchange(
   if (ends <= now) throw refuse("expired", "This trust has expired.");
   if (trust.single_use && !trusts.take(hash, shown_until, now))
     throw refuse("replay", "This token was exchanged before.");
-  for (const child of tokens.forgetChildren(id, now - REMEMBERED_MS)) meters.remove(child);
+  for (const child of tokens.forgetDead(id, now - REMEMBERED_MS)) meters.remove(child);
   const expires_at = Math.min(now + LIVES_MS, ends);
   const { expires_at: _ends, ...policy } = trust.policy;
   const minted = mintToken(configOf(env).token_keys, "app", vault_id);

@@ -12,6 +12,10 @@ export function limitOf(kind: TokenKind): number {
   return LIMITS[kind] ?? TOKENS_LIMIT;
 }
 
+/** All that was minted by one, and by those. */
+const BELOW = `WITH RECURSIVE below (id) AS (
+  SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)`;
+
 /** A token as its row says it: by itself, whatever lies over it. */
 export type StoredToken = Omit<Token, "frozen">;
 
@@ -81,12 +85,7 @@ export class TokenRows {
 
   /** Ids of all that was derived from this one, and from those. */
   descendants(id: string): string[] {
-    return this.#ids(
-      `WITH RECURSIVE below (id) AS (
-         SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)
-       SELECT id FROM below`,
-      id,
-    );
+    return this.#ids(`${BELOW} SELECT id FROM below`, id);
   }
 
   /** Ids of what was minted by a token, a device or a grant, and was not ended. */
@@ -94,13 +93,10 @@ export class TokenRows {
     return this.#ids("SELECT id FROM token WHERE parent_id = ? AND revoked_at IS NULL", parent_id);
   }
 
-  /** Ids of what was minted by it and has been dead since before `until`. */
-  deadChildren(parent_id: string, until: number): string[] {
-    return this.#ids(
-      "SELECT id FROM token WHERE parent_id = ? AND min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at)) < ?",
-      parent_id,
-      until,
-    );
+  /** Ids of what stems from it and has been dead since before `until`. */
+  deadUnder(id: string, until: number): string[] {
+    const died_at = "min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoked_at))";
+    return this.#ids(`${BELOW} SELECT id FROM token JOIN below USING (id) WHERE ${died_at} < ?`, id, until);
   }
 
   #ids(query: string, ...values: SqlStorageValue[]): string[] {

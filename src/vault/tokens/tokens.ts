@@ -54,9 +54,9 @@ export class Tokens extends KnownTokens {
     return this.live("app", now).filter((each) => below.has(each));
   }
 
-  /** Forgets children that have been dead since before `until`, and what was derived from them, which is dead too. Answers their ids. */
-  forgetChildren(parent_id: string, until: number): string[] {
-    const dead = this.rows.deadChildren(parent_id, until).flatMap((id) => [...this.descendants(id), id]);
+  /** Forgets what stems from it and has been dead since before `until`, with what was derived from that, which is dead too. Answers their ids. */
+  forgetDead(id: string, until: number): string[] {
+    const dead = [...new Set(this.rows.deadUnder(id, until).flatMap((each) => [...this.descendants(each), each]))];
     for (const id of dead) {
       this.rows.delete(id);
       this.forget(id);
