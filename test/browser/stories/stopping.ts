@@ -3,7 +3,10 @@ import { signIn } from "../../../src/local/person.ts";
 import type { Stage } from "../../support/stage.ts";
 import { expectQuiet, openWindow } from "../../support/dashboard.ts";
 import { mintToken, newPerson, storeKey } from "../../support/locker.ts";
+import { inVault } from "../../support/mcp.ts";
 import { startUpstream, type Answerer, type Upstream } from "../../support/upstream.ts";
+
+type Me = { identities: { email?: string }[] };
 
 /** An answer that begins and never ends by itself, but for those who ask for something short. */
 const ENDLESS: Answerer = (request, response) => {
@@ -30,6 +33,29 @@ export function stopping(stage: Stage): void {
     );
     return { ended };
   }
+
+  it("unlinks a way to sign in that somebody else has linked, and not the one that the account was opened with", async () => {
+    const ada = await newPerson(stage.locker);
+    const other = await signIn(
+      stage.locker.publicOrigin,
+      (await ada.api<Me>("GET", "/v1/me")).identities[0]?.email ?? "",
+    );
+    const insert =
+      "INSERT INTO identity (issuer, subject, email, linked_at) VALUES ('https://github.com', '9', 'eve@example.com', ?)";
+    await inVault(stage.locker, ada, insert, Date.now());
+    const window = await openWindow(stage.browser, ada);
+    const { page } = window;
+    await page.goto(`${stage.locker.publicOrigin}/settings`);
+    await page.getByText("eve@example.com").waitFor();
+    expect(await page.getByRole("button", { name: /^Unlink / }).count()).toBe(1);
+    await page.getByRole("button", { name: "Unlink eve@example.com" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Unlink" }).click();
+    await page.getByRole("dialog").getByRole("status").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+    await page.getByText("eve@example.com").waitFor({ state: "detached" });
+    expect((await other.fetch("/v1/me")).status).toBe(401);
+    expectQuiet(window);
+  });
 
   it("sees a call appear as it happens, revokes its token, and is shown that the open stream was cut", async () => {
     const ada = await newPerson(stage.locker);
