@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { logFault, Problem } from "../problem.ts";
+import { NO_ROOM } from "../vault/calls/manage_approvals.ts";
 import type { Dispatch } from "../vault/calls/dispatch.ts";
 import { operationIn, type HeaderLines } from "./headers.ts";
 
@@ -34,25 +35,35 @@ export async function askFirst(
       const left_ms = deadline - Date.now();
       if (left_ms > 0 && !gone.aborted) {
         waiting?.(thrown.extras.approval);
-        await answered(vault(), thrown.extras.approval.id, left_ms, gone);
+        if ((await answered(vault(), thrown.extras.approval.id, left_ms, gone)) === "no room") throw thrown;
       }
       if (Date.now() >= deadline || gone.aborted) throw thrown;
     }
   }
 }
 
-/** Resolves when the question was answered, when the time is up or the client has gone; or a little after the connection was lost. */
-async function answered(vault: DurableObjectStub, id: string, left_ms: number, gone: AbortSignal): Promise<void> {
+/**
+ * Resolves when the question was answered, when the time is up or the client has gone; or a little after the connection was lost. No
+ * room: as many as may wait for its answer already.
+ */
+async function answered(
+  vault: DurableObjectStub,
+  id: string,
+  left_ms: number,
+  gone: AbortSignal,
+): Promise<"no room" | undefined> {
   const over = Promise.withResolvers<void>();
   const timer = setTimeout(over.resolve, left_ms);
   gone.addEventListener("abort", () => over.resolve());
   const lost = () => void scheduler.wait(Math.random() * AGAIN_MS).then(over.resolve);
   let socket: WebSocket | undefined;
   let ping: ReturnType<typeof setInterval> | undefined;
+  let status: number | undefined;
   try {
     const headers = { upgrade: "websocket", "x-question": id };
     const answer = await vault.fetch(`https://vault/question?_pk=${randomUUID()}`, { headers });
     socket = answer.webSocket ?? undefined;
+    status = answer.status;
     socket?.addEventListener("message", ({ data }) => {
       if (data !== "pong") over.resolve();
     });
@@ -69,6 +80,7 @@ async function answered(vault: DurableObjectStub, id: string, left_ms: number, g
   clearTimeout(timer);
   clearInterval(ping);
   if (socket?.readyState === WebSocket.READY_STATE_OPEN) socket.close(1000);
+  return status === NO_ROOM ? "no room" : undefined;
 }
 
 /**

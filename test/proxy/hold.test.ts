@@ -48,6 +48,14 @@ test("a call is held for two minutes and then refused with the link", async () =
   expect(held.opened).toEqual(["apr_1"]);
 });
 
+test("one that finds as many waiting as may is refused with the link at once", async () => {
+  const fetched = vi.fn(async () => ({ status: 429, webSocket: null }));
+  const open = () => ({ fetch: fetched }) as unknown as DurableObjectStub;
+  const call = askFirst(() => Promise.reject(asked()), open, new AbortController().signal);
+  await expect(call).rejects.toMatchObject({ code: "approval_required", extras: { approval: { id: "apr_1" } } });
+  expect(fetched).toHaveBeenCalledTimes(1);
+});
+
 test("a client that has gone is asked for no more", async () => {
   const gone = new AbortController();
   const authorize = vi.fn(() => Promise.reject<Dispatch>(asked()));

@@ -81,6 +81,22 @@ describe("a policy that asks", () => {
   });
 });
 
+it("is waited for by a hundred calls at most", async () => {
+  const { vault, app } = await asking();
+  const id = await questionOf(held(vault, app));
+  const wait = () =>
+    vault.stub.fetch(`https://vault/question?_pk=${crypto.randomUUID()}`, {
+      headers: { upgrade: "websocket", "x-question": id },
+    });
+  const waiting = await Promise.all(Array.from({ length: 100 }, wait));
+  for (const { webSocket } of waiting) webSocket?.accept();
+  expect(waiting.map(({ status }) => status)).toEqual(Array(100).fill(101));
+  expect((await wait()).status).toBe(429);
+  const released = new Promise((resolve) => waiting[0]?.webSocket?.addEventListener("message", resolve));
+  await answer(vault, id, "once");
+  await released;
+});
+
 describe("an answer", () => {
   it("of once lets exactly one call through, of many that wait", async () => {
     const { vault, app } = await asking();

@@ -86,6 +86,11 @@ export function answerQuestion(parts: Parts, caller: Caller, id: string, decisio
   return toldQuestion(parts, answered);
 }
 
+/** So many calls wait for one answer at once: it costs whoever sends them nothing, and no limit counts them yet. */
+export const WAITING_AT_ONCE = 100;
+/** How a router is told that there are as many (429). */
+export const NO_ROOM = 429;
+
 /** What a waiting router is told, whatever the answer: it asks the vault what it means. */
 export const ANSWERED = "answered";
 

@@ -4,7 +4,15 @@ import type { ApprovalDecision } from "../calls/approvals.ts";
 import type { Caller } from "../tokens/caller.ts";
 import type { LeashState } from "../calls/telling.ts";
 import { tagOf } from "../calls/leashes.ts";
-import { ANSWERED, answerQuestion, listQuestions, readQuestion, type ToldQuestion } from "../calls/manage_approvals.ts";
+import {
+  ANSWERED,
+  answerQuestion,
+  listQuestions,
+  NO_ROOM,
+  readQuestion,
+  WAITING_AT_ONCE,
+  type ToldQuestion,
+} from "../calls/manage_approvals.ts";
 import { change, held, live, read } from "../surface.ts";
 import { SignalSurface } from "./signals.ts";
 
@@ -27,6 +35,8 @@ export abstract class ApprovalSurface extends SignalSurface {
   override async fetch(request: Request): Promise<Response> {
     const id = request.headers.get(QUESTION);
     if (id !== null && this[held]?.approvals.find(id) === undefined) return new Response(null, { status: 404 });
+    if (id !== null && [...this.getConnections(tagOf.question(id))].length >= WAITING_AT_ONCE)
+      return new Response(null, { status: NO_ROOM });
     return super.fetch(request);
   }
 
