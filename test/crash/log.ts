@@ -1,6 +1,7 @@
 import type { Upstream } from "../support/upstream.ts";
 import { askAs } from "./asking.ts";
 import type { Here } from "./families.ts";
+import { verdictOn, type Verdict } from "../support/verdict.ts";
 
 type Row = { id: string; hash: string; path: string | undefined; outcome: string };
 
@@ -44,8 +45,10 @@ export class Log {
   /** Every use has its row, once; no number is missing; what was there has not changed; the chain is whole. Answers what is not so. */
   async look({ person }: Here, read_again = READ_AGAIN): Promise<string[]> {
     const amiss: string[] = [];
-    const { json } = await askAs(person, "GET", "/v1/activity/verify");
-    if (json.ok !== true) amiss.push(`the chain: ${JSON.stringify(json)}`);
+    const verdict = await verdictOn(
+      async (method, body) => (await askAs(person, method, "/v1/activity/verify", { body })).json as Verdict,
+    );
+    if (verdict.ok !== true) amiss.push(`the chain: ${JSON.stringify(verdict)}`);
     const known = Math.max(0, ...this.#rows.keys());
     let lowest = Infinity;
     for (let cursor = ""; lowest > known - read_again;) {

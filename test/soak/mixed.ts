@@ -4,6 +4,7 @@ import { pick, randomOf, type Random } from "../support/random.ts";
 import { startUpstream } from "../support/upstream.ts";
 import type { Heap } from "./heap.ts";
 import { percentile, slope, startMachine, type Machine } from "./machine.ts";
+import { verdictOn, type Verdict } from "../support/verdict.ts";
 
 type Tenant = { person: Person; token: string; refresh_token: string; keys: number };
 
@@ -85,7 +86,9 @@ export async function mixed({ minutes, vaults, seed }: { minutes: number; vaults
     )
     .first<{ rows: number; bytes: number }>();
   const verified = await Promise.all(
-    tenants.slice(0, 20).map(({ person }) => person.api<{ ok: boolean }>("GET", "/v1/activity/verify")),
+    tenants
+      .slice(0, 20)
+      .map(({ person }) => verdictOn((method, body) => person.api<Verdict>(method, "/v1/activity/verify", body))),
   );
   await Promise.all([machine.stop(), upstream.stop()]);
   const faults = [...seen].filter(([name]) => !EXPECTED.has(name));

@@ -7,6 +7,7 @@ import { violations, wronglyArrived, type CallSeen, type ChangeSeen } from "./hi
 import { mintToken, portsOf, startLocker, storeKey, type Minted } from "./locker.ts";
 import { killRuntime } from "./runtime.ts";
 import { startUpstream } from "./upstream.ts";
+import { verdictOn, type Verdict } from "./verdict.ts";
 
 /**
  * How much of everything there is, and how often the runtime is killed in the middle of it, or everybody is still until the vault
@@ -189,7 +190,9 @@ export async function storm({
 
     const rows = await patiently(() => everyRow(person));
     const arrived = upstream.seen.map(({ url }) => url.slice(1));
-    const { ok } = await patiently(() => person.api<{ ok: boolean }>("GET", "/v1/activity/verify"));
+    const { ok } = await verdictOn((method, body) =>
+      patiently(() => person.api<Verdict>(method, "/v1/activity/verify", body)),
+    );
     return {
       calls: calls.length,
       passed: calls.filter(({ passed }) => passed).length,
@@ -202,7 +205,7 @@ export async function storm({
       ),
       violations: violations(calls, changes),
       arrived_wrongly: wronglyArrived(arrived, calls, changes, broken),
-      chain_ok: ok,
+      chain_ok: ok === true,
     };
   } finally {
     await Promise.all([locker.stop(), upstream.stop()]);
