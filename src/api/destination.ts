@@ -44,9 +44,12 @@ export function destinationOf(key: Wanted, secret: Secret, config: Config): Dest
 export function withEndpoints<Given extends Wanted & { fields?: Secret | undefined }>(given: Given): Given {
   const { authorize_url, token_url, scopes, ...fields } = given.fields ?? {};
   const said = Object.entries({ authorize_url, token_url, scopes }).filter(([, value]) => value !== undefined);
-  const placement = given.placement ?? providerOf(given.provider)?.placement ?? { in: "oauth" };
+  const placement = given.placement ?? providerOf(given.provider)?.placement ?? { in: "oauth", token_url: "" };
   if (said.length === 0 || placement.in !== "oauth") return given;
-  return { ...given, placement: parse(Placement, { ...placement, ...Object.fromEntries(said) }), fields };
+  // A token is given back to whoever issued it, and to nobody else.
+  const revoke_url = [undefined, placement.token_url].includes(token_url) ? placement.revoke_url : undefined;
+  const whole = { ...placement, ...Object.fromEntries(said), revoke_url };
+  return { ...given, placement: parse(Placement, whole), fields };
 }
 
 /** An upstream's address in parts. Host, scheme and base path of every call come from here. */

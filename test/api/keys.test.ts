@@ -317,6 +317,10 @@ describe("OAuth credentials, stored for later", () => {
     expect(await ada.api("POST", "/v1/keys", known)).toMatchObject({
       placement: { token_url: "https://oauth2.googleapis.com/token", scopes: "a" },
     });
+    const moved = { ...known, name: "elsewhere", fields: { ...narrow, token_url: "https://id.example.com/token" } };
+    const { placement: to } = await ada.api<{ placement: object }>("POST", "/v1/keys", moved);
+    expect(to).toMatchObject({ token_url: "https://id.example.com/token" });
+    expect(to).not.toHaveProperty("revoke_url");
     const nowhere = { ...flat, name: "lost", fields: { ...fields, scopes: "a" } };
     expect(await status(ada, "POST", "/v1/keys", nowhere)).toBe(422);
   });
