@@ -33,7 +33,9 @@ export function ruleOf(issue: z.core.$ZodRawIssue): string {
     case "invalid_type":
       return issue.input === undefined ? "must be given" : `must be ${KINDS[issue.expected] ?? issue.expected}`;
     case "invalid_value":
-      return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.map(String).join(", ")}`;
+      return among(issue.values);
+    case "invalid_union":
+      return Array.isArray(issue.options) ? among(issue.options) : UNSAID;
     case "too_small":
       return `must ${bound(issue.origin, "at least", Number(issue.minimum), issue.inclusive)}`;
     case "too_big":
@@ -43,8 +45,14 @@ export function ruleOf(issue: z.core.$ZodRawIssue): string {
     case "invalid_key":
       return issue.issues[0]?.message ?? "must have other names";
     default:
-      return "must be as /openapi.json has it";
+      return UNSAID;
   }
+}
+
+const UNSAID = "must be as /openapi.json has it";
+
+function among(values: readonly unknown[]): string {
+  return `must be ${values.length > 1 ? "one of " : ""}${values.map(String).join(", ")}`;
 }
 
 const KINDS: Record<string, string> = {

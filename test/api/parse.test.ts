@@ -11,7 +11,11 @@ it.each([
   [NewKey, { ...key, secret: undefined, fields: { A: "b" } }, "fields.A: must be a field name."],
   [NewKey, { ...key, tags: Array(21).fill("t") }, "tags: must have at most 20 items."],
   [NewKey, { ...key, expires_at: "soon" }, "expires_at: must be a time such as 2027-01-31T12:00:00Z."],
-  [NewKey, { ...key, placement: { in: "nowhere" } }, "placement.in: must be as /openapi.json has it."],
+  [
+    NewKey,
+    { ...key, placement: { in: "nowhere" } },
+    "placement.in: must be one of bearer, basic, header, headers, oauth, sigv4, query.",
+  ],
   [NewKey, { ...key, colour: "red" }, "colour: is not a field of this request."],
   [NewKey, null, "The body: must be an object."],
   [MePatch, { name: "" }, "name: must not be empty."],
