@@ -65,6 +65,8 @@ export type ProblemExtras = {
   errors?: FieldError[] | undefined;
   retry_after_s?: number | undefined;
   request_id?: string | undefined;
+  /** Nobody has said who they are: the challenge names no error (RFC 6750 §3.1). */
+  anonymous?: true | undefined;
   /** The question that a person must answer first, and where. */
   approval?: { id: string; url: string } | undefined;
 };
@@ -153,14 +155,15 @@ export function saying({ text, status, headers }: ProblemWords): Response {
 /** A problem in the words of RFC 9457. `more` are members that a surface's clients look for besides (§3.2). */
 export function problemWords(problem: Problem, more: object = {}): ProblemWords {
   const { status, title } = PROBLEMS[problem.code];
-  const { rule, errors, retry_after_s, request_id, approval } = problem.extras;
+  const { rule, errors, retry_after_s, request_id, approval, anonymous } = problem.extras;
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   });
   if (retry_after_s !== undefined) headers.set("retry-after", String(retry_after_s));
-  if (status === 401) headers.set("www-authenticate", 'Bearer error="invalid_token"');
+  const challenge = anonymous === true ? 'realm="API Locker"' : 'error="invalid_token"';
+  if (status === 401) headers.set("www-authenticate", `Bearer ${challenge}`);
   if (request_id !== undefined) headers.set("apilocker-request-id", request_id);
   const type = `/problems/${problem.code}`;
   const body = {

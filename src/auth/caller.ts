@@ -63,7 +63,8 @@ export function sessionOf(request: Request, config: Config, may: readonly Author
 
 function sessionToken(request: Request, config: Config): VerifiedToken {
   const cookie = readCookie(request, config, SESSION_COOKIE);
-  if (cookie === undefined) throw new Problem("invalid_token", "Sign in, or send a token as Authorization: Bearer.");
+  if (cookie === undefined)
+    throw new Problem("invalid_token", "Sign in, or send a token as Authorization: Bearer.", { anonymous: true });
   const token = verifyToken(config.token_keys, cookie);
   if (token.kind !== "ses") throw new Problem("invalid_token", "This cookie holds no session.");
   return token;

@@ -33,7 +33,15 @@ describe("the authority table", () => {
   it.each(operations)("%s refuses whoever shows no token", async (_id, { method, path }) => {
     const response = await fetch(locker.publicOrigin + concrete(path), { method: method.toUpperCase() });
     expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe('Bearer realm="API Locker"');
     expect(await response.json()).toMatchObject({ code: "invalid_token" });
+  });
+
+  it("names the error in its challenge to whoever shows a token that is none (RFC 6750 §3.1)", async () => {
+    const headers = { authorization: "Bearer alk_dev_nothing" };
+    const response = await fetch(`${locker.publicOrigin}/v1/me`, { headers });
+    expect(response.status).toBe(401);
+    expect(response.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
   });
 
   it("lets an app token derive a narrower one and see which keys it reaches, and nothing else", () => {
