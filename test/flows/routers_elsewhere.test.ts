@@ -56,7 +56,8 @@ test("all streams of a token are cut on both sides by its revocation, are counte
   expect(new Set(await Promise.all(ends))).toEqual(new Set(["broken off"]));
   expect(receipt.streams_cut + receipt.in_flight).toBe(40);
   await eventually(async () => open.size === 0);
-  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule: "revoked", status: 200 });
+  // What the upstream had answered may still have been on its way to the vault.
+  expect(await holder.row("/stream")).toMatchObject({ outcome: "cut", rule: "revoked" });
 });
 
 test("a stream that ends by itself is on record as what it was", async () => {
