@@ -64,6 +64,8 @@ export type ProblemExtras = {
   rule?: string | undefined;
   errors?: FieldError[] | undefined;
   retry_after_s?: number | undefined;
+  /** By which methods it is served (RFC 9110 §15.5.6). */
+  allow?: string | undefined;
   request_id?: string | undefined;
   /** Nobody has said who they are: the challenge names no error (RFC 6750 §3.1). */
   anonymous?: true | undefined;
@@ -152,18 +154,27 @@ export function saying({ text, status, headers }: ProblemWords): Response {
   return new Response(text, { status, headers });
 }
 
+/** What HTTP wants said of a refusal, however it is worded. */
+export function problemHeaders({ status, extras }: Problem): Record<string, string> {
+  const { retry_after_s, allow, anonymous } = extras;
+  const challenge = anonymous === true ? 'realm="API Locker"' : 'error="invalid_token"';
+  return {
+    ...(retry_after_s === undefined ? {} : { "retry-after": String(retry_after_s) }),
+    ...(allow === undefined ? {} : { allow }),
+    ...(status === 401 ? { "www-authenticate": `Bearer ${challenge}` } : {}),
+  };
+}
+
 /** A problem in the words of RFC 9457. `more` are members that a surface's clients look for besides (§3.2). */
 export function problemWords(problem: Problem, more: object = {}): ProblemWords {
   const { status, title } = PROBLEMS[problem.code];
-  const { rule, errors, retry_after_s, request_id, approval, anonymous } = problem.extras;
+  const { rule, errors, request_id, approval } = problem.extras;
   const headers = new Headers({
     "content-type": "application/problem+json",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
+    ...problemHeaders(problem),
   });
-  if (retry_after_s !== undefined) headers.set("retry-after", String(retry_after_s));
-  const challenge = anonymous === true ? 'realm="API Locker"' : 'error="invalid_token"';
-  if (status === 401) headers.set("www-authenticate", `Bearer ${challenge}`);
   if (request_id !== undefined) headers.set("apilocker-request-id", request_id);
   const type = `/problems/${problem.code}`;
   const body = {

@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { Hono, type HonoRequest } from "hono";
 import { openapi } from "./api/openapi.ts";
 import { operator } from "./api/operator.ts";
 import { api } from "./api/routes.ts";
@@ -34,11 +34,8 @@ const app = new Hono<{ Bindings: Env }>()
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env))))
-  .notFound(() => problemResponse(new Problem("not_found", "Nothing is served at this path.")))
-  .onError((thrown, { req }) => {
-    const problem = asProblem(thrown);
-    return forAPerson(req.raw) ? problemPage(problem) : problemResponse(problem);
-  });
+  .notFound(({ req }) => refusal(unserved(req.path), req))
+  .onError((thrown, { req }) => refusal(asProblem(thrown), req));
 
 /** Agents ask there all day: finding a way through all the others costs as much as the answer. */
 const MCP = /^https?:\/\/[^/?]+\/v1\/mcp(?:\?|$)/;
@@ -61,9 +58,32 @@ export async function route(request: Request, env: Env, ctx: ExecutionContext): 
   return misdirected;
 }
 
-/** A browser that opens a page, as against a program or a page's own script. */
-function forAPerson({ method, headers }: Request): boolean {
-  return (method === "GET" || method === "POST") && /\btext\/html\b/.test(headers.get("accept") ?? "");
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/** Nothing is at this path, or not by this method. */
+function unserved(path: string): Problem {
+  const served = METHODS.filter((method) => isServed(method === "HEAD" ? "GET" : method, path));
+  // A browser may ask in advance about whatever it likes.
+  if (served.every((method) => method === "OPTIONS"))
+    return new Problem("not_found", "Nothing is served at this path. What the API serves is told at /docs.");
+  const allow = served.join(", ");
+  return new Problem("method_not_allowed", `Here is only ${allow}.`, { allow });
+}
+
+/** Is there a route of that method itself? Those of all methods are on the way to others. */
+function isServed(method: string, path: string): boolean {
+  const [routes] = app.router.match(method, path);
+  return routes.some(([[, route]]) => route.method === method);
+}
+
+function refusal(problem: Problem, req: HonoRequest): Response | Promise<Response> {
+  return forAPerson(req) ? problemPage(problem) : problemResponse(problem);
+}
+
+/** A browser that opens a page, as against a program or a page's own script. A well-known document is for programs only. */
+function forAPerson({ method, path, raw }: HonoRequest): boolean {
+  if (!["GET", "HEAD", "POST"].includes(method) || path.includes("/.well-known/")) return false;
+  return /\btext\/html\b/.test(raw.headers.get("accept") ?? "");
 }
 
 /** A port that says nothing new may be spelled out (RFC 9110 §4.2). */

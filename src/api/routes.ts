@@ -3,7 +3,7 @@ import { identify, type Identified } from "../auth/caller.ts";
 import { readText } from "../body.ts";
 import { configOf } from "../config.ts";
 import { JSON_HEADERS } from "../json.ts";
-import { Problem, problemResponse } from "../problem.ts";
+import { Problem } from "../problem.ts";
 import { requestDigest } from "../vault/idempotency.ts";
 import { accountHandlers } from "./account.ts";
 import { activityHandlers } from "./activity.ts";
@@ -17,7 +17,7 @@ import { openapi } from "./openapi.ts";
 import type { AnyHandler } from "./operation.ts";
 import { parse } from "./parse.ts";
 import { reportLeak } from "./report_leak.ts";
-import { OPERATIONS, REPORT_LEAK, type Operation, type OperationId } from "./schema.ts";
+import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { explainHandlers } from "./explain.ts";
 import { spendHandlers } from "./spend.ts";
 import { tokenHandlers } from "./tokens.ts";
@@ -76,23 +76,6 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
 
 api.route("/", reportLeak);
 api.get("/openapi.json", ({ env, json }) => json(openapi(configOf(env)), 200, JSON_HEADERS));
-api.all("/v1/*", ({ req }) => {
-  const served = methodsAt(req.path);
-  if (served.length === 0) throw new Problem("not_found", "There is no such operation; /openapi.json lists them.");
-  const allow = served.join(", ");
-  const refused = problemResponse(new Problem("method_not_allowed", `Here is only ${allow}.`));
-  refused.headers.set("allow", allow);
-  return refused;
-});
-
-/** The methods of all operations at a path. */
-function methodsAt(path: string): string[] {
-  const here = [...Object.values(OPERATIONS), REPORT_LEAK].filter((operation) =>
-    new RegExp(`^/v1${operation.path.replace(/\{\w+\}/g, "[^/]+")}$`).test(path),
-  );
-  const methods = new Set(here.map(({ method }) => method.toUpperCase()));
-  return methods.has("GET") ? [...methods, "HEAD"] : [...methods];
-}
 
 /** A mutation with an Idempotency-Key is done once; the vault compares what it is asked for under the same key. */
 function repeatable(who: Identified, { method }: Operation, request: Request, text: string): Identified {

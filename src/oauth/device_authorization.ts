@@ -10,7 +10,7 @@ import { limitedAs } from "../vault/policy/network.ts";
 import { authenticate } from "./authenticate.ts";
 import { CLI } from "./first_party.ts";
 import { readForm } from "./form.ts";
-import { CORS, json, oauthRefusal } from "./wording.ts";
+import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
 
 const TRIES = 3;
 
@@ -45,7 +45,5 @@ export const deviceAuthorization = new Hono<{ Bindings: Env }>()
     }
     throw new Problem("unavailable", "No code is free just now.", { retry_after_s: 1 });
   })
-  .all("/device_authorization", () =>
-    json({ error: "invalid_request", error_description: "Use POST." }, 405, { allow: "POST" }),
-  )
+  .all("/device_authorization", () => methodNotAllowed("POST"))
   .onError((thrown) => oauthRefusal(thrown));

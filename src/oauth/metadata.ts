@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import { configOf, type Config } from "../config.ts";
-import { Problem, problemResponse } from "../problem.ts";
 import { SCOPES } from "../vault/policy/scopes.ts";
 import { ASSERTION_ALGORITHMS } from "./assertion.ts";
 import { AUTH_METHODS } from "./client_metadata.ts";
@@ -58,26 +57,23 @@ function forms(name: string): string[] {
 /** Discovery. Everything is told from PUBLIC_ORIGIN, whatever a Host header says. */
 export const discovery = new Hono<{ Bindings: Env }>();
 
-discovery.options("/.well-known/*", () => new Response(null, { status: 204, headers: CORS }));
-discovery.options(`${RESOURCE_PATH}/.well-known/*`, () => new Response(null, { status: 204, headers: CORS }));
+for (const path of ["/.well-known/*", `${RESOURCE_PATH}/.well-known/*`]) {
+  discovery.use(path, async (context, next) => {
+    await next();
+    for (const [name, value] of Object.entries(CORS)) context.header(name, value);
+  });
+  discovery.options(path, () => new Response(null, { status: 204 }));
+}
 for (const path of ["oauth-authorization-server", "openid-configuration"].flatMap(forms))
   discovery.get(path, ({ env }) => published(serverMetadata(configOf(env))));
 for (const path of forms("oauth-protected-resource"))
   discovery.get(path, ({ env }) => published(resourceMetadata(configOf(env))));
-// A page, or anything but JSON, sends clients astray.
-for (const path of ["/.well-known/*", `${RESOURCE_PATH}/.well-known/*`])
-  discovery.all(path, () => {
-    const response = problemResponse(new Problem("not_found", "There is no such document here."));
-    for (const [name, value] of Object.entries(CORS)) response.headers.set(name, value);
-    return response;
-  });
 
 function published(document: object): Response {
   const headers = {
     "content-type": "application/json",
     "cache-control": "public, max-age=300",
     "x-content-type-options": "nosniff",
-    ...CORS,
   };
   return new Response(`${JSON.stringify(document)}\n`, { headers });
 }

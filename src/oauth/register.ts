@@ -69,6 +69,7 @@ export const registration = new Hono<{ Bindings: Env }>()
     return new Response(null, { status: 204, headers: { "cache-control": "no-store", ...CORS } });
   })
   .all("/register", () => methodNotAllowed("POST"))
+  .all("/register/:id", () => methodNotAllowed("GET, PUT, DELETE"))
   .onError((thrown) => oauthRefusal(thrown, "Bearer"));
 
 /** The client whose registration token this is; for a client that is not there the answer is the same (RFC 7592 §2). */

@@ -15,6 +15,7 @@ import { ESTIMATED_BYTES } from "./usage.ts";
 const HEADER_BYTES = 64 * 1024;
 const REPLAYED_BYTES = ESTIMATED_BYTES;
 const TAKEN: ReadonlySet<TokenKind> = new Set(["app", "dev", "oat"]);
+const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
 const REFUSED_METHODS = new Set(["TRACE", "TRACK", "CONNECT"]);
 
 /** Where something that outlives the answer is waited for. */
@@ -109,7 +110,8 @@ export async function keepBody(errand: Errand): Promise<void> {
 }
 
 function assertMethod({ method }: Request): void {
-  if (REFUSED_METHODS.has(method)) throw new Problem("method_not_allowed", `${method} is never sent on.`);
+  if (REFUSED_METHODS.has(method))
+    throw new Problem("method_not_allowed", `${method} is never sent on.`, { allow: SERVED_METHODS });
 }
 
 function assertServable(request: Request, headers: HeaderLines): void {

@@ -13,8 +13,6 @@ import { Scrubber } from "./scrub.ts";
 import { sign } from "./sign.ts";
 import { targetOf } from "./target.ts";
 
-const SERVED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY";
-
 /** An answer, and when all that it leaves to do is done. */
 type Carried = { response: Response; done: Promise<unknown> };
 
@@ -57,7 +55,6 @@ function wordsOf(problem: Problem, { public_origin }: Config): ProblemWords {
   // Taken for an address, it must not lead to what stands at that path of the upstream.
   const words = problemWords(problem, { type: `${public_origin}/problems/${problem.code}`, error });
   guard(words.headers);
-  if (words.status === 405) words.headers.set("allow", SERVED_METHODS);
   return words;
 }
 

@@ -75,9 +75,9 @@ describe("the authority table", () => {
   it("says of a path that it lists by which methods it is served", async () => {
     const ada = await newPerson(locker);
     for (const [method, path, allow] of [
-      ["PUT", "/v1/keys", "POST, GET, HEAD"],
-      ["DELETE", "/v1/keys", "POST, GET, HEAD"],
-      ["POST", "/v1/keys/k", "GET, PATCH, DELETE, HEAD"],
+      ["PUT", "/v1/keys", "GET, HEAD, POST"],
+      ["DELETE", "/v1/keys", "GET, HEAD, POST"],
+      ["POST", "/v1/keys/k", "GET, HEAD, PATCH, DELETE"],
       ["GET", "/v1/keys/k/rotate", "POST"],
       ["GET", "/v1/report-leak", "POST"],
     ] as const) {
