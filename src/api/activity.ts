@@ -1,8 +1,7 @@
-import { configOf } from "../config.ts";
 import { ask } from "../vault/answer.ts";
 import type { Tally } from "../vault/audit/tally.ts";
-import { exportStream } from "./export.ts";
-import { activityPage, following, NEWEST, PAGE_ROWS, patient } from "./activity_page.ts";
+import { activityPage, NEWEST } from "./activity_page.ts";
+import { exported } from "./export_parts.ts";
 import { paged, type Handlers } from "./operation.ts";
 import type { ACTIVITY_OPERATIONS } from "./schema.ts";
 import { verify } from "./verify.ts";
@@ -20,15 +19,7 @@ export const activityHandlers: Handlers<typeof ACTIVITY_OPERATIONS> = {
     );
     return { items, next_cursor };
   },
-  exportActivity: async ({ env, who, query }) => {
-    const { format, ...filter } = query;
-    // The first page is read before anything is answered: who may not read gets a refusal, not an empty file.
-    const read = async (before: number) => {
-      const page = await activityPage(env, who, before, PAGE_ROWS, filter);
-      return { rows: page.rows, before: following(page, PAGE_ROWS) };
-    };
-    return exportStream(format, await read(NEWEST), patient(read), configOf(env).public_origin);
-  },
+  exportActivity: async ({ env, who, query, request }) => exported(env, who, query, request.url),
   activityStats: async ({ vault, who, query }) => {
     const { bucket, since = wireTime(Date.now() - STATS_SPAN_MS[bucket]) } = query;
     const { tally, counting } = await ask(vault.tally(who.caller, bucket, since));

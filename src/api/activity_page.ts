@@ -10,7 +10,7 @@ import type { AuditRow, ChainHeads } from "../vault/audit/row.ts";
 export const PAGE_ROWS = 1_000;
 export const NEWEST = Number.MAX_SAFE_INTEGER;
 
-type Page = { rows: AuditRow[]; heads: ChainHeads; resume?: number | undefined };
+export type Page = { rows: AuditRow[]; heads: ChainHeads; resume?: number | undefined };
 
 /**
  * Rows newest first, below `before`: those still in the vault and those in D1. The vault is asked first: a row that is shipped

@@ -41,20 +41,25 @@ const COLUMNS = [
   "hash",
 ] as const;
 
+export type Format = "csv" | "jsonl";
+
+/** Where a file stands among others: whether it is the first of them, and the address of the next, if any. */
+type Part = { begins: boolean; goes_on: string | undefined };
+
 /** Rows of a page, and where the next one begins. */
 type ExportPage = { rows: StoredRow[]; before: number | undefined };
 
 /** Audit rows as a file that is made as it is read, page by page, newest first. */
 export function exportStream(
-  format: "csv" | "jsonl",
+  format: Format,
   first: ExportPage,
   read: (before: number) => Promise<ExportPage>,
-  origin: string,
+  { origin, part: { begins, goes_on } }: { origin: string; part: Part },
 ): Response {
   const encoder = new TextEncoder();
   const write = format === "csv" ? csvLine : jsonLine;
   let page = first;
-  let header = format === "csv" ? `${COLUMNS.join(",")}\r\n` : "";
+  let header = format === "csv" && begins ? `${COLUMNS.join(",")}\r\n` : "";
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       controller.enqueue(encoder.encode(header + page.rows.map(write).join("")));
@@ -63,14 +68,18 @@ export function exportStream(
       page = await read(page.before);
     },
   });
-  const type = format === "csv" ? "text/csv; charset=utf-8; header=present" : "application/jsonl";
-  const name = `activity-${new URL(origin).hostname}.${format}`;
+  const type =
+    format === "csv" ? `text/csv; charset=utf-8; header=${begins ? "present" : "absent"}` : "application/jsonl";
+  const whole = begins && goes_on === undefined;
+  const place = whole ? "" : `-from-${page.rows[0]?.seq ?? 0}`;
+  const name = `activity-${new URL(origin).hostname}${place}.${format}`;
   return new Response(body, {
     headers: {
       "content-type": type,
       "content-disposition": `attachment; filename="${name}"`,
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
+      ...(goes_on === undefined ? {} : { link: `<${goes_on}>; rel="next"` }),
     },
   });
 }

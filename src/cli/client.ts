@@ -50,13 +50,35 @@ export class Locker {
     return this.#credentials.stored;
   }
 
+  /** A file that an operation answers, as it comes, with all parts that follow the first: each names the next (RFC 8288). */
+  async *file<R extends Route>(route: R, query: Asked<R>["query"] = {}): AsyncGenerator<Uint8Array> {
+    const headers = { authorization: `Bearer ${this.token}`, "user-agent": USER_AGENT };
+    let next: URL | undefined = this.#address(route.slice("GET ".length), query);
+    while (next !== undefined) {
+      // It takes as long as it takes.
+      const response = await send(next, { headers, redirect: "manual", signal: new AbortController().signal }, TRIES);
+      if (!response.ok) throw failureOf(response.status, await response.text(), this);
+      try {
+        for await (const bytes of response.body ?? []) yield bytes;
+      } catch (fault) {
+        throw unreachable(next, fault);
+      }
+      const path = /^<(\/v1\/[^>]*)>; rel="next"$/.exec(response.headers.get("link") ?? "")?.[1];
+      next = path === undefined ? undefined : new URL(path, this.url);
+    }
+  }
+
+  #address(path: string, query: Readonly<Record<string, string | number | undefined>>): URL {
+    const url = new URL(`/v1${path}`, this.url);
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, `${value}`);
+    return url;
+  }
+
   /** One operation. A mutation carries one Idempotency-Key through all its tries, so that a lost answer does nothing twice. */
   async call<R extends Route>(route: R, { params = {}, query = {}, body }: Asked<R> = {}): Promise<Answer<R>> {
     const [method = "GET", template = ""] = route.split(" ");
     const path = template.replace(/\{(\w+)\}/g, (_, name: string) => segment(params[name] ?? ""));
-    const url = new URL(`/v1${path}`, this.url);
-    for (const [name, value] of Object.entries(query))
-      if (value !== undefined) url.searchParams.set(name, `${value as string | number}`);
+    const url = this.#address(path, query);
     const headers = new Headers({ authorization: `Bearer ${this.token}`, "user-agent": USER_AGENT });
     if (method !== "GET") headers.set("idempotency-key", randomUUID());
     if (body !== undefined) headers.set("content-type", "application/json");

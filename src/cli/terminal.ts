@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { stripVTControlCharacters } from "node:util";
 
 /** What people may see of a text that somebody else has written: nothing that moves the cursor or turns the line around. */
@@ -32,6 +33,11 @@ export function paint(text: string, how: Paint, stream: NodeJS.WriteStream = pro
 /** Data goes to stdout, and nothing else does. */
 export function say(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** A file as data, no faster than it is taken. */
+export async function pour(file: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const bytes of file) if (!process.stdout.write(bytes)) await once(process.stdout, "drain");
 }
 
 /** What is said about the data goes to stderr, so that pipes stay clean. */

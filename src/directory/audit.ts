@@ -47,7 +47,7 @@ async function youngRows(
   { looks, further }: Patience,
 ): Promise<Young> {
   const { where, values } = filterSql(filter);
-  const since = filter.since === undefined ? -Infinity : Date.parse(filter.since) - CLOCKS_MS;
+  const since = oldest(filter);
   const rows: AuditRow[] = [];
   for (let read = 0, below = before; ; read++) {
     const look = looks[read];
@@ -101,6 +101,11 @@ async function packedRows(
   return { rows, resume: below };
 }
 
+/** Before when nothing is wanted. */
+function oldest({ since }: ActivityFilter): number {
+  return since === undefined ? 0 : Date.parse(since) - CLOCKS_MS;
+}
+
 type StoredSegment = { first_seq: number; packed: number[] };
 
 async function segmentsBelow(
@@ -112,12 +117,13 @@ async function segmentsBelow(
 ): Promise<StoredSegment[]> {
   const wanted = subjectsWanted(filter);
   const mentions = wanted.map(() => "EXISTS (SELECT 1 FROM json_each(subjects) WHERE value = ?)");
+  const conditions = ["vault_id = ?", "first_seq < ?", "last_seq > ?", "last_at >= ?", ...mentions];
   const { results } = await db
     .prepare(
-      `SELECT first_seq, packed FROM audit_segment WHERE ${["vault_id = ?", "first_seq < ?", "last_seq > ?", ...mentions].join(" AND ")}
+      `SELECT first_seq, packed FROM audit_segment WHERE ${conditions.join(" AND ")}
        ORDER BY first_seq DESC LIMIT ?`,
     )
-    .bind(vault_id, below, above, ...wanted, SEGMENTS_A_READ)
+    .bind(vault_id, below, above, oldest(filter), ...wanted, SEGMENTS_A_READ)
     .all<StoredSegment>();
   return results;
 }

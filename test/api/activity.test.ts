@@ -12,6 +12,8 @@ let ada: Person;
 let reader: { id: string; token: string };
 let writer: { id: string; token: string };
 
+const file = { origin: "https://locker.example", part: { begins: true, goes_on: undefined } };
+
 const rows = async (query: string) =>
   (await ada.api<{ items: ActivityRow[] }>("GET", `/v1/activity?limit=200&${query}`)).items;
 
@@ -106,7 +108,7 @@ it("what a restore has lost is told in either form of an export", async () => {
   const lost = { rows: [{ first: 2, last: 3, prev: "h" }], outcomes: [] };
   const decision = JSON.stringify({ actor: { kind: "vault", id: "vault", name: "" }, action: "vault.restored", lost });
   const page = { rows: [{ seq: 4, decision, hash: "", outcome: null, outcome_hash: null }], before: undefined };
-  const restored = await exportStream("csv", page, async () => page, locker.publicOrigin).text();
+  const restored = await exportStream("csv", page, async () => page, file).text();
   expect(restored).toContain(`,"${JSON.stringify(lost).replaceAll('"', '""')}",`);
 });
 
@@ -115,7 +117,7 @@ it("no name or path in an export begins a formula or parts a cell, whatever sign
     const decision = JSON.stringify({ actor: { kind: "app", id: "tok_1", name }, action: "x", outcome: "ok" });
     const rows = [{ seq: 1, decision, hash: "", outcome: null, outcome_hash: null }];
     const page = { rows, before: undefined };
-    const csv = await exportStream("csv", page, async () => page, locker.publicOrigin).text();
+    const csv = await exportStream("csv", page, async () => page, file).text();
     return csv.slice(csv.indexOf("tok_1,") + 6, csv.lastIndexOf(",,,,,,,,,,,,,,,,,,,,,,,"));
   };
   for (const sign of ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])

@@ -283,6 +283,10 @@ describe("what happened", () => {
     expect(await found(["activity", "--since", "2h", "--action", "key.pause"])).toEqual(["key.pause"]);
     expect(await found(["activity", "--since", "2999-01-01"])).toEqual([]);
     expect(await computer.here(["activity", "--since", "lately"])).toMatchObject({ code: 2 });
+    const file = await computer.here(["activity", "--key", "fresh", "--export", "jsonl"]);
+    const rows = file.stdout.trim().split("\n");
+    expect(rows.map((line) => (JSON.parse(line) as { action: string }).action)).toEqual(["key.pause", "key.create"]);
+    expect(await computer.here(["activity", "-f", "--export", "csv"])).toMatchObject({ code: 2 });
   });
 
   it("goes on being heard until the device is revoked", async () => {
@@ -320,6 +324,26 @@ describe("what happened", () => {
     );
     await expect(followed).rejects.toMatchObject({ code: "sign_in_needed" });
     expect([asked, heard]).toEqual([4, ["alert"]]);
+  });
+
+  it("is a file whole, in however many parts it comes", async () => {
+    const asked: string[] = [];
+    const server = createServer(({ url = "" }, response) => {
+      asked.push(url);
+      const [, cursor] = /cursor=(\d)/.exec(url) ?? [];
+      if (asked.length === 2) return void response.writeHead(429, { "retry-after": "0" }).end("{}");
+      const next =
+        cursor === "1" ? {} : { link: `</v1/activity/export?format=csv&cursor=${cursor ? 1 : 2}>; rel="next"` };
+      response.writeHead(200, next).end(`part ${cursor}\n`);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const computer = new Computer();
+    const env = { APILOCKER_URL: url, APILOCKER_TOKEN: "t" };
+    const file = await computer.here(["activity", "--export", "csv"], { env });
+    expect(file).toMatchObject({ code: 0, stdout: "part undefined\npart 2\npart 1\n" });
+    expect(asked.map((one) => /cursor=\d/.exec(one)?.[0])).toEqual([undefined, "cursor=2", "cursor=2", "cursor=1"]);
   });
 
   it("verify tells that the record holds, and ends with 1 where it does not", async () => {

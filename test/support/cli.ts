@@ -118,7 +118,7 @@ export class Computer {
     const said = { stdout: "", stderr: "" };
     const hear = (name: "stdout" | "stderr") =>
       vi.spyOn(process[name], "write").mockImplementation((text) => {
-        said[name] += String(text);
+        said[name] += typeof text === "string" ? text : Buffer.from(text).toString();
         return true;
       });
     const before = { env: { ...process.env }, cwd: process.cwd() };

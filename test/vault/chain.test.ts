@@ -8,6 +8,7 @@ import { ask } from "../../src/vault/answer.ts";
 import { ChainCheck } from "../../src/vault/audit/chain.ts";
 import { chainHash, GENESIS, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../support/chain.ts";
+import { longLog } from "../support/long_log.ts";
 import {
   type Vault,
   authorize,
@@ -218,27 +219,6 @@ describe("a change is noticed", () => {
 
 describe("a long log", () => {
   const PAGE = 1_000;
-  /** Rows that the vault wrote, say, and that have left for D1. */
-  async function longLog(more: number): Promise<{ vault: Vault; who: Identified }> {
-    const vault = await newVault();
-    const { heads } = await wholeLog(vault);
-    let { head_seq: seq, head_hash: prev } = heads;
-    const rows = Array.from({ length: more }, () => {
-      const decision = JSON.stringify({ seq: ++seq, prev, action: "key.create", outcome: "ok" });
-      return { seq, decision, hash: (prev = chainHash(decision)) };
-    });
-    for (let at = 0; at < more; at += PAGE)
-      await env.DB.prepare(
-        `INSERT INTO audit (vault_id, seq, at, decision, hash)
-         SELECT ?1, value ->> 'seq', 0, value ->> 'decision', value ->> 'hash' FROM json_each(?2)`,
-      )
-        .bind(vault.id, JSON.stringify(rows.slice(at, at + PAGE)))
-        .run();
-    await sql(vault, `UPDATE vault SET head_seq = ${seq}, head_hash = '${prev}'`);
-    await evict(vault);
-    return { vault, who: { vault_id: vault.id, caller: vault.ada } as Identified };
-  }
-
   it("is walked by several requests to one verdict, and a change at any seam between them is noticed", async () => {
     const { vault, who } = await longLog(4 * PAGE + 100);
     const rows = (await wholeLog(vault)).rows.length;

@@ -103,7 +103,11 @@ export const ActivityQuery = z.strictObject({
   ...filter,
   cursor: z.coerce.number().int().min(1).optional(),
 });
-const ExportQuery = z.strictObject({ ...filter, format: z.enum(["csv", "jsonl"]) });
+const ExportQuery = z.strictObject({
+  ...filter,
+  format: z.enum(["csv", "jsonl"]),
+  cursor: z.coerce.number().int().min(1).optional().meta({ description: "As a Link of the part before names it" }),
+});
 const StatsQuery = z.strictObject({
   bucket: z.enum(["hour", "day"]).default("hour"),
   since: moment.optional().meta({ description: "Counted from the beginning of the hour or day in which it lies" }),
@@ -123,7 +127,8 @@ export const ACTIVITY_OPERATIONS = {
   exportActivity: {
     method: "get",
     path: "/activity/export",
-    summary: "The activity as a file",
+    summary:
+      "The activity as a file; where more than 100,000 rows are wanted, a Link with rel=next leads to the part that follows",
     may: PEOPLE,
     query: ExportQuery,
     answer: z.string(),

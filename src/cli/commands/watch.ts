@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { locker, type Answer, type Locker } from "../client.ts";
-import { answer, command, count, type Common } from "../command.ts";
+import { answer, choice, command, count, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
 import { findOne, findToken } from "../find.ts";
 import { follow, once } from "../follow.ts";
-import { note, paint, plain, progress, say, sayJson, table } from "../terminal.ts";
+import { note, paint, plain, pour, progress, say, sayJson, table } from "../terminal.ts";
 import { past } from "../times.ts";
 
 type Row = Answer<"GET /activity">["items"][number];
@@ -17,6 +17,7 @@ type Filter = Common & {
   since?: string;
   search?: string;
   limit: number;
+  export?: "csv" | "jsonl";
   follow?: boolean;
 };
 
@@ -31,6 +32,7 @@ export function watchCommands(program: Command): void {
     .option("--since <time>", "only since then: 2h, 7d, or a date")
     .option("--search <text>", "only with this text")
     .option("-n, --limit <n>", "at most so many", count, 20)
+    .addOption(choice("--export <format>", "all of it as a file, on stdout", ["csv", "jsonl"]))
     .option("-f, --follow", "go on, as it happens")
     .action(activity);
 
@@ -106,10 +108,14 @@ function verdictOf({ decision, rule = "", detail = "" }: Answer<"POST /explain">
 async function activity({ follow: following = false, ...options }: Filter): Promise<void> {
   const { key, action, outcome, search: q, limit } = options;
   if (following && q !== undefined) throw usage("--search looks through what happened; it does not go with --follow.");
+  if (following && options.export !== undefined)
+    throw usage("--export is of what happened; it does not go with --follow.");
   const since = options.since === undefined ? undefined : past(options.since);
   const at = await locker(options);
   const [token, device] = await Promise.all([idIn(at, "tokens", options.token), idIn(at, "devices", options.device)]);
-  const rows = () => at.list("GET /activity", { key, token, device, action, outcome, since, q }, limit);
+  const filter = { key, token, device, action, outcome, since, q };
+  if (options.export !== undefined) return pour(at.file("GET /activity/export", { ...filter, format: options.export }));
+  const rows = () => at.list("GET /activity", filter, limit);
   if (!following) {
     const items = await rows();
     if (options.json === true) return sayJson({ items });

@@ -74,12 +74,17 @@ export async function call<R extends Route>(route: R, given: Given<R>, signal?: 
     throw new Refused(0, { code: "offline", detail: "The locker cannot be reached. Are you online?" });
   });
   setClock(response.headers.get("date"));
+  if (!response.ok) throw await refusalOf(response);
   const text = await response.text();
   // A secret is shown as it is, to the letter; nobody but its owner wrote it.
-  if (response.ok) return JSON.parse(route.endsWith("/reveal") ? text : straight(text)) as Answer<R>;
-  const problem = problemIn(straight(text));
+  return JSON.parse(route.endsWith("/reveal") ? text : straight(text)) as Answer<R>;
+}
+
+/** What an answer refuses. Whoever is not signed in leaves for the sign-in page. */
+export async function refusalOf(response: Response): Promise<Refused> {
+  const problem = problemIn(straight(await response.text()));
   if (response.status === 401) signInAgain();
-  throw new Refused(response.status, problem, response.headers.get("retry-after"));
+  return new Refused(response.status, problem, response.headers.get("retry-after"));
 }
 
 /** The address of an operation, for links that download. */

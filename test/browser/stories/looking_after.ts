@@ -63,6 +63,20 @@ export function lookingAfter(stage: Stage): void {
     expect(file.trim().split(/\r?\n/)).toHaveLength(2);
     expect(file).toContain("/v1/charges/ch_1");
 
+    await page.route(
+      (url) => url.pathname === "/v1/activity/export",
+      async (route) => {
+        const later = route.request().url().includes("cursor=5");
+        const headers = later ? {} : { link: '</v1/activity/export?format=jsonl&cursor=5>; rel="next"' };
+        await route.fulfill({ body: later ? "two" : "one ", contentType: "application/jsonl", headers });
+      },
+    );
+    const [long] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "JSONL" }).click(),
+    ]);
+    expect(await readFile(await long.path(), "utf8")).toBe("one two");
+
     await page.getByRole("button", { name: /Details of row/ }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("methods", { exact: true }).waitFor();
