@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { chmod, copyFile, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import * as z from "zod";
@@ -41,7 +40,8 @@ export async function bundleCli(outfile = join(ROOT, PROGRAM)): Promise<string> 
 
 /** Packs the command line into `into`, as npm installs it from an address: the bundle, its manual, and a manifest without dependencies. */
 export async function packCli(into: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "apilocker-package-"));
+  // Beside it: the folder for temporary files may be on another disk, from where nothing is renamed.
+  const folder = await mkdtemp(`${into}-`);
   try {
     const manifest = {
       ...(await shared()),

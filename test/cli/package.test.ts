@@ -3,7 +3,8 @@ import { execFile, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { packCli } from "../../src/local/cli_package.ts";
 import { usualLocker } from "../support/locker.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -41,6 +42,14 @@ describe("the package", () => {
     expect(ran(["--help"]).stdout).toContain("They never see them");
     expect(ran(["list"]).status).toBe(3);
   }, 120_000);
+
+  it("is packed also where the folder for temporary files is on another disk, or nowhere", async () => {
+    vi.stubEnv("TMPDIR", "/nowhere");
+    const packed = join(folder, "packed.tgz");
+    await packCli(packed);
+    vi.unstubAllEnvs();
+    expect(statSync(packed).size).toBeGreaterThan(0);
+  }, 60_000);
 
   it("is small, and holds nothing but the program and its manual", async () => {
     const packed = await fetch(address);
