@@ -81,7 +81,7 @@ export function assemble(
   const sealer = new Sealer(sql, env.BLOBS, root_keys, vault_id);
   const refusals = new Refusals(sql, audit, jobs, (id) => tokens.eldest(id));
   const leashes = new Leashes(connections);
-  const anomalies = new Anomalies(sql, (alert, origin) => reactions.raise(parts, alert, origin));
+  const anomalies = new Anomalies(sql, tokens, (alert, origin) => reactions.raise(parts, alert, origin));
   const live = new Live({ connections, audit, tokens, jobs });
   const idempotency = new Idempotency(sql, jobs, root_keys, vault_id);
   const connected_keys = new ConnectedKeys({ sql, sealer, keys, versions, audit, jobs });

@@ -7,6 +7,7 @@ import {
   ORIGIN,
   type Vault,
   authorize,
+  derive,
   evict,
   inside,
   outbox,
@@ -60,6 +61,18 @@ describe("a token that is used as never before", () => {
     expect(await alerts(vault)).toMatchObject([{ kind: "new_country", froze: "subject", facts: { country: "FR" } }]);
     const call = (await outbox(vault)).findLast(({ decision }) => decision.action === "proxy.call");
     expect(call?.outcome).toMatchObject({ outcome: "refused", rule: "token_paused" });
+  });
+
+  it("is noticed and stopped by whatever it derives, of which nothing is known yet", async () => {
+    const { vault, app } = await usedForAMonth();
+    await ask(vault.stub.changeAlertSettings(vault.ada, { volume: { auto_freeze: "subject" } }));
+    vi.setSystemTime(Math.ceil(Date.now() / 60_000) * 60_000);
+    for (let child = 0; child < 3; child++) {
+      const derived = await derive(vault, app, {}, `child ${child}`);
+      for (let i = 0; i < 20; i++) await authorize(vault, derived, "k").catch(() => {});
+    }
+    expect(await alerts(vault)).toMatchObject([{ kind: "volume", subject: app.id, name: "app", froze: "subject" }]);
+    expect(await refusalOf(authorize(vault, app, "k"))).toBe("paused token_paused");
   });
 
   it("from two new countries raises one alert that counts two", async () => {

@@ -1,9 +1,11 @@
-import type { Event, Outcome } from "../audit/row.ts";
-import type { NewAlert } from "./alerts.ts";
+import type { Actor, Event, Outcome } from "../audit/row.ts";
+import type { Tokens } from "../tokens/tokens.ts";
+import type { Facts, NewAlert } from "./alerts.ts";
 import { countCalls, countCountry, countEnds, newNormal, type Normal } from "./normal.ts";
 
-/** Whose call it is, and with which key. */
-type Whose = { id: string; name: string; key: string | undefined };
+/** Whose call it is, which of theirs made it, and with which key. */
+type Whose = { id: string; actor: Actor; key: string | undefined };
+type Family = Pick<Tokens, "eldest" | "find">;
 
 const REMEMBERED = 2_000;
 const UNDER_WAY = 20_000;
@@ -15,26 +17,30 @@ const PROBING = new Set(["keys", "methods", "paths", "target", "ip_allow", "coun
 const FAILURES = new Set([401, 403, 429]);
 
 /**
- * Table `baseline`: what is normal for each token, grant or device, and what is not. Counted in memory as rows are written, and
- * stored with the batches that go to D1, so it costs no call a row of its own.
+ * Table `baseline`: what is normal for each token, grant or device, and what is not. What a token derives counts as its own: a thief
+ * would have a new one for each hour, of which nobody knows yet what is normal. Counted in memory as rows are written, and stored with
+ * the batches that go to D1, so it costs no call a row of its own.
  */
 export class Anomalies {
   readonly #sql: SqlStorage;
+  readonly #tokens: Family;
+  readonly #eldest = new Map<string, string>();
   readonly #raise: (alert: NewAlert, origin: Event | undefined) => void;
   readonly #normals = new Map<string, Normal>();
   readonly #changed = new Set<string>();
   /** Calls that have not ended, by seq; one that is forgotten over a sleep is only not counted. */
   readonly #under_way = new Map<number, Whose>();
 
-  constructor(sql: SqlStorage, raise: (alert: NewAlert, origin: Event | undefined) => void) {
+  constructor(sql: SqlStorage, tokens: Family, raise: (alert: NewAlert, origin: Event | undefined) => void) {
     this.#sql = sql;
+    this.#tokens = tokens;
     this.#raise = raise;
   }
 
   /** A row was written. */
   decided(seq: number, event: Event, now: number): void {
     if (event.action !== "proxy.call") return;
-    const whose = { id: event.actor.id, name: event.actor.name, key: event.key };
+    const whose = { id: this.#eldestOf(event.actor.id), actor: event.actor, key: event.key };
     if (event.outcome === "refused") {
       if (PROBING.has(event.rule ?? "")) this.#ended(whose, event.count ?? 1, now, event);
       return;
@@ -44,8 +50,8 @@ export class Anomalies {
     const normal = this.#of(whose.id, now);
     const surge = countCalls(normal, now);
     const is_news = countCountry(normal, event.country, now);
-    if (surge !== undefined) this.#raise(about("volume", whose, surge), event);
-    if (is_news) this.#raise(about("new_country", whose, { country: event.country }), event);
+    if (surge !== undefined) this.#raise(this.#about("volume", whose, surge), event);
+    if (is_news) this.#raise(this.#about("new_country", whose, { country: event.country }), event);
   }
 
   /** A row has got its outcome. */
@@ -73,7 +79,7 @@ export class Anomalies {
 
   #ended(whose: Whose, failures: number, now: number, origin: Event | undefined): void {
     const burst = countEnds(this.#of(whose.id, now), failures, Math.max(failures, 1), now);
-    if (burst !== undefined) this.#raise(about("error_burst", whose, burst), origin);
+    if (burst !== undefined) this.#raise(this.#about("error_burst", whose, burst), origin);
   }
 
   #of(actor: string, now: number): Normal {
@@ -89,8 +95,19 @@ export class Anomalies {
     this.#normals.set(actor, normal);
     return normal;
   }
-}
 
-function about(kind: NewAlert["kind"], { id, name, key }: Whose, facts: Record<string, string | number>): NewAlert {
-  return { kind, subject: id, name, key, facts };
+  /** From which token one stems never changes. */
+  #eldestOf(id: string): string {
+    const known = this.#eldest.get(id);
+    if (known !== undefined) return known;
+    if (this.#eldest.size >= REMEMBERED) this.#eldest.clear();
+    const eldest = this.#tokens.eldest(id);
+    this.#eldest.set(id, eldest);
+    return eldest;
+  }
+
+  #about(kind: NewAlert["kind"], { id, actor, key }: Whose, facts: Facts): NewAlert {
+    const name = id === actor.id ? actor.name : this.#tokens.find(id)?.name;
+    return { kind, subject: id, name, key, facts };
+  }
 }
