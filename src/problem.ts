@@ -67,7 +67,7 @@ export type ProblemExtras = {
   /** By which methods it is served (RFC 9110 §15.5.6). */
   allow?: string | undefined;
   request_id?: string | undefined;
-  /** Nobody has said who they are: the challenge names no error (RFC 6750 §3.1). */
+  /** Nobody has said who they are, or not as it is taken: the challenge names no error (RFC 6750 §3.1). */
   anonymous?: true | undefined;
   /** The question that a person must answer first, and where. */
   approval?: { id: string; url: string } | undefined;

@@ -72,7 +72,8 @@ async function assertOperator(env: Env, request: Request): Promise<void> {
   if (operator_token === undefined) throw new Problem("not_found", "Nothing is served at this path.");
   const { success } = await env.SIGN_IN_LIMIT.limit({ key: `operator ${limitedAs(originOf(request).ip)}` });
   if (!success) throw new Problem("rate_limited", "Too many requests from your address.", { retry_after_s: 60 });
-  const [, given = ""] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  const [, given] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  if (given === undefined) throw new Problem("invalid_token", "This needs the operator's token.", { anonymous: true });
   if (!timingSafeEqual(digest(given), digest(operator_token)))
     throw new Problem("invalid_token", "This needs the operator's token.");
 }

@@ -42,7 +42,8 @@ function tokenOf(request: Request, config: Config): VerifiedToken {
   const authorization = request.headers.get("authorization");
   if (authorization !== null) {
     const [, bearer] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
-    if (bearer === undefined) throw new Problem("invalid_token", "Send the token as Authorization: Bearer.");
+    if (bearer === undefined)
+      throw new Problem("invalid_token", "Send the token as Authorization: Bearer.", { anonymous: true });
     const token = verifyToken(config.token_keys, bearer);
     // A session travels in its cookie only: elsewhere it would outlive the browser's protection.
     if (token.kind === "ses") throw new Problem("invalid_token", "A session token is not a bearer token.");

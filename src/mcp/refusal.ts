@@ -38,7 +38,8 @@ export function methodNotAllowed(): Response {
 }
 
 /** 401: says where to sign in and what to ask for (RFC 6750 §3, RFC 9728 §5.1). */
-export function challenge(config: Config, problem: Problem, had_token: boolean): Response {
+export function challenge(config: Config, problem: Problem): Response {
+  const had_token = problem.extras.anonymous !== true;
   const parameters = {
     resource_metadata: metadataUrl(config),
     scope: USEFUL.join(" "),

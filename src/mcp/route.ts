@@ -43,16 +43,14 @@ async function answered(request: Request, env: Env, ctx: ExecutionContext): Prom
     }
   } catch (thrown) {
     const problem = asProblem(thrown);
-    return problem.code === "invalid_token"
-      ? challenge(config, problem, request.headers.has("authorization"))
-      : refusal(problem);
+    return problem.code === "invalid_token" ? challenge(config, problem) : refusal(problem);
   }
 }
 
 /** The token is in the header and nowhere else: a URL is no place for it. */
 function tokenOf(request: Request, config: Config): VerifiedToken {
   const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (bearer === undefined) throw new Problem("invalid_token", "Sign in to use this server.");
+  if (bearer === undefined) throw new Problem("invalid_token", "Sign in to use this server.", { anonymous: true });
   const token = verifyToken(config.token_keys, bearer);
   if (!TAKEN.has(token.kind)) throw new Problem("invalid_token", "This kind of token is not for this server.");
   return token;

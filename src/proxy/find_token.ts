@@ -50,7 +50,10 @@ export function takeToken(given: HeaderLines, rawQuery: string): Found {
     return tokens.length > 0;
   });
   const [token, second] = found;
-  if (token === undefined) throw new Problem("invalid_token", "Send an app token where the provider's key would go.");
+  if (token === undefined) {
+    const anonymous = headers.some(([name]) => name === "authorization") ? undefined : true;
+    throw new Problem("invalid_token", "Send an app token where the provider's key would go.", { anonymous });
+  }
   if (second !== undefined) throw new Problem("invalid_token", "The request carries more than one token.");
   return { token, headers, query };
 }

@@ -40,9 +40,11 @@ export async function callFor(...said: Parameters<typeof errandFor>): Promise<Re
 const worded = new Map<string, ProblemWords>();
 
 function refusalOf(problem: Problem, config: Config): Response {
-  const constant = problem.code === "invalid_token" && Object.keys(problem.extras).length === 0;
-  const words = (constant ? worded.get(problem.message) : undefined) ?? wordsOf(problem, config);
-  if (constant) worded.set(problem.message, words);
+  const { anonymous, ...more } = problem.extras;
+  const constant = problem.code === "invalid_token" && Object.keys(more).length === 0;
+  const said = `${problem.message} ${anonymous}`;
+  const words = (constant ? worded.get(said) : undefined) ?? wordsOf(problem, config);
+  if (constant) worded.set(said, words);
   return saying(words);
 }
 

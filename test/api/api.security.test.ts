@@ -44,6 +44,14 @@ describe("the authority table", () => {
     expect(response.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
   });
 
+  it("names none to whoever shows something that is never taken", async () => {
+    for (const path of ["/v1/me", "/v1/mcp"]) {
+      const response = await fetch(locker.publicOrigin + path, { headers: { authorization: "Basic YWRhOng=" } });
+      expect(response.status).toBe(401);
+      expect(response.headers.get("www-authenticate")).not.toContain("error=");
+    }
+  });
+
   it("lets an app token derive a narrower one and see which keys it reaches, and nothing else", () => {
     const of_apps = operations.filter(([, { may }]) => may.includes("app")).map(([id]) => id);
     expect(of_apps).toEqual(["listAllowedKeys", "deriveToken"]);

@@ -47,21 +47,23 @@ test("what stands around the token in a query stays to the letter", async () => 
 });
 
 /** Requests that carry no token at all, or carry it where none is looked for. */
-const WITHOUT: [string, (token: string) => Sent & { path?: string }][] = [
-  ["none", () => ({})],
-  ["one in a cookie", (token) => ({ headers: { cookie: `apilocker=${token}` } })],
-  ["one in the body", (token) => ({ method: "POST", body: JSON.stringify({ token }) })],
-  ["one in the path", (token) => ({ path: `/v1/${token}` })],
-  ["a shortened one", (token) => ({ headers: { "x-api-key": token.slice(0, -1) } })],
-  ["a lengthened one", (token) => ({ headers: { "x-api-key": `${token}0` } })],
-  ["one in other letters", (token) => ({ headers: { "x-api-key": token.toUpperCase() } })],
+const WITHOUT: [string, (token: string) => Sent & { path?: string }, challenge: string][] = [
+  // Whoever shows nothing made no error (RFC 6750 §3.1).
+  ["none", () => ({}), 'realm="API Locker"'],
+  ["one in a cookie", (token) => ({ headers: { cookie: `apilocker=${token}` } }), 'realm="API Locker"'],
+  ["one in the body", (token) => ({ method: "POST", body: JSON.stringify({ token }) }), 'realm="API Locker"'],
+  ["one in the path", (token) => ({ path: `/v1/${token}` }), 'realm="API Locker"'],
+  ["a provider's", () => ({ headers: { authorization: "Bearer sk-test-0123" } }), 'error="invalid_token"'],
+  ["a shortened one", (token) => ({ headers: { "x-api-key": token.slice(0, -1) } }), 'error="invalid_token"'],
+  ["a lengthened one", (token) => ({ headers: { "x-api-key": `${token}0` } }), 'error="invalid_token"'],
+  ["one in other letters", (token) => ({ headers: { "x-api-key": token.toUpperCase() } }), 'realm="API Locker"'],
 ];
 
-test.each(WITHOUT)("a request with %s is 401, and nothing is sent", async (_what, sent) => {
+test.each(WITHOUT)("a request with %s is 401, and nothing is sent", async (_what, sent, challenge) => {
   const holder = await newHolder(locker);
   const refused = await tryWith(holder, sent(holder.token));
   expect(refused.status).toBe(401);
-  expect(refused.headers["www-authenticate"]).toBe('Bearer error="invalid_token"');
+  expect(refused.headers["www-authenticate"]).toBe(`Bearer ${challenge}`);
   expect(problemIn(refused).code).toBe("invalid_token");
   expect(holder.upstream.seen).toHaveLength(0);
 });
