@@ -18,7 +18,9 @@ import { vaultOf } from "./visit.ts";
 const INVALID_REQUEST = -32_600;
 const INVALID_PARAMS = -32_602;
 const SERVER_ERROR = -32_000;
-/** Messages in one body (2025-03-26 allowed batches); each tool call in it is a call of its own. */
+/** The only revision with batches, and the one that is spoken where a request names none (2025-06-18, Streamable HTTP). */
+const BATCHING_VERSION = "2025-03-26";
+/** Messages in one body; each tool call in it is a call of its own. */
 const BATCH = 20;
 
 /**
@@ -45,7 +47,7 @@ async function post(served: Served, session_id: string | null, body: unknown): P
   const messages = messagesOf(body);
   if (messages === undefined) return malformed(INVALID_REQUEST, "Invalid Request: not JSON-RPC 2.0");
   const begins = messages.some((message) => "method" in message && message.method === "initialize");
-  if (begins && (session_id !== null || messages.length > 1))
+  if (begins && (session_id !== null || Array.isArray(body)))
     return malformed(INVALID_REQUEST, "Invalid Request: initialize comes alone and opens a session of its own");
   // A hello that would be refused, or that waits for no answer, opens nothing.
   if (begins && !messages.every((message) => isJSONRPCRequest(message) && isInitializeRequest(message)))
@@ -53,6 +55,11 @@ async function post(served: Served, session_id: string | null, body: unknown): P
   if (!begins && session_id === null) return malformed(SERVER_ERROR, "Bad Request: Mcp-Session-Id header is required");
   const unsupported = begins ? undefined : versionRefusal(request);
   if (unsupported !== undefined) return unsupported;
+  if (Array.isArray(body) && (request.headers.get("mcp-protocol-version") ?? BATCHING_VERSION) !== BATCHING_VERSION)
+    return malformed(
+      INVALID_REQUEST,
+      `Invalid Request: only ${BATCHING_VERSION} has batches, send one message at a time`,
+    );
 
   const id = session_id ?? (await open(served));
   const socket = await connected(served, id, streamRequest(visit, { method: "POST", messages, begin: begins }));

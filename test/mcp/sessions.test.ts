@@ -9,6 +9,7 @@ import {
   letIn,
   openSession,
   openStream,
+  post,
   remainsOf,
   resultOf,
 } from "../support/mcp.ts";
@@ -141,4 +142,24 @@ it("of more than fifty the longest unused makes way", async () => {
   expect((await first.request("tools/list")).status).toBe(404);
   expect((await second.request("tools/list")).status).toBe(200);
   expect((await last.request("tools/list")).status).toBe(200);
+});
+
+it("several messages at once are taken where the client's revision has that, and refused in words elsewhere", async () => {
+  const client = await letIn(locker, await newPerson(locker));
+  const pings = [1, 2].map((id) => ({ jsonrpc: "2.0", id, method: "ping" }));
+  for (const [version, status] of [
+    ["2025-03-26", 200],
+    ["2025-06-18", 400],
+    ["2025-11-25", 400],
+  ] as const) {
+    const { headers } = await openSession(client, { version });
+    const answer = await post(client, pings, headers);
+    expect([version, answer.status]).toEqual([version, status]);
+    const ids = answer.messages.map(({ id }) => id);
+    if (status === 200) expect(ids.toSorted()).toEqual([1, 2]);
+    else
+      expect(answer.messages).toMatchObject([{ error: { code: -32_600, message: expect.stringContaining("batch") } }]);
+    const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: "test", version: "1" } };
+    expect((await post(client, [{ jsonrpc: "2.0", id: 0, method: "initialize", params }])).status).toBe(400);
+  }
 });
