@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Hono } from "hono";
+import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { configOf } from "../config.ts";
 import { accountsUnderOtherRoots, countUnderOtherRoots, noteRoot } from "../directory/roots.ts";
 import { JSON_HEADERS } from "../json.ts";
 import { logFault, Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import { limitedAs } from "../vault/policy/network.ts";
 
 const VAULTS_A_GO = 100;
 const VAULTS_AT_ONCE = 10;
@@ -70,8 +70,8 @@ async function rewrap(env: Env, vault_id: string): Promise<string | undefined> {
 async function assertOperator(env: Env, request: Request): Promise<void> {
   const { operator_token } = configOf(env);
   if (operator_token === undefined) throw new Problem("not_found", "Nothing is served at this path.");
-  const { success } = await env.SIGN_IN_LIMIT.limit({ key: `operator ${limitedAs(originOf(request).ip)}` });
-  if (!success) throw new Problem("rate_limited", "Too many requests from your address.", { retry_after_s: 60 });
+  const limited = { of: "operator", detail: "Too many requests from your address." };
+  await limitAddress(env.SIGN_IN_LIMIT, originOf(request).ip, limited);
   const [, given] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   if (given === undefined) throw new Problem("invalid_token", "This needs the operator's token.", { anonymous: true });
   if (!timingSafeEqual(digest(given), digest(operator_token)))

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { readText } from "../body.ts";
 import { configOf } from "../config.ts";
@@ -6,7 +7,6 @@ import { NO_VAULT, verifyToken, type VerifiedToken } from "../crypto/token.ts";
 import { endDeviceLogin } from "../directory/device_logins.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
-import { limitedAs } from "../vault/policy/network.ts";
 import { BODY_BYTES, readJson } from "./body.ts";
 import { parse } from "./parse.ts";
 import { REPORT_LEAK } from "./schema.ts";
@@ -18,8 +18,7 @@ import { REPORT_LEAK } from "./schema.ts";
  */
 export const reportLeak = new Hono<{ Bindings: Env }>().post(`/v1${REPORT_LEAK.path}`, async ({ env, req }) => {
   const origin = originOf(req.raw);
-  const { success } = await env.REPORT_LIMIT.limit({ key: limitedAs(origin.ip) });
-  if (!success) throw new Problem("rate_limited", "Too many reports from your address.", { retry_after_s: 60 });
+  await limitAddress(env.REPORT_LIMIT, origin.ip, { detail: "Too many reports from your address." });
   const { token } = parse(REPORT_LEAK.body, readJson(req.raw, await readText(req.raw, BODY_BYTES)));
   const verified = await ours(async () => verifyToken(configOf(env).token_keys, token));
   if (verified !== undefined) await ours(() => end(env, verified, origin));

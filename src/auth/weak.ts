@@ -1,7 +1,6 @@
 import type { Config } from "../config.ts";
 import { verifyToken, type VerifiedToken } from "../crypto/token.ts";
-import { Problem } from "../problem.ts";
-import { limitedAs } from "../vault/policy/network.ts";
+import { limitAddress } from "./limit.ts";
 import { readCookie, SESSION_COOKIE } from "./cookies.ts";
 import { originOf } from "./origin.ts";
 
@@ -11,12 +10,8 @@ import { originOf } from "./origin.ts";
  */
 export async function limitWeak(env: Env, { weak }: Pick<VerifiedToken, "weak">, ip: string): Promise<void> {
   if (!weak) return;
-  const { success } = await env.WEAK_LIMIT.limit({ key: limitedAs(ip) });
-  if (success) return;
-  throw new Problem("rate_limited", "Too many calls from your address with tokens of a withdrawn key.", {
-    rule: "weak_key",
-    retry_after_s: 60,
-  });
+  const detail = "Too many calls from your address with tokens of a withdrawn key.";
+  await limitAddress(env.WEAK_LIMIT, ip, { detail, rule: "weak_key" });
 }
 
 /** As {@link limitWeak}, for whatever a request to our own pages shows as a header; costs nothing while no key is weak. */

@@ -1,9 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { limitAddress } from "../auth/limit.ts";
+import { originOf } from "../auth/origin.ts";
 import type { Config } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ASSERTION_TYPE, assertProven, subjectOf } from "./assertion.ts";
 import { mustFindClient, type Client } from "./client.ts";
 import type { Form } from "./form.ts";
+import { readPresented } from "./presented.ts";
 
 /** What a client shows to prove who it is. */
 type Proof = { client_id: string } & (
@@ -18,6 +21,7 @@ type Proof = { client_id: string } & (
  */
 export async function authenticate(env: Env, config: Config, request: Request, form: Form): Promise<Client> {
   const proof = proofOf(request, form);
+  if (!showsToken(config, form)) await limitStranger(env, request);
   const client = await mustFindClient(env, config, proof.client_id, "anybody");
   switch (proof.by) {
     case "assertion":
@@ -34,6 +38,23 @@ export async function authenticate(env: Env, config: Config, request: Request, f
       if (!client.auth_methods.includes("none")) throw unproven();
       return client;
   }
+}
+
+/**
+ * Whoever makes up clients, or asks for a device's answer again and again, costs a read each time, and is limited by address. Not
+ * so who shows a token that a vault gave: behind one address of a provider's, many people's programs renew theirs.
+ */
+export function limitStranger(env: Env, request: Request): Promise<void> {
+  const limited = { of: "client", detail: "Too many requests from your address." };
+  return limitAddress(env.WEAK_LIMIT, originOf(request).ip, limited);
+}
+
+/** One whose signature proves something (SECURITY S12). */
+function showsToken(config: Config, form: Form): boolean {
+  return ["code", "refresh_token", "token"].some((name) => {
+    const text = form.get(name);
+    return text !== undefined && readPresented(config, text, "oac", "ort", "oat")?.weak === false;
+  });
 }
 
 function unproven(): Problem {
@@ -72,7 +93,9 @@ function inForm(form: Form, secret: string | undefined, type: string | undefined
     const assertion = form.must("client_assertion");
     return { by: "assertion", client_id: subjectOf(assertion), assertion };
   }
-  const client_id = form.must("client_id");
+  const client_id = form.get("client_id");
+  // RFC 6749 §5.2: no client authentication included.
+  if (client_id === undefined) throw new Problem("invalid_client", "The client does not say who it is.");
   return secret === undefined ? { by: "nothing", client_id } : { by: "secret", client_id, secret };
 }
 

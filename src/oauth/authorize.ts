@@ -1,11 +1,11 @@
 import { Hono } from "hono";
 import { assertSameOrigin, sessionOf, type Identified } from "../auth/caller.ts";
+import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { configOf, type Config, type SignInProvider } from "../config.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { AuthorizationRequest, ConsentDecision, ConsentPage } from "../vault/tokens/authorizations.ts";
-import { limitedAs } from "../vault/policy/network.ts";
 import { SCOPES } from "../vault/policy/scopes.ts";
 import { readAuthorizationRequest, redirectOf } from "./authorization_request.ts";
 import { askIn } from "../auth/ask_choice.ts";
@@ -51,8 +51,8 @@ export function authorization(pages: AuthorizationPages) {
       const { search, pathname, searchParams } = new URL(req.url);
       if (search.length > QUERY_LENGTH)
         throw new Problem("invalid_request", `The request is longer than ${QUERY_LENGTH} characters.`);
-      const { success } = await env.SIGN_IN_LIMIT.limit({ key: `authorize ${limitedAs(originOf(req.raw).ip)}` });
-      if (!success) throw new Problem("rate_limited", "Too many requests from your address.", { retry_after_s: 60 });
+      const limited = { of: "authorize", detail: "Too many requests from your address." };
+      await limitAddress(env.SIGN_IN_LIMIT, originOf(req.raw).ip, limited);
       const form = new Form(searchParams);
       const client_id = form.must("client_id");
       const who = await signedIn(env, config, req.raw);

@@ -1,12 +1,12 @@
 import { Hono } from "hono";
 import { deviceNames } from "../auth/device_wish.ts";
+import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { configOf } from "../config.ts";
 import { mintToken, NO_VAULT } from "../crypto/token.ts";
 import { newUserCode, userCodeHash } from "../crypto/user_code.ts";
 import { addDeviceLogin, DEVICE_LOGIN_MS, POLL_MS } from "../directory/device_logins.ts";
 import { Problem } from "../problem.ts";
-import { limitedAs } from "../vault/policy/network.ts";
 import { authenticate } from "./authenticate.ts";
 import { CLI } from "./first_party.ts";
 import { readForm } from "./form.ts";
@@ -24,8 +24,7 @@ export const deviceAuthorization = new Hono<{ Bindings: Env }>()
   .post("/device_authorization", async ({ env, req }) => {
     const config = configOf(env);
     const { ip, country } = originOf(req.raw);
-    const { success } = await env.SIGN_IN_LIMIT.limit({ key: `device ${limitedAs(ip)}` });
-    if (!success) throw new Problem("rate_limited", "Too many sign-ins from your address.", { retry_after_s: 60 });
+    await limitAddress(env.SIGN_IN_LIMIT, ip, { of: "device", detail: "Too many sign-ins from your address." });
     const form = await readForm(req.raw);
     const client = await authenticate(env, config, req.raw, form);
     if (client.id !== CLI) throw new Problem("unauthorized_client", "Only our own command line signs devices in.");

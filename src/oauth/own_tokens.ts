@@ -39,7 +39,7 @@ export const ownTokens = new Hono<{ Bindings: Env }>()
   })
   .all("/revoke", () => methodNotAllowed("POST"))
   .all("/introspect", () => methodNotAllowed("POST"))
-  .onError((thrown) => oauthRefusal(thrown, "Basic"));
+  .onError((thrown) => oauthRefusal(thrown));
 
 function shownIn(
   config: Config,

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { Hono } from "hono";
 import { ulid } from "ulid";
+import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { readText } from "../body.ts";
 import { configOf, type Config } from "../config.ts";
 import { addClient, changeClient, findClient, removeClient, type RegisteredClient } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
-import { limitedAs } from "../vault/policy/network.ts";
-import { hashOfSecret, sameText } from "./authenticate.ts";
+import { hashOfSecret, limitStranger, sameText } from "./authenticate.ts";
 import { readMetadata, type ClientMetadata } from "./client_metadata.ts";
 import { FORM_BYTES } from "./form.ts";
 import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
@@ -26,8 +26,8 @@ export const registration = new Hono<{ Bindings: Env }>()
   .options("/register/:id", () => new Response(null, { status: 204, headers: CORS }))
   .post("/register", async ({ env, req }) => {
     const config = configOf(env);
-    const { success } = await env.REGISTER_LIMIT.limit({ key: limitedAs(originOf(req.raw).ip) });
-    if (!success) throw new Problem("rate_limited", "Too many registrations from your address.", { retry_after_s: 60 });
+    const limited = { detail: "Too many registrations from your address." };
+    await limitAddress(env.REGISTER_LIMIT, originOf(req.raw).ip, limited);
     const metadata = readMetadata(await readMetadataText(req.raw), config);
     const secret = metadata.token_endpoint_auth_method.startsWith("client_secret") ? newSecret() : undefined;
     const registration_access_token = newSecret();
@@ -75,6 +75,7 @@ export const registration = new Hono<{ Bindings: Env }>()
 /** The client whose registration token this is; for a client that is not there the answer is the same (RFC 7592 §2). */
 async function managed(env: Env, request: Request, id: string): Promise<{ client: RegisteredClient; shown: Shown }> {
   const [, bearer = ""] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  await limitStranger(env, request);
   const client = await findClient(env.DB, id, Date.now());
   if (client === undefined || !sameText(hashOfSecret(bearer), client.registration_hash))
     throw new Problem("invalid_token", "This registration token opens no client here.");

@@ -35,7 +35,4 @@ export const token = new Hono<{ Bindings: Env }>()
     return json(issued);
   })
   .all("/token", () => methodNotAllowed("POST"))
-  .onError((thrown, { req }) => {
-    const [scheme] = (req.header("authorization") ?? "").split(" ");
-    return oauthRefusal(thrown, scheme === "" ? undefined : "Basic");
-  });
+  .onError((thrown) => oauthRefusal(thrown));

@@ -25,13 +25,13 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   });
 }
 
-/** A refusal as OAuth words it (RFC 6749 §5.2). `scheme` is how the client tried to prove itself, if by a header. */
-export function oauthRefusal(thrown: unknown, scheme?: string): Response {
+/** A refusal as OAuth words it (RFC 6749 §5.2). `scheme` is how the header may prove who asks (RFC 9110 §15.5.2). */
+export function oauthRefusal(thrown: unknown, scheme: "Basic" | "Bearer" = "Basic"): Response {
   const problem = asProblem(thrown);
   const { retry_after_s } = problem.extras;
   const headers: Record<string, string> = {};
   if (retry_after_s !== undefined) headers["retry-after"] = String(retry_after_s);
-  if (problem.status === 401 && scheme !== undefined) headers["www-authenticate"] = `${scheme} realm="API Locker"`;
+  if (problem.status === 401) headers["www-authenticate"] = `${scheme} realm="API Locker"`;
   return json({ error: problem.oauth, error_description: describe(problem) }, statusOf(problem), headers);
 }
 

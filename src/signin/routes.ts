@@ -1,13 +1,13 @@
 import { Hono } from "hono";
 import { assertSameOrigin, identify, sessionOf } from "../auth/caller.ts";
 import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
+import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { configOf, type Config, type SignInProvider } from "../config.ts";
 import { accountFor, linkToAccount, markReady } from "../directory/accounts.ts";
 import { Problem } from "../problem.ts";
 import { ask } from "../vault/answer.ts";
 import type { Identity } from "../vault/account/identities.ts";
-import { limitedAs } from "../vault/policy/network.ts";
 import { beginSignIn, completeSignIn } from "./client.ts";
 import { forgetPending, keepPending, pendingOf } from "./pending.ts";
 
@@ -16,8 +16,7 @@ const SESSION_COOKIE_S = 90 * 86_400;
 /** Sign-in, linking and sign-out. The same code serves every provider. */
 export const signin = new Hono<{ Bindings: Env }>()
   .use("/auth/*", async ({ env, req }, next) => {
-    const { success } = await env.SIGN_IN_LIMIT.limit({ key: limitedAs(originOf(req.raw).ip) });
-    if (!success) throw new Problem("rate_limited", "Too many sign-ins from your address.", { retry_after_s: 60 });
+    await limitAddress(env.SIGN_IN_LIMIT, originOf(req.raw).ip, { detail: "Too many sign-ins from your address." });
     await next();
   })
   .get("/auth/:provider", async ({ env, req }) => {

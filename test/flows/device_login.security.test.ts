@@ -29,7 +29,7 @@ describe("letting a device in", () => {
     const { user_code } = await startLogin(locker);
     const page = await ada.fetch(`/device?user_code=${user_code}`);
     expect(await page.text()).not.toContain(user_code);
-    expect((await ada.fetch(`/device/approve?user_code=${user_code}`)).status).toBe(404);
+    expect((await ada.fetch(`/device/approve?user_code=${user_code}`)).status).toBe(405);
   });
 
   it("is for no other site to post, and no other session's form counts", async () => {

@@ -265,6 +265,15 @@ describe("the token endpoint refuses", () => {
     expect(get.headers.get("allow")).toBe("POST");
   });
 
+  it("no client at all: that is one that did not prove itself, and it is told how it may", async () => {
+    for (const path of ["/token", "/revoke", "/introspect", "/device_authorization"]) {
+      const answer = await post(path, { grant_type: "refresh_token", token: "x" });
+      expect([path, answer.status]).toEqual([path, 401]);
+      expect(answer.headers.get("www-authenticate")).toMatch(/^Basic /);
+      expect(await answer.json()).toMatchObject({ error: "invalid_client" });
+    }
+  });
+
   it("two proofs at once, and a name in the form that is not the one in the header", async () => {
     const client = await registerClient(locker, { token_endpoint_auth_method: "client_secret_basic" });
     const basic = { authorization: `Basic ${btoa(`${client.client_id}:${client.client_secret}`)}` };

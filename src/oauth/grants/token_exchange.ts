@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import * as jose from "jose";
+import { limitAddress } from "../../auth/limit.ts";
 import { logFault, Problem } from "../../problem.ts";
 import { ask } from "../../vault/answer.ts";
-import { limitedAs } from "../../vault/policy/network.ts";
 import { unknownTrust } from "../../vault/tokens/manage_trusts.ts";
 import { issuerKeys } from "../issuer_keys.ts";
 import type { Asked, TokenResponse } from "./grant_type.ts";
@@ -32,13 +32,10 @@ export async function tokenExchange({ env, config, form, origin }: Asked): Promi
     throw new Problem("invalid_request", "Nobody acts for somebody else here.");
   const [vault_id, trust_id] = trustIn(form.must("audience"), config.public_origin);
   const shown = peek(subject_token);
-  const limits = [
-    env.REGISTER_LIMIT.limit({ key: `exchange ${vault_id} ${limitedAs(origin.ip)}` }),
-    // Nobody has signed the address of a trust: whoever makes them up wakes a vault with each.
-    env.WEAK_LIMIT.limit({ key: `exchange ${limitedAs(origin.ip)}` }),
-  ];
-  if ((await Promise.all(limits)).some(({ success }) => !success))
-    throw new Problem("rate_limited", "Tokens are exchanged too often from there.", { retry_after_s: 60 });
+  const detail = "Tokens are exchanged too often from there.";
+  // Nobody has signed the address of a trust: whoever makes them up wakes a vault with each.
+  await limitAddress(env.WEAK_LIMIT, origin.ip, { of: "exchange", detail });
+  await limitAddress(env.REGISTER_LIMIT, origin.ip, { of: `exchange ${vault_id}`, detail });
   const vault = env.USER_VAULT.getByName(vault_id);
   const trust = await ask(vault.trustFor(trust_id));
   // Before anybody is asked for keys: a token of another issuer is not worth it.
