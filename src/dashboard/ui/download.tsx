@@ -15,7 +15,7 @@ export function Download({ href, name, children }: { href: string; name: string;
       download={name}
       onClick={(click) => {
         click.preventDefault();
-        void tell(take(), `${name} is complete`);
+        void tell(take());
       }}
     >
       <Icon name="download" size={14} />
