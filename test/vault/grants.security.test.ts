@@ -9,14 +9,17 @@ import { held } from "../../src/vault/surface.ts";
 import { cutFor, isHeld, openLeash } from "../support/leash.ts";
 import {
   type App,
+  type Vault,
   ORIGIN,
   authorize,
+  derive,
   evict,
   grantTo,
   inside,
   newVault,
   outbox,
   refusalOf,
+  sql,
   storeKey,
   travel,
 } from "../support/vault.ts";
@@ -99,6 +102,24 @@ describe("an access token that manages", () => {
   });
 });
 
+/** An app token as a person lets a client have it, or as it makes one of its own. */
+function mintUnder(vault: Vault, parent_id: string): Promise<App> {
+  return inside(vault, ({ [held]: parts }) => {
+    if (parts === undefined) throw new Error("there is no vault");
+    const { token, hash } = mintToken(configOf(env).token_keys, "app", vault.id);
+    const fresh = {
+      kind: "app",
+      hash,
+      parent_id,
+      name: "child",
+      policy: {},
+      expires_at: null,
+      signed_in_at: null,
+    } as const;
+    return { token, hash, id: parts.tokens.add(fresh, Date.now()).id };
+  });
+}
+
 describe("narrowing a grant", () => {
   it("holds from the next request on, for tokens that are out already", async () => {
     const vault = await newVault();
@@ -131,24 +152,8 @@ describe("narrowing a grant", () => {
     const vault = await newVault();
     const [one] = [await storeKey(vault, "one"), await storeKey(vault, "two")];
     const agent = await grantTo(vault);
-    const { child, grandchild } = await inside(vault, ({ [held]: parts }) => {
-      if (parts === undefined) throw new Error("there is no vault");
-      const mint = (parent_id: string): App => {
-        const { token, hash } = mintToken(configOf(env).token_keys, "app", vault.id);
-        const fresh = {
-          kind: "app",
-          hash,
-          parent_id,
-          name: "child",
-          policy: {},
-          expires_at: null,
-          signed_in_at: null,
-        } as const;
-        return { token, hash, id: parts.tokens.add(fresh, Date.now()).id };
-      };
-      const child = mint(agent.grant_id);
-      return { child, grandchild: mint(child.id) };
-    });
+    const child = await mintUnder(vault, agent.grant_id);
+    const grandchild = await mintUnder(vault, child.id);
     const lost = await openLeash(vault, await authorize(vault, child, "two"));
     const lost_too = await openLeash(vault, await authorize(vault, grandchild, "two"));
     await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { keys: [one.id] }));
@@ -160,6 +165,66 @@ describe("narrowing a grant", () => {
     await ask(vault.stub.revokeGrant(vault.ada, agent.grant_id));
     for (const token of [child, grandchild])
       expect(await refusalOf(authorize(vault, token, "one"))).toBe("invalid_token revoked");
+  });
+
+  it("of a scope takes from all that was minted under it what needs that scope, and nothing else", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const may = async (app: App) => ({
+      see: await refusalOf(ask(vault.stub.allowedKeys({ ...callerOf(app, "app"), kind: "app" }, undefined, 10))),
+      call: await refusalOf(authorize(vault, app, "k")),
+      derive: await refusalOf(derive(vault, app)),
+    });
+    const all = { see: "accepted", call: "accepted", derive: "accepted" };
+    const no = "insufficient_scope scopes";
+    for (const [scopes, left] of [
+      [["vault:proxy", "vault:write"], all],
+      [["vault:read", "vault:write"], { ...all, call: no }],
+      [["vault:read", "vault:proxy"], { ...all, derive: no }],
+      [["vault:proxy"], { call: "accepted", see: no, derive: no }],
+      [[], { see: no, call: no, derive: no }],
+    ] as const) {
+      const agent = await grantTo(vault, { scopes: ["vault:read", "vault:proxy", "vault:write", "vault:reveal"] });
+      const child = await mintUnder(vault, agent.grant_id);
+      const grandchild = await derive(vault, child);
+      const open = await openLeash(vault, await authorize(vault, grandchild, "k"));
+      expect([await may(child), await may(grandchild)]).toEqual([all, all]);
+      await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { scopes }));
+      expect([await may(child), await may(grandchild)], scopes.join()).toEqual([left, left]);
+      if (left.call === no) expect(await open.closed).toEqual(cutFor("scopes"));
+      else expect(await isHeld(vault, open)).toBe(true);
+      await evict(vault);
+      expect(await may(grandchild)).toEqual(left);
+      // What its owner says of the token is said of the token: it takes nothing more away, and gives nothing back.
+      await ask(vault.stub.changeToken(vault.ada, child.id, { name: "other", policy: { methods: ["GET"] } }));
+      expect(await may(child)).toEqual(left);
+      const [row] = await sql<{ policy: string }>(vault, `SELECT policy FROM token WHERE id = '${child.id}'`);
+      expect(JSON.parse(row?.policy ?? "")).toEqual({ methods: ["GET"] });
+    }
+  });
+
+  it("in time ends what was minted under it then, too, and tells open streams so", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const agent = await grantTo(vault);
+    const child = await mintUnder(vault, agent.grant_id);
+    const ends = Date.now() + 60_000;
+    await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { expires_at: ends }));
+    expect((await authorize(vault, child, "k")).not_after).toBe(ends);
+    travel(61_000);
+    expect(await refusalOf(authorize(vault, child, "k"))).toBe("invalid_token expired");
+  });
+
+  it("lets its client ask for no app token that could call where it cannot itself", async () => {
+    const vault = await newVault();
+    await storeKey(vault, "k");
+    const agent = await grantTo(vault, { scopes: ["vault:write", "vault:proxy"] });
+    const wish = { kind: "mint", name: "t", policy: {}, rotation: "static" } as const;
+    const wanted = () => ask(vault.stub.createPageLink(callerOf(agent, "oauth:vault:write"), wish));
+    const { handle } = await wanted();
+    await ask(vault.stub.narrowGrant(vault.ada, agent.grant_id, { scopes: ["vault:write"] }));
+    expect(await refusalOf(wanted())).toBe("insufficient_scope scopes");
+    expect(await refusalOf(ask(vault.stub.usePageLink(vault.ada, handle, {})))).toBe("insufficient_scope scopes");
   });
 
   it("never gives anything", async () => {

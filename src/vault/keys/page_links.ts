@@ -11,7 +11,7 @@ import { createToken, type CreatedToken, type Rotation } from "../tokens/manage_
 import { record, type Parts } from "../parts.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
 import { revealKeys } from "./reveal.ts";
-import type { Scope } from "../policy/scopes.ts";
+import { grantsScope, type Scope } from "../policy/scopes.ts";
 import { withinDevice } from "../policy/within.ts";
 import type { Secret } from "./sealer.ts";
 
@@ -225,6 +225,11 @@ function termsOf(parts: Parts, { policy }: Extract<Errand, { kind: "mint" }>, as
   const device = parts.tokens.find(asked_by_id);
   if (device !== undefined) return withinDevice(device, { policy, expires_at: policy.expires_at ?? null });
   const grant = parts.grants.find(asked_by_id);
+  if (grant !== undefined && !grantsScope(grant.scopes, "vault:proxy")) {
+    const detail =
+      "An app token is for calls, which whoever asks for it may not make itself: it lacks the scope vault:proxy.";
+    throw new Problem("insufficient_scope", detail, { rule: "scopes" });
+  }
   const reach = grant === undefined ? undefined : (grant.keys ?? undefined);
   const keys = policy.keys === undefined ? reach : policy.keys.filter((id) => reach?.includes(id) ?? true);
   if (keys?.length === 0) throw new Problem("not_found", "Whoever asked for this reaches none of its keys any more.");

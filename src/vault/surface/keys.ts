@@ -12,6 +12,7 @@ import type { Receipt } from "../receipt.ts";
 import { revealKeys } from "../keys/reveal.ts";
 import type { Secret } from "../keys/sealer.ts";
 import { restoreKey } from "../keys/restore_key.ts";
+import { assertFor } from "../tokens/lineage.ts";
 import { reachOf } from "../tokens/derive_token.ts";
 import { thrown, type Thrown } from "../keys/trash.ts";
 import { change, forCaller, read, stop, Surface } from "../surface.ts";
@@ -28,9 +29,11 @@ export abstract class KeySurface extends Surface {
 
   /** The keys that an app token reaches, as those that it was derived from let it. */
   allowedKeys(caller: Caller, before: string | undefined, limit: number): Promise<Answer<ApiKey[]>> {
-    return this[read](caller, ({ keys, tokens }, by) =>
-      keys.within(reachOf(tokens.lineage(by)) ?? null).list(before, limit, {}),
-    );
+    return this[read](caller, ({ keys, tokens }, by) => {
+      const lineage = tokens.lineage(by);
+      assertFor(lineage, "vault:read");
+      return keys.within(reachOf(lineage) ?? null).list(before, limit, {});
+    });
   }
 
   getKey(caller: Caller, ref: string): Promise<Answer<KeyDetails>> {

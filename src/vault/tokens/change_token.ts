@@ -50,7 +50,8 @@ export async function changeToken(
   return appToken(parts, id);
 }
 
-function merged(parts: Parts, { policy, expires_at }: AppToken, changes: PolicyChanges): PolicyInput {
+function merged(parts: Parts, { policy: stands, expires_at }: AppToken, changes: PolicyChanges): PolicyInput {
+  const { scopes: _of_its_grant, ...policy } = stands;
   const entries = Object.entries(changes).filter(([, value]) => value !== undefined);
   const gone = new Set(entries.filter(([, value]) => value === null).map(([field]) => field));
   const input = Object.fromEntries(entries.filter(([, value]) => value !== null)) as PolicyInput;

@@ -7,7 +7,7 @@ import type { CreatedToken } from "./manage_tokens.ts";
 import { record, type Parts } from "../parts.ts";
 import type { Policy } from "../policy/policy.ts";
 import { resolvePolicy, type PolicyInput } from "../policy/resolve_policy.ts";
-import { DEPTH_LIMIT } from "./lineage.ts";
+import { assertFor, DEPTH_LIMIT } from "./lineage.ts";
 import { widerFields, type Bounds } from "../policy/wider.ts";
 
 /** Children that one token may have alive: what an app makes, its owner must still be able to look through. */
@@ -29,6 +29,7 @@ export function deriveToken(parts: Parts, caller: Caller, name: string, input: P
   const by = recognise(tokens, caller, now);
   quota.assertRoom(audit.heads.head_seq, now);
   const lineage = tokens.lineage(by);
+  assertFor(lineage, "vault:write");
   if (lineage.filter(({ token }) => token.kind === "app").length > DEPTH_LIMIT)
     throw refused("depth", `Tokens are derived at most ${DEPTH_LIMIT} deep.`);
   const eldest = tokens.eldest(by.id);
@@ -79,9 +80,9 @@ export function derived(parent: Bounds, given: Policy & Bounds): { policy: Polic
   return { policy, expires_at: expires_at ?? null };
 }
 
-/** A token's policy and its end, without rules on trial. */
+/** A token's policy and its end, without rules on trial, and without what its grant says at each judgement. */
 export function boundsOf({ policy, expires_at }: { policy: Policy; expires_at: number | null }): Bounds {
-  const { warn: _on_trial, ...terms } = policy;
+  const { warn: _on_trial, scopes: _of_its_grant, ...terms } = policy;
   return { ...terms, expires_at };
 }
 

@@ -209,8 +209,14 @@ export function askOf(keys: readonly string[] | null, ask: AskRule): Policy {
   return { keys: keys ?? undefined, ask, allow_credential_endpoints: true };
 }
 
-/** What an app token that was minted under a grant may do: its own policy, with the grant's keys at most. */
-export function policyWithin({ keys }: Grant, policy: Policy): Policy {
-  if (keys === null) return policy;
-  return { ...policy, keys: policy.keys?.filter((id) => keys.includes(id)) ?? keys };
+/**
+ * What an app token that was minted under a grant may do: its own policy, with the grant's keys at most, and nothing that the grant is
+ * not for at this moment (SECURITY S3).
+ */
+export function policyWithin({ keys, scopes }: Grant, policy: Policy): Policy {
+  const within = keys === null ? policy : { ...policy, keys: policy.keys?.filter((id) => keys.includes(id)) ?? keys };
+  return FOR_APPS.every((scope) => grantsScope(scopes, scope)) ? within : { ...within, scopes };
 }
+
+/** What app tokens do: they see which keys they reach, call with them, and make narrower ones of their kind. */
+const FOR_APPS: readonly Scope[] = ["vault:read", "vault:proxy", "vault:write"];

@@ -1,6 +1,8 @@
+import { Problem } from "../../problem.ts";
 import type { Holder } from "../policy/judgement.ts";
 import type { Policy } from "../policy/policy.ts";
 import { readPolicy, type Rules } from "../policy/rules.ts";
+import { grantsScope, type Scope } from "../policy/scopes.ts";
 import { askOf, policyUnder, policyWithin, type Grants } from "./grants.ts";
 import type { Token } from "./token.ts";
 
@@ -75,6 +77,15 @@ export class Lineage {
     if (rules === undefined) this.#rules.set(token.policy, (rules = readPolicy(token.policy)));
     return { token, rules };
   }
+}
+
+/** Refuses what a grant is not for, or no more, to all that was minted under it (SECURITY S3). */
+export function assertFor(lineage: readonly { token: Token }[], scope: Scope): void {
+  const isFor = ({ token: { policy } }: { token: Token }) =>
+    policy.scopes === undefined || grantsScope(policy.scopes, scope);
+  if (lineage.every(isFor)) return;
+  const detail = `The client that asked for this token lacks the scope ${scope}, which this needs.`;
+  throw new Problem("insufficient_scope", detail, { rule: "scopes" });
 }
 
 /** Does it stem from a token, a grant or a device? */
