@@ -1,4 +1,5 @@
 import { Hono, type Context } from "hono";
+import * as z from "zod";
 import { identify, type Identified } from "../auth/caller.ts";
 import { readText } from "../body.ts";
 import { configOf } from "../config.ts";
@@ -16,6 +17,7 @@ import { liveHandlers } from "./live.ts";
 import { openapi } from "./openapi.ts";
 import type { AnyHandler } from "./operation.ts";
 import { parse } from "./parse.ts";
+import { readQuery } from "./query.ts";
 import { reportLeak } from "./report_leak.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./schema.ts";
 import { explainHandlers } from "./explain.ts";
@@ -43,6 +45,7 @@ const HANDLERS: Record<OperationId, AnyHandler> = {
   ...approvalHandlers,
 };
 
+const NO_QUERY = z.strictObject({});
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** The JSON API, one route per row of the contract. */
@@ -55,7 +58,7 @@ for (const [id, operation] of Object.entries(OPERATIONS) as [OperationId, Operat
     const identified = identify(req.raw, configOf(env), operation.may);
     const text = operation.method === "get" ? "" : await readText(req.raw, BODY_BYTES);
     const who = repeatable(identified, operation, req.raw, text);
-    const query = operation.query === undefined ? {} : parse(operation.query, req.query());
+    const query = parse(operation.query ?? NO_QUERY, readQuery(req.raw));
     const body = operation.body === undefined ? {} : parse(operation.body, readJson(req.raw, text));
     const param = (name: string) => req.param(name) ?? "";
     const vault = env.USER_VAULT.getByName(who.vault_id);

@@ -96,6 +96,24 @@ describe("the authority table", () => {
   });
 });
 
+describe("a query", () => {
+  it("that says something twice, or what the operation does not know, is refused by its field", async () => {
+    const ada = await newPerson(locker);
+    for (const [method, path, errors] of [
+      ["GET", "/v1/activity?key=a&outcome=ok&key=b", [{ field: "key", rule: "must be given once" }]],
+      ["GET", "/v1/keys?limit=5&limit=5", [{ field: "limit", rule: "must be given once" }]],
+      ["GET", "/v1/keys?tag=a&%74ag=b", [{ field: "tag", rule: "must be given once" }]],
+      ["GET", "/v1/me?__proto__=a&__proto__=b", [{ field: "__proto__", rule: "must be given once" }]],
+      ["GET", "/v1/me?__proto__=a", [{ field: "__proto__", rule: "is not a field of this request" }]],
+      ["DELETE", "/v1/keys/k?force=true", [{ field: "force", rule: "is not a field of this request" }]],
+    ] as const) {
+      const answer = await ada.fetch(path, { method });
+      expect([path, answer.status]).toEqual([path, 422]);
+      expect(await answer.json()).toMatchObject({ code: "invalid_request", errors });
+    }
+  });
+});
+
 describe("a session cookie", () => {
   it("counts only where the browser says that our own page asks", async () => {
     const ada = await newPerson(locker);

@@ -104,15 +104,15 @@ describe("headers that mean something inside", () => {
     const [ada, eve] = await Promise.all([newPerson(locker, "ada"), newPerson(locker, "eve")]);
     const inner = Buffer.from(JSON.stringify({ hash: "x", kind: "ses", may: ["session"] })).toString("base64url");
     expect(await open({ "x-live-caller": inner, "x-partykit-room": "r" })).toMatchObject({ refused: 401 });
-    const feed = await connect(`${locker.publicOrigin}/v1/live?_pk=chosen`, {
-      headers: {
-        cookie: eve.cookie,
-        origin: eve.origin,
-        "x-live-caller": inner,
-        "x-leash-seq": "1",
-        "x-leash-lease": "l",
-      },
-    });
+    const headers = {
+      cookie: eve.cookie,
+      origin: eve.origin,
+      "x-live-caller": inner,
+      "x-leash-seq": "1",
+      "x-leash-lease": "l",
+    };
+    expect(await connect(`${locker.publicOrigin}/v1/live?_pk=chosen`, { headers })).toMatchObject({ refused: 422 });
+    const feed = await connect(`${locker.publicOrigin}/v1/live`, { headers });
     if ("refused" in feed) throw new Error(feed.body);
     await feed.end.next();
     await mintToken(ada);
