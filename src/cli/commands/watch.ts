@@ -28,7 +28,10 @@ export function watchCommands(program: Command): void {
     .option("--token <token>", "only by this token")
     .option("--device <device>", "only by this device")
     .option("--action <action>", "only this: proxy.call, key.create, …")
-    .option("--outcome <outcome>", "only with these ends: ok, refused, failed,cut")
+    .option(
+      "--outcome <outcome>",
+      "how it ended: ok, refused, failed, cut, canceled or interrupted; several with commas",
+    )
     .option("--since <time>", "only since then: 2h, 7d, or a date")
     .option("--search <text>", "only with this text")
     .option("-n, --limit <n>", "at most so many", count, 20)
