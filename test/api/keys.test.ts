@@ -11,6 +11,7 @@ import {
   type Minted,
   usualLocker,
 } from "../support/locker.ts";
+import { inVault } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -231,6 +232,19 @@ describe("test call", () => {
     await ada.api("POST", "/v1/keys/k/pause");
     expect(await status(ada, "POST", "/v1/keys/k/test", { path: "/x" })).toBe(423);
   });
+});
+
+it("a key says when it was last changed: a pause and its end are changes, to say either again is none", async () => {
+  const ada = await newPerson(locker);
+  await storeKey(ada, "k", upstream.origin);
+  const since = async (what: string) => {
+    await inVault(locker, ada, "UPDATE api_key SET updated_at = 0");
+    const { updated_at } = await ada.api<{ updated_at: string }>("POST", `/v1/keys/k/${what}`);
+    return Date.parse(updated_at) > 0;
+  };
+  const changed = [];
+  for (const what of ["pause", "pause", "resume", "resume"]) changed.push(await since(what));
+  expect(changed).toEqual([true, false, true, false]);
 });
 
 describe("Idempotency-Key", () => {

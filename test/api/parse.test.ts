@@ -10,6 +10,7 @@ it.each([
   [NewKey, { ...key, name: 5 }, "name: must be a text."],
   [NewKey, { ...key, secret: undefined, fields: { A: "b" } }, "fields.A: must be a field name."],
   [NewKey, { ...key, tags: Array(21).fill("t") }, "tags: must have at most 20 items."],
+  [NewKey, { ...key, tags: ["a", "b,c"] }, "tags.1: must be without a comma."],
   [NewKey, { ...key, expires_at: "soon" }, "expires_at: must be a time such as 2027-01-31T12:00:00Z."],
   [
     NewKey,

@@ -10,7 +10,9 @@ export const KeyName = z
   );
 
 const note = z.string().max(2_000);
-const tags = z.array(text(40)).max(20).transform(unique);
+/** With a comma it could not be told from two, where several are asked for. */
+const tag = text(40).regex(/^[^,]*$/, "must be without a comma");
+const tags = z.array(tag).max(20).transform(unique);
 
 export const NewKey = z
   .strictObject({
@@ -82,7 +84,9 @@ export const Key = z.object({
   revealable: z.boolean(),
   paused: z.boolean(),
   created_at: time,
-  updated_at: time,
+  updated_at: time.meta({
+    description: "When somebody last changed it: a new secret, another setting, a pause or its end; not by using it",
+  }),
   expires_at: time.optional(),
   last_used_at: time.optional(),
   uses: z.int(),

@@ -208,11 +208,11 @@ export class Keys {
   }
 
   pause(id: string, now: number): void {
-    this.#write(id, "paused_at = coalesce(paused_at, ?)", now);
+    this.#write(id, "updated_at = iif(paused_at IS NULL, ?1, updated_at), paused_at = coalesce(paused_at, ?1)", now);
   }
 
-  resume(id: string): void {
-    this.#write(id, "paused_at = NULL");
+  resume(id: string, now: number): void {
+    this.#write(id, "updated_at = iif(paused_at IS NULL, updated_at, ?), paused_at = NULL", now);
   }
 
   /** Deletes the key, its versions and all its names. */

@@ -47,10 +47,11 @@ export async function pauseKey(parts: Parts, caller: Caller, ref: string): Promi
 }
 
 export function resumeKey(parts: Parts, caller: Caller, ref: string): ApiKey {
-  const by = recognise(parts.tokens, caller, Date.now());
+  const now = Date.now();
+  const by = recognise(parts.tokens, caller, now);
   const { id, name } = parts.keys.must(ref);
   assertMayResume(parts, by, id);
-  parts.keys.resume(id);
+  parts.keys.resume(id, now);
   takeOffHold(parts, id);
   record(parts, by, caller, "key.resume", { key: id, key_name: name });
   return usedKey(parts, id);
