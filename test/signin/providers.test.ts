@@ -184,7 +184,7 @@ describe("one person at several providers", () => {
     expect((await me(other)).account_id).toBe(account_id);
   });
 
-  it("one that was linked is unlinked: its sessions end, it opens nothing here, and the first always stays", async () => {
+  it("one that was linked is unlinked: its sessions end, it opens nothing here, and one that it was linked to stays", async () => {
     at.google = { sub: "g-owner", email: "owner@example.com", email_verified: true };
     at.github = { id: 5050, login: "thief", email: "thief@example.com", verified: true };
     const [owner, thief] = [new Browser(), new Browser()];

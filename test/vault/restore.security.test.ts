@@ -358,6 +358,21 @@ describe("after a restore to hours ago, before anything is served", () => {
     await signIn(vault.stub, vault.account_id);
   });
 
+  it("who was unlinked for somebody who was linked since stays: otherwise nobody would get in", async () => {
+    const { vault } = await lived();
+    const other = { ...ADA, issuer: "https://other.example" };
+    await forgotten(vault, async () => {
+      await ask(vault.stub.link(vault.ada, other));
+      await sql(vault, `UPDATE identity SET linked_at = linked_at + 1 WHERE issuer = '${other.issuer}'`);
+      travel(7 * 24 * HOUR_MS + 1_000);
+      vault.ada = await signIn(vault.stub, vault.account_id);
+      await ask(vault.stub.unlink(vault.ada, { issuer: ADA.issuer, subject: ADA.subject }));
+    });
+    expect(await ask(vault.stub.restored())).toMatchObject({ outcome: "caught_up" });
+    expect(await refusalOf(ask(vault.stub.signIn(vault.account_id, other, ORIGIN)))).toBe("gone");
+    await signIn(vault.stub, vault.account_id);
+  });
+
   it("a page that was used since is used up, and so is every other offer", async () => {
     const { vault } = await lived();
     const page = await ask(vault.stub.createPageLink(vault.ada, { kind: "rotate", key: "k" }));

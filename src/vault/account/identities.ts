@@ -13,6 +13,20 @@ export type IdentityRef = Pick<Identity, "issuer" | "subject">;
 /** An identity as the vault remembers it. */
 export type LinkedIdentity = Omit<Identity, "email_verified"> & { linked_at: number };
 
+/** Whoever has linked a sign-in of their own must have left its person so long to see it, before it can be what stays. */
+const SETTLES_MS = 7 * 86_400_000;
+
+/**
+ * From when on an identity may be unlinked; undefined: never, since nobody else signs in. One stays that is older, or has been there for
+ * long enough: otherwise whoever got hold of a session could link themselves and lock its person out.
+ */
+export function mayGoFrom(linked: readonly LinkedIdentity[], { issuer, subject }: IdentityRef): number | undefined {
+  const at = linked.findIndex((one) => one.issuer === issuer && one.subject === subject);
+  if (at !== 0) return 0;
+  const [, next] = linked;
+  return next && next.linked_at + SETTLES_MS;
+}
+
 /** Table `identity`: who may sign in to this vault. D1 only hints; this list decides (SECURITY S11). */
 export class Identities {
   readonly #sql: SqlStorage;

@@ -4,6 +4,7 @@ import { readRow } from "../audit/uses.ts";
 import { dropOffers } from "./freeze.ts";
 import { cutAll } from "../tokens/ending.ts";
 import type { Parts } from "../parts.ts";
+import { mayGoFrom } from "./identities.ts";
 import { putOnHold } from "./on_hold.ts";
 import { LostUses } from "./lost_uses.ts";
 import { endSessionsBut } from "./sign_in.ts";
@@ -157,12 +158,13 @@ function replay(parts: Parts, { action, outcome, subject, rule, key, actor, spen
 
 const ALL = 100_000;
 
-/** Who has signed in by it is not known: all sign in again. */
+/** Who has signed in by it is not known: all sign in again. What was linked since is not there: the last one stays, or nobody would get in. */
 function unlink(parts: Parts, named: string, now: number): boolean {
   // An issuer is an address; what it calls somebody may be anything.
   const [, issuer = "", subject = ""] = /^(\S*) (.*)$/s.exec(named) ?? [];
   endSessionsBut(parts, undefined, now);
-  return parts.identities.remove({ issuer, subject });
+  const from = mayGoFrom(parts.identities.list(), { issuer, subject }) ?? Infinity;
+  return from <= now && parts.identities.remove({ issuer, subject });
 }
 
 /** Before which calls a device had to ask nobody knows any more: it asks before each. */

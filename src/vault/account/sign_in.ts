@@ -5,7 +5,7 @@ import { accountIdOf } from "./account.ts";
 import { actorOf } from "../tokens/actor.ts";
 import { GENESIS, type Origin } from "../audit/row.ts";
 import { recognise, slidingExpiry, type Caller } from "../tokens/caller.ts";
-import type { Identity, IdentityRef } from "./identities.ts";
+import { mayGoFrom, type Identity, type IdentityRef } from "./identities.ts";
 import { tagOf } from "../calls/leashes.ts";
 import { cutTokens } from "../tokens/ending.ts";
 import { beginMigrations, migrate } from "../migrate.ts";
@@ -88,15 +88,22 @@ export function linkIdentity(parts: Parts, caller: Caller, identity: Identity): 
 
 /**
  * Lets an identity sign in no more, for when somebody else has linked theirs or has come by one. Every other session ends: any of them may be
- * of it. The one that the vault was made for stays, so that whoever gets hold of a session cannot lock its person out.
+ * of it. One stays, and not one that somebody has just linked: whoever gets hold of a session cannot lock its person out with it.
  */
 export async function unlinkIdentity(parts: Parts, caller: Caller, which: IdentityRef): Promise<Receipt> {
   const { identities, tokens, gate } = parts;
   const now = Date.now();
   const by = recognise(tokens, caller, now, "stop");
-  const [first] = identities.list();
-  if (first?.issuer === which.issuer && first.subject === which.subject)
-    throw new Problem("conflict", "The sign-in that this account was opened with stays. Delete the account instead.");
+  const from = mayGoFrom(identities.list(), which);
+  if (from === undefined)
+    throw new Problem(
+      "conflict",
+      "This is the only sign-in of this account. Link another first, or delete the account.",
+    );
+  if (from > now) {
+    const detail = `The oldest sign-in of an account stays until another has been linked for seven days: here until ${new Date(from).toISOString()}.`;
+    throw new Problem("conflict", detail);
+  }
   const found = identities.remove(which);
   const ended = found ? endSessionsBut(parts, by.id, now) : [];
   if (found) record(parts, by, caller, "identity.unlink", { subject: `${which.issuer} ${which.subject}` });

@@ -33,11 +33,18 @@ const WORDS: Record<AlertKind, (alert: Alert) => { title: string; detail: string
     detail: `Somebody reported the text of ${named(alert)}. It was revoked at once.`,
     fix: "Mint another, and look at the activity of the leaked one.",
   }),
-  identity_linked: (alert) => ({
-    title: "Another sign-in was added to this account",
-    detail: `An account at ${named(alert)} can sign in here from now on.`,
-    fix: "If that was not you, freeze the vault and sign out everywhere.",
-  }),
+  identity_linked: (alert) =>
+    alert.facts.why === "unlinked"
+      ? {
+          title: "A sign-in was taken from this account",
+          detail: `An account at ${named(alert)} can sign in here no more, and every other browser was signed out.`,
+          fix: "If that was not you, freeze the vault and unlink what you do not know.",
+        }
+      : {
+          title: "Another sign-in was added to this account",
+          detail: `An account at ${named(alert)} can sign in here from now on.`,
+          fix: "If that was not you, freeze the vault and sign out everywhere.",
+        },
   expiring: (alert) => ({
     title: "Something expires soon",
     detail: `${named(alert)} expires at ${alert.facts.expires_at}.`,

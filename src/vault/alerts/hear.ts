@@ -29,6 +29,12 @@ function alertOf({ action, subject, actor, rule, key, key_name }: Event): NewAle
       return { kind: "refresh_shared", subject, name: actor.name };
     case "identity.link":
       return { kind: "identity_linked", subject, name: URL.parse(subject)?.host ?? subject };
+    case "identity.unlink": {
+      const [issuer = ""] = subject.split(" ");
+      // The same kind: a release before would not know another, and could show no alerts at all.
+      const facts = { why: "unlinked" };
+      return { kind: "identity_linked", subject, name: URL.parse(issuer)?.host ?? issuer, facts };
+    }
     default:
       return undefined;
   }

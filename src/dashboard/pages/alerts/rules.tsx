@@ -18,7 +18,7 @@ const KINDS: Record<Kind, readonly [name: string, note: string]> = {
   new_country: ["A call from a new country", "Where the token was never used."],
   error_burst: ["Many refusals or errors", "Somebody tries what is not allowed, or something broke."],
   token_leak: ["A token was found in public", "Whoever found it told us. It is already revoked."],
-  identity_linked: ["A way to sign in was linked", "To this account."],
+  identity_linked: ["A way to sign in was linked", "To this account, or taken from it."],
   expiring: ["A key or token ends soon", "In time to renew it."],
   reconnect_required: ["An OAuth key has to be connected again", "Its provider takes the refresh token no more."],
   webhook_dead: ["A webhook is not answered", "It took nothing for a day, and is sent no more."],

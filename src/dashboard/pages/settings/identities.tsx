@@ -26,7 +26,7 @@ export function Identities({ of }: { of: Me }): ReactNode {
       lead="Any of them opens this account. It is known by the provider's own number for you, never by an address."
     >
       <ul className="lines">
-        {of.identities.map((identity, at) => (
+        {of.identities.map((identity) => (
           <li key={`${identity.issuer} ${identity.subject}`}>
             <span className="line-main">
               <strong>{nameOf(identity)}</strong>
@@ -35,7 +35,7 @@ export function Identities({ of }: { of: Me }): ReactNode {
             <span className="muted">
               <When at={identity.linked_at} />
             </span>
-            {recent && at > 0 ? (
+            {recent && of.identities.length > 1 ? (
               <Button
                 size="sm"
                 variant="secondary-destructive"
