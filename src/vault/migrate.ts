@@ -29,6 +29,7 @@ import tallied_beyond from "./migrations/0028_tallied_beyond.sql";
 import spend_of_derived from "./migrations/0029_spend_of_derived.sql";
 import entry_link from "./migrations/0030_entry_link.sql";
 import on_hold from "./migrations/0031_on_hold.sql";
+import entry_link_again from "./migrations/0032_entry_link_again.sql";
 
 /** Append-only: a release never edits a migration that another has run, and each leaves the previous release's queries working. */
 const MIGRATIONS: readonly string[] = [
@@ -63,6 +64,7 @@ const MIGRATIONS: readonly string[] = [
   spend_of_derived,
   entry_link,
   on_hold,
+  entry_link_again,
 ];
 
 /** True where this object holds a vault. Reads only, so asking an object about a name creates nothing (SECURITY S13). */
