@@ -74,6 +74,17 @@ it("a key is found by its id and by every name that it has had, whatever it was 
   expect(await actions("before")).toEqual(["key.create"]);
 });
 
+it("what is said about a key is on record also where it is changed together with the secret", async () => {
+  const bob = await newPerson(locker);
+  await storeKey(bob, "before", upstream.origin);
+  await bob.api("PATCH", "/v1/keys/before", { name: "after", secret: "sk-test-another-0123456789" });
+  const { items } = await bob.api<{ items: ActivityRow[] }>("GET", "/v1/activity?key=after&limit=2");
+  expect(items).toMatchObject([
+    { action: "key.rotate", key_name: "after" },
+    { action: "key.rename", key_name: "after" },
+  ]);
+});
+
 it("statistics count every call once", async () => {
   for (const bucket of ["hour", "day"]) {
     const { items } = await ada.api<{ items: { calls: number; outcomes: Record<string, number>; at: string }[] }>(

@@ -17,4 +17,12 @@ export const WAYS_TO_STOP: readonly Way[] = [
     "key_expired",
     ({ person }) => person.api("PATCH", "/v1/keys/api", { expires_at: new Date(Date.now() + SOON_MS).toISOString() }),
   ],
+  [
+    "its key is made to expire together with a new secret",
+    "key_expired",
+    ({ person }) => {
+      const expires_at = new Date(Date.now() + SOON_MS).toISOString();
+      return person.api("PATCH", "/v1/keys/api", { secret: "sk-test-another-0123456789", expires_at });
+    },
+  ],
 ];

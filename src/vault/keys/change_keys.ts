@@ -52,23 +52,23 @@ export async function rotateKey(parts: Parts, caller: Caller, ref: string, next:
     const by = recognise(tokens, caller, now);
     const key = keys.must(id);
     if (next.keep === true && key.version !== before) throw new Problem("conflict", "The key was changed meanwhile.");
-    if (next.changes !== undefined) {
-      assertMayChange(by, key, next.changes);
-      keys.change(key, next.changes, now);
-    }
+    const { changes = {} } = next;
+    if (Object.keys(changes).length > 0) recordChange(parts, by, caller, key, changes, now);
     // The old secret is no help where the new one goes: an overlap needs the same destination.
     const overlaps = next.overlap_ms > 0 && destination === key.sealed_destination;
     versions.add(key, version, destination, sealed, overlaps ? now + next.overlap_ms : null, now);
     keys.changed();
     connected_keys.versionChanged(keys.must(id), next.secret, now);
     jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
-    record(parts, by, caller, "key.rotate", { key: id, key_name: key.name, provider: next.destination.provider });
+    const { name: key_name } = keys.must(id);
+    record(parts, by, caller, "key.rotate", { key: id, key_name, provider: next.destination.provider });
   } catch (refused) {
     await sealer.deleteBlob(id, version);
     throw refused;
   }
   const key = usedKey(parts, id);
-  // Not waited for: what is answered under an Idempotency-Key is stored in the step that made the version.
+  // Neither is waited for: what is answered under an Idempotency-Key is stored in the step that made the version.
+  if (next.changes?.expires_at !== undefined) void judgeAgain(parts, [tagOf.key(id)]);
   for (const old of versions.prune(key)) void sealer.deleteBlob(id, old);
   return key;
 }
@@ -108,17 +108,20 @@ export function rollBackKey(parts: Parts, caller: Caller, ref: string, version: 
 
 /** Changes what is said about a key; where its secret may go is not among it. */
 export async function changeKey(parts: Parts, caller: Caller, ref: string, changes: KeyChanges): Promise<ApiKey> {
-  const { keys, gate } = parts;
   const now = Date.now();
   const by = recognise(parts.tokens, caller, now);
-  const key = keys.must(ref);
-  assertMayChange(by, key, changes);
-  keys.change(key, changes, now);
-  gate.bump();
-  const action = changes.name !== undefined && changes.name !== key.name ? "key.rename" : "key.change";
-  record(parts, by, caller, action, { key: key.id, key_name: changes.name ?? key.name });
+  const key = parts.keys.must(ref);
+  recordChange(parts, by, caller, key, changes, now);
   if (changes.expires_at !== undefined) await judgeAgain(parts, [tagOf.key(key.id)]);
   return usedKey(parts, key.id);
+}
+
+function recordChange(parts: Parts, by: Token, caller: Caller, key: ApiKey, changes: KeyChanges, now: number): void {
+  assertMayChange(by, key, changes);
+  parts.keys.change(key, changes, now);
+  parts.gate.bump();
+  const action = changes.name !== undefined && changes.name !== key.name ? "key.rename" : "key.change";
+  record(parts, by, caller, action, { key: key.id, key_name: changes.name ?? key.name });
 }
 
 /** What widens who may see or use a key, only a person at the dashboard may change (SECURITY S3, S4). */
