@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import type { LocalLocker } from "../../src/local/serve.ts";
 import { activity, eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
+import { inVault } from "../support/mcp.ts";
 import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 let locker: LocalLocker;
@@ -225,6 +226,19 @@ describe("a budget", () => {
     const second = await ada.api<Spend>("GET", `/v1/spend?limit=1&cursor=${first.next_cursor}`);
     expect(second).toMatchObject({ items: [its], total_usd: 0.025 });
     expect(second).not.toHaveProperty("next_cursor");
+    // What becomes of earlier pages moves nothing on later ones, and where nothing follows the sum is what it was.
+    await inVault(
+      locker,
+      ada,
+      "INSERT INTO spend (token_id, day, key_id, model, calls, estimated, input, output, cached_input, cost) SELECT token_id, day, key_id, 'dearer', 1, 0, 0, 0, 0, 3000000 FROM spend WHERE token_id = ?",
+      id,
+    );
+    expect(await ada.api<Spend>("GET", `/v1/spend?cursor=${first.next_cursor}`)).toMatchObject({ items: [its] });
+    await inVault(locker, ada, "DELETE FROM spend WHERE token_id = ?", derived.id);
+    const last = await ada.api<Spend>("GET", `/v1/spend?cursor=${first.next_cursor}`);
+    expect(last).toEqual({ items: [], total_usd: 3.0125 });
+    for (const cursor of ["1", "x", first.next_cursor.slice(0, -4)])
+      expect((await ada.fetch(`/v1/spend?cursor=${cursor}`)).status).toBe(422);
   });
 
   it("counts at a person's own prices where there are some, and at the catalog's again without them", async () => {

@@ -40,7 +40,8 @@ export const SpendRow = z.object({
 });
 
 const SpendQuery = z.strictObject({
-  ...pagesOfWhole,
+  limit: pagesOfWhole.limit,
+  cursor: text(2_000).optional(),
   since: day.optional(),
   until: day.optional(),
   token: text(100).optional(),

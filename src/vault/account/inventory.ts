@@ -79,6 +79,6 @@ export function holdings(parts: Parts): Holdings {
     alert_settings: parts.alerts.settings(),
     deleted_keys: thrown(parts.sql, Date.now()),
     prices: parts.prices.own(),
-    spend: parts.spending.list({ from_day: 0, to_day: EVERYTHING }, { limit: EVERYTHING, skip: 0 }),
+    spend: parts.spending.list({ from_day: 0, to_day: EVERYTHING }, EVERYTHING).rows,
   };
 }

@@ -3,17 +3,18 @@ import { Problem } from "../../problem.ts";
 import { recognise, type Caller } from "../tokens/caller.ts";
 import { record, type Parts } from "../parts.ts";
 import type { KnownPrice } from "./prices.ts";
-import type { ListedSpend, SpendFilter } from "./spending.ts";
+import type { SpendFilter, SpendPage, SpendPlace } from "./spending.ts";
 
 /** What was spent on those days. Of a caller with a choice of keys, what was spent with these (SECURITY S22). */
 export function listSpend(
   { spending, keys }: Parts,
   { key, ...filter }: SpendFilter,
-  page: { limit: number; skip: number },
+  { limit, after }: { limit: number; after?: SpendPlace | undefined },
   reach: readonly string[] | undefined,
-): ListedSpend[] {
+): SpendPage {
   const key_id = key === undefined ? undefined : keys.must(key).id;
-  return spending.list({ ...filter, key: key_id, keys: reach === undefined ? null : JSON.stringify(reach) }, page);
+  const keys_within = reach === undefined ? null : JSON.stringify(reach);
+  return spending.list({ ...filter, key: key_id, keys: keys_within }, limit, after);
 }
 
 /** A price of the person's own. What is under way was reserved at the old one. */

@@ -42,8 +42,11 @@ export type SpendFilter = {
   keys?: string | null | undefined;
 };
 
-/** A row of a page, with what all rows on all pages come to: what several budgets paid for counts once. */
-export type ListedSpend = SpendRow & { total: number };
+/** The last row of a page, by what rows are sorted by: the next page begins after it. */
+export type SpendPlace = Pick<SpendRow, "day" | "cost" | "token_id" | "key_id" | "model">;
+
+/** A page, and what all rows on all pages come to: what several budgets paid for counts once. */
+export type SpendPage = { rows: SpendRow[]; total: number };
 
 type OpenRow = {
   token_ids: string;
@@ -167,26 +170,26 @@ export class Spending {
     }
   }
 
-  /** What was spent on those days, the newest and dearest first. */
-  list(
-    { from_day, to_day, token, key, keys }: SpendFilter,
-    { limit, skip }: { limit: number; skip: number },
-  ): ListedSpend[] {
-    return this.#sql
-      .exec<ListedSpend>(
-        `SELECT *, sum(cost - iif(?3 IS NULL, derived_cost, 0)) OVER () AS total FROM spend
-         WHERE day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR token_id = ?3) AND (?4 IS NULL OR key_id = ?4)
-           AND (?5 IS NULL OR key_id IN (SELECT value FROM json_each(?5)))
-         ORDER BY day DESC, cost DESC, token_id, key_id, model LIMIT +?6 OFFSET +?7`,
-        from_day,
-        to_day,
-        token ?? null,
-        key ?? null,
-        keys ?? null,
-        limit,
-        skip,
+  /** What was spent on those days, the newest and dearest first. Of a row that grows meanwhile a later page may not tell again. */
+  list({ from_day, to_day, token, key, keys }: SpendFilter, limit: number, after?: SpendPlace): SpendPage {
+    const wanted = `day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR token_id = ?3) AND (?4 IS NULL OR key_id = ?4)
+      AND (?5 IS NULL OR key_id IN (SELECT value FROM json_each(?5)))`;
+    const asked = [from_day, to_day, token ?? null, key ?? null, keys ?? null];
+    const place = after && [after.day, after.cost, after.token_id, after.key_id, after.model];
+    const rows = this.#sql.exec<SpendRow>(
+      `SELECT * FROM spend WHERE ${wanted} ${place === undefined ? "" : "AND (-day, -cost, token_id, key_id, model) > (-?7, -?8, ?9, ?10, ?11)"}
+       ORDER BY day DESC, cost DESC, token_id, key_id, model LIMIT +?6`,
+      ...asked,
+      limit,
+      ...(place ?? []),
+    );
+    const { total } = this.#sql
+      .exec<{ total: number }>(
+        `SELECT coalesce(sum(cost - iif(?3 IS NULL, derived_cost, 0)), 0) AS total FROM spend WHERE ${wanted}`,
+        ...asked,
       )
-      .toArray();
+      .one();
+    return { rows: rows.toArray(), total };
   }
 
   /** Forgets days that no budget looks at any more. */

@@ -3,7 +3,7 @@ import type { Answer } from "../answer.ts";
 import type { Caller } from "../tokens/caller.ts";
 import { listSpend, resetPrice, setPrice } from "../calls/manage_spend.ts";
 import type { KnownPrice } from "../calls/prices.ts";
-import type { ListedSpend } from "../calls/spending.ts";
+import type { SpendPage, SpendPlace } from "../calls/spending.ts";
 import { change, read } from "../surface.ts";
 import { ConnectionSurface } from "./connections.ts";
 
@@ -15,8 +15,8 @@ export abstract class SpendSurface extends ConnectionSurface {
     from_day: number,
     to_day: number,
     filter: { token?: string | undefined; key?: string | undefined },
-    page = { limit: 5_000, skip: 0 },
-  ): Promise<Answer<ListedSpend[]>> {
+    page: { limit: number; after?: SpendPlace | undefined } = { limit: 5_000 },
+  ): Promise<Answer<SpendPage>> {
     return this[read](caller, (parts, by) => listSpend(parts, { from_day, to_day, ...filter }, page, by.policy.keys));
   }
 
