@@ -96,6 +96,20 @@ describe("deleting an account", () => {
     expect(await remains(neighbour)).toMatchObject({ rows: [...DIRECTORY_TABLES] });
   });
 
+  it("of a log of very many rows and segments goes on alarm by alarm, with no statement for all of them", async () => {
+    const vault = await lived();
+    await env.DB.prepare(
+      `WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 10050)
+       INSERT INTO audit_segment (vault_id, first_seq, last_seq, last_at, subjects, packed) SELECT ?, n, n, 0, '[]', x'00' FROM n`,
+    )
+      .bind(vault.id)
+      .run();
+    await deleteAccount(vault);
+    expect((await remains(vault)).rows).toEqual(["audit", "audit_segment"]);
+    await goOn(vault);
+    expect(await remains(vault)).toEqual(NOTHING);
+  });
+
   it("knows every table of D1 that has rows of a vault or an account", async () => {
     const { results } = await env.DB.prepare(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND (sql LIKE '%vault_id%' OR sql LIKE '%account_id%') ORDER BY 1",

@@ -60,6 +60,23 @@ describe("the alarm", () => {
       expect(await alarm()).toBe(now + 5 * MINUTE_MS);
     }));
 
+  it("that has more to do than one invocation may ask for goes on in another, at once", () =>
+    withJobs(async (jobs, { alarm, handlers, ran }) => {
+      for (const name of ["ship", "retain"] as const)
+        handlers[name] = (now) => {
+          ran.push(name);
+          jobs.plan(name, now);
+        };
+      jobs.plan("ship", Date.now());
+      jobs.plan("retain", Date.now());
+      const count = (name: JobName) => ran.filter((one) => one === name).length;
+      for (const times of [1, 2]) {
+        await jobs.run(handlers);
+        expect([count("ship"), count("retain")]).toEqual([20 * times, times]);
+        expect(await alarm()).toBeLessThanOrEqual(Date.now());
+      }
+    }));
+
   it("that comes too early is set again, and runs nothing", () =>
     withJobs(async (jobs, { alarm, handlers, ran }) => {
       const due = Date.now() + MINUTE_MS;

@@ -7,6 +7,7 @@ import { ask } from "../../src/vault/answer.ts";
 import { readVault } from "../../src/vault/account/vault_row.ts";
 import { Audit } from "../../src/vault/audit/audit.ts";
 import type { AuditRow } from "../../src/vault/audit/row.ts";
+import { counted, longLog } from "../support/long_log.ts";
 import { checkChain } from "../support/chain.ts";
 import { checkpointOf, retain } from "../../src/vault/audit/retention.ts";
 import { advance, BEGINNING, pack, unpack } from "../../src/vault/audit/segments.ts";
@@ -68,6 +69,28 @@ describe("retention", () => {
     expect(await archive(vault)).toHaveLength(before.length - 500);
     expect(await everything(vault)).toEqual(before);
     expect(checkChain(before, heads)).toEqual({ rows: before.length, fault: undefined });
+  });
+
+  it("of very many rows goes on go by go, each with no more questions to D1 than one invocation may ask", async () => {
+    const { vault } = await longLog(60_000);
+    const sum = "SELECT count(*) AS n, max(seq) AS last FROM audit WHERE vault_id = ?";
+    const before = await env.DB.prepare(sum).bind(vault.id).first<{ n: number; last: number }>();
+    const go = async (now: number) => {
+      const once = counted(env);
+      const again = await retain(once.env.DB, vault.id, now);
+      expect(once.statements()).toBeLessThan(500);
+      return again;
+    };
+    const packing = Date.now() + 31 * DAY_MS;
+    expect(await go(packing)).toBe(packing);
+    expect(await segments(vault)).toBe(100);
+    expect(await go(packing)).toBeGreaterThan(packing);
+    expect(await segments(vault)).toBe(Math.floor((before?.n ?? 0) / 500));
+    const purging = Date.now() + 366 * DAY_MS;
+    expect(await go(purging)).toBe(purging);
+    while ((await go(purging)) === purging);
+    expect(await segments(vault)).toBe(0);
+    expect(await checkpointOf(env.DB, vault.id)).toMatchObject({ head_seq: before?.last });
   });
 
   it("a few rows wait for company, but not for ever", async () => {

@@ -2,6 +2,8 @@ import type { AuditRow } from "./row.ts";
 import { advance, BEGINNING, pack, unpack, type Checkpoint } from "./segments.ts";
 
 const DAY_MS = 86_400_000;
+/** Segments that are made or forgotten in one go, each with three or four questions to D1, of which one invocation may ask 1,000. */
+const A_GO = 100;
 /** Rows stay as they are for 30 days, then in segments for twelve months (DESIGN D2). */
 export const PACK_AFTER_MS = 30 * DAY_MS;
 export const KEEP_MS = 365 * DAY_MS;
@@ -12,11 +14,11 @@ const LONELY_MS = 60 * DAY_MS;
 /**
  * Packs a vault's rows that are older than 30 days and forgets those older than twelve months, leaving a checkpoint from which
  * the chains can still be checked. Each step is one transaction of D1, so that a crash leaves every row in exactly one place.
- * Answers when there will be something to do again; null where nothing is left.
+ * Answers when there will be something to do again, which is at once where one go was not enough; null where nothing is left.
  */
 export async function retain(db: D1Database, vault_id: string, now: number): Promise<number | null> {
-  while (await packSome(db, vault_id, now));
-  while (await purgeOne(db, vault_id, now));
+  let steps = 0;
+  for (const step of [packSome, purgeOne]) while (await step(db, vault_id, now)) if (++steps === A_GO) return now;
   // By number, which is by age too: a search by time alone would read every row there is.
   const oldest = await db
     .prepare("SELECT at FROM audit WHERE vault_id = ? ORDER BY seq LIMIT 1")
