@@ -6,6 +6,12 @@ export function isSaidToFit({ headers }: Request, bytes: number): boolean {
   return length !== null && Number(length) <= bytes && !headers.has("transfer-encoding");
 }
 
+/** Does a request say that its body is of this media type, whatever parameters it adds (RFC 9110 §8.3.1)? */
+export function isOfType({ headers }: Request, type: string): boolean {
+  const [said = ""] = (headers.get("content-type") ?? "").split(";");
+  return said.trim().toLowerCase() === type;
+}
+
 /** A body whole, counted as it arrives; undefined where it is larger. */
 export async function readAtMost(body: ReadableStream<Uint8Array> | null, bytes: number): Promise<Buffer | undefined> {
   const chunks: Uint8Array[] = [];
@@ -28,7 +34,7 @@ export async function readText(request: Request, bytes: number): Promise<string>
 
 /** The fields of a form that was posted; a larger one is refused. */
 export async function readFields(request: Request, bytes: number): Promise<URLSearchParams> {
-  if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("content-type") ?? ""))
+  if (!isOfType(request, "application/x-www-form-urlencoded"))
     throw new Problem("invalid_request", "Send the parameters as application/x-www-form-urlencoded.");
   return new URLSearchParams(await readText(request, bytes));
 }

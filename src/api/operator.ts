@@ -48,13 +48,13 @@ export const operator = new Hono<{ Bindings: Env }>()
     await noteRoot(env.DB, done, root_id);
     const left = await countUnderOtherRoots(env.DB, root_id);
     // One that cannot be wrapped now is passed by, and is still there for the next sweep.
-    return json({ root_id, rewrapped: done.length, left, next: accounts.at(-1)?.id });
+    return json({ root_id, rewrapped: done.length, left, next: accounts.at(-1)?.id }, 200, JSON_HEADERS);
   })
   .post("/operator/vaults/:id/rotate-data-key", async ({ env, req, json }) =>
-    json(await ask(env.USER_VAULT.getByName(req.param("id")).rotateDataKey())),
+    json(await ask(env.USER_VAULT.getByName(req.param("id")).rotateDataKey()), 200, JSON_HEADERS),
   )
   .post("/operator/vaults/:id/restored", async ({ env, req, json }) =>
-    json(await ask(env.USER_VAULT.getByName(req.param("id")).restored())),
+    json(await ask(env.USER_VAULT.getByName(req.param("id")).restored()), 200, JSON_HEADERS),
   );
 
 /** Under which root key the vault is wrapped now; undefined where it could not be. */

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { ulid } from "ulid";
 import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
-import { readText } from "../body.ts";
+import { isOfType, readText } from "../body.ts";
 import { configOf, type Config } from "../config.ts";
 import { addClient, changeClient, findClient, removeClient, type RegisteredClient } from "../directory/clients.ts";
 import { Problem } from "../problem.ts";
@@ -88,7 +88,7 @@ function isSecretOf({ secret_hash }: RegisteredClient, secret: unknown): boolean
 
 async function readMetadataText(request: Request): Promise<unknown> {
   const text = await readText(request, FORM_BYTES);
-  if (!/^application\/json\b/i.test(request.headers.get("content-type") ?? ""))
+  if (!isOfType(request, "application/json"))
     throw new Problem("invalid_client_metadata", "Send the metadata as application/json.");
   if (text.length > METADATA_LENGTH)
     throw new Problem("invalid_client_metadata", "The metadata is longer than 16 KiB.");

@@ -61,7 +61,9 @@ export const app = new Hono<{ Bindings: Env }>()
     // Their names are their content's.
     asset(env, req.raw, req.path, { "cache-control": "public, max-age=31536000, immutable" }),
   )
-  .get("/apilocker.tgz", ({ env, req }) => asset(env, req.raw, req.path, { "cache-control": "no-cache" }))
+  .get("/apilocker.tgz", ({ env, req }) =>
+    asset(env, req.raw, req.path, { "cache-control": "no-cache", "content-type": "application/gzip" }),
+  )
   .get("/icon.svg", ({ env, req }) => asset(env, req.raw, req.path, { "cache-control": "public, max-age=86400" }));
 
 const SIGNED_OUT: ReadonlySet<string> = new Set(["invalid_token", "gone"]);

@@ -55,7 +55,12 @@ export const signin = new Hono<{ Bindings: Env }>()
     const config = configOf(env);
     assertSameOrigin(req.raw, config);
     const { vault_id, caller } = identify(req.raw, config, ["session"]);
-    await ask(env.USER_VAULT.getByName(vault_id).signOut(caller));
+    try {
+      await ask(env.USER_VAULT.getByName(vault_id).signOut(caller));
+    } catch (refused) {
+      // Whose session has ended is signed out.
+      if (!(refused instanceof Problem) || !["invalid_token", "gone"].includes(refused.code)) throw refused;
+    }
     return redirect("/", [cookie(config, SESSION_COOKIE, "", 0)], 303);
   });
 

@@ -96,6 +96,21 @@ describe("the authority table", () => {
   });
 });
 
+describe("a body", () => {
+  it("is of the media type that is taken, however that is spelt, and of none that begins like it", async () => {
+    const ada = await newPerson(locker);
+    for (const [type, status] of [
+      ["Application/JSON;charset=utf-8", 201],
+      ["application/json ; charset=utf-8", 201],
+      ["application/json-patch+json", 415],
+      ["text/plain; application/json", 415],
+    ] as const) {
+      const init = { method: "POST", body: JSON.stringify({ name: "t" }), headers: { "content-type": type } };
+      expect([type, (await ada.fetch("/v1/tokens", init)).status]).toEqual([type, status]);
+    }
+  });
+});
+
 describe("a query", () => {
   it("that says something twice, or what the operation does not know, is refused by its field", async () => {
     const ada = await newPerson(locker);
@@ -154,6 +169,9 @@ describe("a session cookie", () => {
     const ada = await newPerson(locker);
     expect((await ada.fetch("/auth/sign-out", { method: "POST" })).status).toBe(303);
     expect((await ada.fetch("/v1/me")).status).toBe(401);
+    const again = await ada.fetch("/auth/sign-out", { method: "POST" });
+    expect(again.status).toBe(303);
+    expect(again.headers.get("set-cookie")).toContain("Max-Age=0");
   });
 });
 

@@ -82,6 +82,7 @@ describe("the dashboard's page and assets (S1, S25)", () => {
     ]);
     for (const answer of answers) {
       expect(answer.status, answer.url).toBe(200);
+      expect(answer.headers.get("content-type"), answer.url).not.toBeNull();
       for (const [name, value] of Object.entries(ALWAYS)) expect(answer.headers.get(name), answer.url).toBe(value);
     }
   });

@@ -43,6 +43,7 @@ describe("whoever has no good token", () => {
       expect(challenge).toContain('scope="vault:read vault:proxy vault:write"');
       expect(challenge).not.toContain("reveal");
       expect(challenge).not.toContain("error=");
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
     },
   );
 
