@@ -1,7 +1,7 @@
 /** Texts as they read with escapes undone, and where each of their bytes stood before. */
 
 const [PERCENT, AMPERSAND, BACKSLASH] = [0x25, 0x26, 0x5c];
-/** Escapes within escapes, as deep as they are undone, the outermost first: JSON in JSON, a percent-encoded URL in a query, HTML in JSON. */
+/** Escapes within escapes, as deep as they are undone, the outermost first: JSON in JSON, a percent-encoded URL in a query, HTML in JSON, JSON in HTML. */
 const LAYERS = [
   [[PERCENT], [PERCENT]],
   [[BACKSLASH], [BACKSLASH]],
@@ -11,6 +11,7 @@ const LAYERS = [
     [PERCENT, BACKSLASH],
   ],
   [[BACKSLASH], [AMPERSAND]],
+  [[AMPERSAND], [BACKSLASH]],
 ];
 /** What templates write for letters that mean something in HTML, by name or by number. */
 const ENTITY = /^&(?:(amp|lt|gt|quot|apos)|#0{0,2}(\d{1,3})|#x0{0,2}([0-9a-f]{1,2}));/i;

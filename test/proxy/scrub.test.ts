@@ -152,6 +152,7 @@ describe("spellings within spellings", () => {
     ["HTML in hex", key.replace(/\W/g, (letter) => `&#X00${letter.charCodeAt(0).toString(16)};`)],
     ["HTML twice over", html(html(key))],
     ["HTML in JSON", json(html(key))],
+    ["JSON in HTML", html(json(key))],
     ["HTML in JSON that escapes for HTML", json(numbered(key)).replaceAll("&", "\\u0026")],
     ["base64 in a query", encodeURIComponent(Buffer.from(key).toString("base64"))],
     ["some letters escaped and others not", key.replace("A", "%41").replace("K", "\\u004b").replace("I", "\\x49")],
