@@ -141,7 +141,7 @@ export function bodyOverridesMethod(headers: HeaderLines, body: ArrayBuffer): bo
   const type = (valueOf(headers, "content-type") ?? "").toLowerCase();
   const text = Buffer.from(body).toString("latin1");
   if (type.startsWith("application/x-www-form-urlencoded")) return namesMethod(text);
-  if (type.startsWith("multipart/")) return /\bname\*?\s{0,8}=[^\r\n;]{0,32}[_. ]method\b/i.test(text);
+  if (type.startsWith("multipart/")) return /\bname\*?\s{0,8}=[^\r\n;]{0,32}(?<![a-z0-9])[_. ]method\b/i.test(text);
   return /[/+]json\b/.test(type) && Object.hasOwn(objectIn(text) ?? {}, "_method");
 }
 

@@ -105,6 +105,8 @@ test("a method override is found in a body that is at hand, whatever form it has
     [form, "%5fMethod[]=PUT"],
     [part, partNamed('name="_method"')],
     [part, partNamed("NAME=_method")],
+    [part, partNamed("name*=UTF-8''_method")],
+    [part, partNamed('name=" .method[]"')],
     ["application/json", '{"a":1,"\\u005fmethod":"DELETE"}'],
     ["application/vnd.api+json", '{"_method":"PUT"}'],
   ] as const)
@@ -112,6 +114,7 @@ test("a method override is found in a body that is at hand, whatever form it has
   for (const [type, text] of [
     [form, "method=DELETE&a=_method"],
     [part, partNamed('name="file"; filename="a"') + "_method"],
+    [part, partNamed('name="payment_method"')],
     ["application/json", '{"a":{"_method":"PUT"}}'],
     ["application/json", "[]"],
     ["text/plain", "_method=DELETE"],
