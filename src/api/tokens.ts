@@ -21,8 +21,8 @@ export const tokenHandlers: Handlers<typeof TOKEN_OPERATIONS> = {
   },
   refreshToken: async ({ vault, who }) => wireRefreshed(await ask(vault.refreshToken(who.caller))),
   listTokens: async ({ vault, who, query }) => {
-    const { limit, cursor } = query;
-    const tokens = await ask(vault.listTokens(who.caller, cursor, limit + 1));
+    const { limit, cursor, ...filter } = query;
+    const tokens = await ask(vault.listTokens(who.caller, cursor, limit + 1, filter));
     return paged(tokens.map(wireToken), limit, ({ id }) => id);
   },
   getToken: async ({ vault, who, param }) => wireTokenDetails(await ask(vault.getToken(who.caller, param("id")))),

@@ -38,8 +38,9 @@ export async function findToken(locker: Locker, ref: string): Promise<Token> {
   return findOne(await locker.list("GET /tokens"), ref, "token", isLive);
 }
 
-export function isLive({ revoked_at, expires_at }: Token): boolean {
-  return revoked_at === undefined && (expires_at === undefined || Date.parse(expires_at) > Date.now());
+/** One that rotates is dead too once it was not refreshed in time. */
+export function isLive({ revoked_at, expires_at, refresh_by }: Token): boolean {
+  return revoked_at === undefined && [expires_at, refresh_by].every((at) => !at || Date.parse(at) > Date.now());
 }
 
 function matches(id: string, ref: string): boolean {

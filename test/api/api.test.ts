@@ -173,6 +173,35 @@ describe("tokens", () => {
     expect(JSON.stringify(seen)).not.toContain(token);
   });
 
+  it("are found by what is in the name and by whether they live, page by page", async () => {
+    const ada = await newPerson(locker);
+    const { id: parent_id, token } = await mintToken(ada, {}, "Deploy web");
+    const derived = await fetch(`${locker.publicOrigin}/v1/tokens/derive`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ name: "deploy child" }),
+    });
+    expect(derived.status).toBe(201);
+    const soon = new Date(Date.now() + 400).toISOString();
+    await Promise.all([mintToken(ada, {}, "mail"), mintToken(ada, { expires_at: soon }, "deploy once")]);
+    const named = async (query: string) =>
+      (await ada.api<{ items: { name: string }[] }>("GET", `/v1/tokens?${query}`)).items.map(({ name }) => name).sort();
+    await eventually(async () => (await named("state=ended")).length === 1);
+    expect(await named("state=ended")).toEqual(["deploy once"]);
+    expect(await named("state=live")).toEqual(["Deploy web", "deploy child", "mail"]);
+    expect(await named("q=DEPLOY")).toEqual(["Deploy web", "deploy child", "deploy once"]);
+    await ada.api("DELETE", `/v1/tokens/${parent_id}`);
+    // What was derived from it ended with it.
+    expect(await named("state=live")).toEqual(["mail"]);
+    const first = await ada.api<{ items: object[]; next_cursor: string }>(
+      "GET",
+      "/v1/tokens?q=deploy&state=ended&limit=2",
+    );
+    expect(first.items).toHaveLength(2);
+    expect(await named(`q=deploy&state=ended&cursor=${first.next_cursor}`)).toHaveLength(1);
+    expect(await ada.fetch("/v1/tokens?state=dead").then(({ status }) => status)).toBe(422);
+  });
+
   it("a policy that names no key of the vault is refused", async () => {
     const ada = await newPerson(locker);
     expect(await refusal(ada, "POST", "/v1/tokens", { name: "t", policy: { keys: ["nothing"] } })).toMatchObject({

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { listOf, nameOf, pagesOf, PEOPLE, Receipt, time, type Operation } from "./common.ts";
+import { listOf, nameOf, pagesOf, PEOPLE, Receipt, text, time, type Operation } from "./common.ts";
 import { Policy, PolicyPatch, StoredPolicy } from "./policy.ts";
 
 export const ROTATIONS = ["static", "hourly", "daily", "weekly", "monthly"] as const;
@@ -37,6 +37,12 @@ export const Token = z.object({
   rotations: z.int().optional(),
   refreshed_at: time.optional(),
   refresh_by: time.optional().meta({ description: "Without a refresh it ends then" }),
+});
+
+export const TokenQuery = z.strictObject({
+  ...pagesOf("tok"),
+  q: text(100).optional().meta({ description: "Only those with this in the name" }),
+  state: z.enum(["live", "ended"]).optional().meta({ description: "Ended: revoked or expired" }),
 });
 
 export const Generation = z.object({
@@ -99,7 +105,7 @@ export const TOKEN_OPERATIONS = {
     path: "/tokens",
     summary: "List app tokens",
     may: PEOPLE,
-    query: z.strictObject(pagesOf("tok")),
+    query: TokenQuery,
     answer: listOf(Token),
     status: 200,
   },

@@ -51,15 +51,17 @@ export function tokenCommands(program: Command): void {
     .action(create);
 
   command(tokens, "list", "list tokens")
+    .option("--search <text>", "only with this in the name")
     .option("--all", "dead ones too")
     .option("--limit <n>", "at most so many", count)
-    .action(({ all = false, limit, ...options }: Common & { all?: boolean; limit?: number }) =>
+    .action(({ all = false, search, limit, ...options }: Common & { all?: boolean; search?: string; limit?: number }) =>
       answer(
         options,
-        async (locker) => ({
-          items: (await locker.list("GET /tokens")).filter((token) => all || isLive(token)).slice(0, limit),
-        }),
-        ({ items }) => showTokens(items),
+        async (locker) => {
+          const filter = { q: search, state: all ? undefined : ("live" as const) };
+          return { items: await locker.list("GET /tokens", filter, limit) };
+        },
+        ({ items }) => showTokens(items, search !== undefined),
       ),
     );
 
@@ -135,7 +137,8 @@ function askIn({ ask = false, askMethod, askPath }: Pick<Create, "ask" | "askMet
   return { ask: { methods: askMethod?.map((one) => one.toUpperCase()), paths: askPath } };
 }
 
-function showTokens(tokens: readonly Token[]): void {
+function showTokens(tokens: readonly Token[], searched: boolean): void {
+  if (tokens.length === 0 && searched) return note("No token matches. Dead ones too: --all");
   if (tokens.length === 0) return note("There are no tokens. Create one: apilocker tokens create my-app --keys openai");
   const rows = tokens.map((token) => [
     shortId(token.id),

@@ -12,7 +12,11 @@ export const list_tokens = tool({
   scope: "vault:read",
   effect: "reads",
   reading: "listTokens",
-  input: z.strictObject(pagesOf("tok")),
+  input: z.strictObject({
+    ...pagesOf("tok"),
+    q: z.string().max(100).optional().describe("Only tokens whose name contains this"),
+    state: z.enum(["live", "ended"]).optional().describe("Only live ones, or only revoked and expired ones"),
+  }),
   output: listOf(Token),
   run: async (by, query) =>
     answerOf(await tokenHandlers.listTokens({ ...operationOf(by, "vault:read"), query, body: {} })),

@@ -7,6 +7,7 @@ import type { Parts } from "../parts.ts";
 import { explain, type Question } from "../policy/explain.ts";
 import { listDevices } from "../tokens/manage_devices.ts";
 import { listGrants } from "../tokens/manage_grants.ts";
+import type { TokenFilter } from "../tokens/token_rows.ts";
 import { withRotation, withUses as withTokenUses } from "../tokens/manage_tokens.ts";
 
 /** Questions that all a tool tells may come from, put by somebody who was let in. Each of them only reads. */
@@ -14,8 +15,8 @@ export const READINGS = {
   listKeys: (parts: Parts, before: string | undefined, limit: number, filter: KeyFilter) =>
     withUses(parts, parts.keys.list(before, limit, filter)),
   getKey: (parts: Parts, ref: string) => withUses(parts, [keyDetails(parts, ref)])[0] as KeyDetails,
-  listTokens: (parts: Parts, before: string | undefined, limit: number) =>
-    withRotation(parts, withTokenUses(parts, parts.tokens.list("app", before, limit, parts.reach))),
+  listTokens: (parts: Parts, before: string | undefined, limit: number, filter: TokenFilter) =>
+    withRotation(parts, withTokenUses(parts, parts.tokens.list("app", before, limit, parts.reach, filter))),
   listDevices: (parts: Parts, before: string | undefined, limit: number) => listDevices(parts, before, limit),
   listGrants: (parts: Parts, before: string | undefined, limit: number) => listGrants(parts, before, limit),
   explain: (parts: Parts, question: Question) => explain(parts, question),

@@ -23,6 +23,7 @@ import { deriveToken } from "../tokens/derive_token.ts";
 import type { Explanation, Question } from "../policy/explain.ts";
 import type { Receipt } from "../receipt.ts";
 import type { Token } from "../tokens/token.ts";
+import type { TokenFilter } from "../tokens/token_rows.ts";
 import { refresh } from "../tokens/refresh.ts";
 import type { PolicyInput } from "../policy/resolve_policy.ts";
 import { caughtUp, change, end, narrow, read, stop } from "../surface.ts";
@@ -58,8 +59,13 @@ export abstract class TokenSurface extends SpendSurface {
     return this[read](caller, ({ tokens }) => tokens.signedIn(Date.now(), before, limit));
   }
 
-  listTokens(caller: Caller, before: string | undefined, limit: number): Promise<Answer<AppToken[]>> {
-    return this[read](caller, (parts) => READINGS.listTokens(parts, before, limit));
+  listTokens(
+    caller: Caller,
+    before: string | undefined,
+    limit: number,
+    filter: TokenFilter = {},
+  ): Promise<Answer<AppToken[]>> {
+    return this[read](caller, (parts) => READINGS.listTokens(parts, before, limit, filter));
   }
 
   getToken(caller: Caller, id: string): Promise<Answer<AppTokenDetails>> {

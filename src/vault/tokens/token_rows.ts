@@ -12,6 +12,17 @@ export function limitOf(kind: TokenKind): number {
   return LIMITS[kind] ?? TOKENS_LIMIT;
 }
 
+/** What a list of tokens may be narrowed to. */
+export type TokenFilter = { q?: string | undefined; state?: "live" | "ended" | undefined };
+
+/** Is a token neither revoked nor expired, nor one that rotates and was not refreshed in time? Its values are {@link livesAt}. */
+export const LIVES = `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+  AND NOT EXISTS (SELECT 1 FROM family WHERE token_id = token.id AND answered_at + idle_ms < ?)`;
+
+export function livesAt(now: number): number[] {
+  return [now, now];
+}
+
 /** All that was minted by one, and by those. */
 const BELOW = `WITH RECURSIVE below (id) AS (
   SELECT id FROM token WHERE parent_id = ? UNION SELECT token.id FROM token JOIN below ON token.parent_id = below.id)`;
@@ -74,12 +85,10 @@ export class TokenRows {
   /** Ids of live tokens of a kind, of one parent or all, oldest first. */
   live(kind: TokenKind, now: number, parent_id?: string): string[] {
     return this.#ids(
-      `SELECT id FROM token WHERE kind = ?1 AND (?3 IS NULL OR parent_id = ?3) AND revoked_at IS NULL
-       AND (expires_at IS NULL OR expires_at > ?2)
-       AND NOT EXISTS (SELECT 1 FROM family WHERE token_id = token.id AND answered_at + idle_ms < ?2) ORDER BY id`,
+      `SELECT id FROM token WHERE kind = ? AND parent_id IS coalesce(?, parent_id) AND ${LIVES} ORDER BY id`,
       kind,
-      now,
       parent_id ?? null,
+      ...livesAt(now),
     );
   }
 

@@ -7,7 +7,7 @@ import { withinSql, type Reach } from "../policy/reach.ts";
 import type { Access } from "./accesses.ts";
 import { KnownTokens } from "./known_tokens.ts";
 import type { NewToken, Token } from "./token.ts";
-import { limitOf } from "./token_rows.ts";
+import { limitOf, LIVES, livesAt, type TokenFilter } from "./token_rows.ts";
 
 /**
  * The tokens of a vault: rows of table `token` with their access tokens, and what becomes of them.
@@ -74,11 +74,31 @@ export class Tokens extends KnownTokens {
     return parent_id?.startsWith("tok_") === true ? this.eldest(parent_id) : id;
   }
 
-  /** Live or dead tokens of a kind, newest first, below the id `before`. */
-  list(kind: TokenKind, before: string | undefined, limit: number, reach: Reach = null): Token[] {
-    const { where, values } = withinSql("policy -> '$.keys'", reach);
-    const page = "ORDER BY id DESC LIMIT +?";
-    return this.select(`kind = ? AND id < ? AND ${where} ${page}`, kind, before ?? "~", ...values, limit);
+  /** Tokens of a kind, live or dead unless one is asked for, newest first, below the id `before`. */
+  list(
+    kind: TokenKind,
+    before: string | undefined,
+    limit: number,
+    reach: Reach = null,
+    { q, state }: TokenFilter = {},
+  ): Token[] {
+    // Only what is asked: a list without a filter walks one index and nothing else.
+    const asked: { where: string; values: (string | number | null)[] }[] = [
+      withinSql("policy -> '$.keys'", reach),
+      ...(q === undefined ? [] : [{ where: "instr(lower(name), lower(?)) > 0", values: [q] }]),
+      ...(state === undefined
+        ? []
+        : [{ where: `(${LIVES}) = ?`, values: [...livesAt(Date.now()), Number(state === "live")] }]),
+    ];
+    const where = asked.map((each) => each.where).join(" AND ");
+    const values = asked.flatMap((each) => each.values);
+    return this.select(
+      `kind = ? AND id < ? AND ${where} ORDER BY id DESC LIMIT +?`,
+      kind,
+      before ?? "~",
+      ...values,
+      limit,
+    );
   }
 
   /** Browsers that are signed in, newest first, below the id `before`. */

@@ -123,6 +123,53 @@ export function keysAndTokens(stage: Stage): void {
     await window.close();
   }, 90_000);
 
+  it("a token is revoked out of the list and leaves its receipt, is found among those that ended, and a key among many", async () => {
+    const ada = await newPerson(stage.locker);
+    await Promise.all(Array.from({ length: 14 }, (_, index) => storeKey(ada, `mail-${index}`, upstream.origin)));
+    await storeKey(ada, "shop", upstream.origin);
+    await Promise.all([mintToken(ada, {}, "worker"), mintToken(ada, {}, "checkout")]);
+    const window = await openWindow(stage.browser, ada);
+    const { page } = window;
+    await page.goto(`${stage.locker.publicOrigin}/tokens`);
+    // By what is in the document: behind a dialog nothing has a role.
+    const row = (name: string) => page.locator(".listing a", { hasText: name });
+    await page.getByRole("button", { name: "Actions for worker" }).click();
+    await page.getByRole("menuitem", { name: "Revoke…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    // The list, told of it, is read again meanwhile.
+    await row("worker").waitFor({ state: "detached" });
+    await page.getByText("Revoked at").waitFor();
+    await page.getByRole("button", { name: "Close" }).last().click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByLabel("State").selectOption("ended");
+    await row("worker").waitFor();
+    expect(await row("checkout").count()).toBe(0);
+    await page.getByLabel("State").selectOption("all");
+    await page.getByLabel("Search tokens").fill("CHECK");
+    await row("worker").waitFor({ state: "detached" });
+    await row("checkout").waitFor();
+
+    await page.goto(`${stage.locker.publicOrigin}/tokens/new`);
+    const keys = page.getByRole("group", { name: "Keys" }).first();
+    await keys.getByLabel("mail-3", { exact: true }).check();
+    await keys.getByLabel("Search keys").fill("SHOP");
+    // It submits nothing.
+    await page.keyboard.press("Enter");
+    await keys.getByLabel("mail-4", { exact: true }).waitFor({ state: "detached" });
+    await keys.getByLabel("shop", { exact: true }).check();
+    await page.getByText("Whoever holds it may call mail-3 and shop").waitFor();
+
+    await page.goto(`${stage.locker.publicOrigin}/keys`);
+    await page.getByRole("button", { name: "Actions for shop" }).click();
+    await page.getByRole("menuitem", { name: "Delete…" }).click();
+    await page.getByLabel("Type shop to confirm").fill("shop");
+    await page.getByRole("button", { name: "Delete the key" }).click();
+    await row("shop").waitFor({ state: "detached" });
+    await page.getByText("Deleted at").waitFor();
+    expectQuiet(window);
+    await window.close();
+  }, 60_000);
+
   it("a long list comes page after page, a key is tried before an app has it, and a token is copied and then replaced", async () => {
     const ada = await newPerson(stage.locker);
     await storeKey(ada, "chat", upstream.origin, { provider: "openai" });

@@ -29,6 +29,10 @@ function Body({ of }: { of: Row }): ReactNode {
           ["Who", `${actorOf(of)} (${of.actor.kind})`],
           ["Action", of.action],
           ["Outcome", <Outcome key="outcome" of={of} />],
+          of.count !== undefined && [
+            "Stands for",
+            `${of.count.toLocaleString()} more calls that the rule refused within a minute`,
+          ],
           of.rule !== undefined && ["Decided by the rule", <code key="rule">{of.rule}</code>],
           of.key !== undefined && [
             "Key",

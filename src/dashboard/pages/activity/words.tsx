@@ -43,16 +43,19 @@ type WhatProps = { of: Row; names: ReadonlyMap<string, string> };
 
 /** What was done, in one line. Everything in it came from outside and is shown as text. */
 export function What({ of, names }: WhatProps): ReactNode {
-  const { method, path, host, action, count } = of;
+  const { method, path, host, action, count, outcome, rule } = of;
   const isCall = method !== undefined || path !== undefined;
+  // A row that counts refusals says of none of them where it went.
+  const said = isCall ? undefined : count === undefined ? "Call" : "More calls";
   const about = isCall ? undefined : aboutOf(of, names);
   return (
     <span className="what">
-      {CALLS.has(action) ? null : actionInWords(action)}
+      {CALLS.has(action) ? said : actionInWords(action)}
       {isCall && method !== undefined ? <code className="method">{method}</code> : null}
       {isCall ? <code className="path">{path ?? host ?? ""}</code> : null}
       {about === undefined ? null : <strong className="about">{about}</strong>}
       {count !== undefined && count > 1 ? ` × ${count}` : ""}
+      {outcome === "refused" && rule !== undefined ? <small className="by-rule"> by {rule}</small> : null}
     </span>
   );
 }

@@ -16,6 +16,8 @@ const ASKED_EVERY_MS = 2_000;
 export function Connect(): ReactNode {
   const [chosen, setChosen] = useState<Recipe>(RECIPES[0] as Recipe);
   const url = `${location.origin}/v1/mcp`;
+  // A line to paste names a key that is there, if there is one.
+  const key = useAnswer("GET /keys", { query: { limit: 1 } }).data?.items[0]?.name ?? "openai";
   return (
     <Page
       title="Connect"
@@ -54,7 +56,10 @@ export function Connect(): ReactNode {
             </LinkButton>
           </Card>
           <Card title="Your terminal" lead="Programs get base URLs and a short-lived token instead of secrets.">
-            <Snippet text={`${signInATerminal()}\napilocker run --proxy -- npm start`} label="For your terminal" />
+            <Snippet
+              text={`${signInATerminal()}\napilocker run --proxy --keys ${key} -- npm start`}
+              label="For your terminal"
+            />
           </Card>
         </div>
       </div>

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Answer } from "../../data/api.ts";
 import { useProviders } from "../../data/providers.ts";
@@ -14,6 +14,7 @@ import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Chip, Life } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
+import { DeleteKey } from "./delete.tsx";
 import { DeletedKeys } from "./deleted.tsx";
 import { KeyMenu } from "./menu.tsx";
 
@@ -46,7 +47,6 @@ const COLUMNS: readonly Column<Key>[] = [
   { head: "Status", cell: (key) => <Life {...key} /> },
   { head: "Uses", kind: "number", wide: true, cell: ({ uses }) => uses.toLocaleString() },
   { head: "Last used", wide: true, cell: ({ last_used_at }) => <When at={last_used_at} /> },
-  { head: "Actions", kind: "actions", cell: (key) => <KeyMenu of={key} /> },
 ];
 
 /** Every key, found by name, provider or tag. */
@@ -57,6 +57,12 @@ export function Keys(): ReactNode {
   const provider = search.get("provider") ?? undefined;
   const tag = search.get("tag") ?? undefined;
   const keys = useList("GET /keys", { query: { q, provider, tag } });
+  // Held here: the receipt outlives the row that it was asked for in.
+  const [deleting, setDeleting] = useState<Key>();
+  const columns: readonly Column<Key>[] = [
+    ...COLUMNS,
+    { head: "Actions", kind: "actions", cell: (key) => <KeyMenu of={key} remove={() => setDeleting(key)} /> },
+  ];
   const looking = q !== undefined || provider !== undefined || tag !== undefined;
   return (
     <Page
@@ -96,7 +102,7 @@ export function Keys(): ReactNode {
         <List
           label="Keys"
           of={keys}
-          columns={COLUMNS}
+          columns={columns}
           id={({ id }) => id}
           dim={({ paused }) => paused}
           empty={
@@ -121,6 +127,7 @@ export function Keys(): ReactNode {
         />
       </Card>
       <DeletedKeys />
+      {deleting === undefined ? null : <DeleteKey of={deleting} open onClose={() => setDeleting(undefined)} />}
     </Page>
   );
 }

@@ -1,5 +1,6 @@
-import { useId, type ReactNode } from "react";
+import { useId, useState, type ReactNode } from "react";
 import { now } from "../../data/clock.ts";
+import { Icon } from "../../shell/icons.tsx";
 import { FieldWords, tiedTo } from "../../ui/field_words.tsx";
 import { forInput } from "../../ui/time.tsx";
 
@@ -132,7 +133,10 @@ export function Moment({
   );
 }
 
-/** Some of a few. */
+/** From so many on they are looked for, not looked through. */
+const MANY = 13;
+
+/** Some of a few, or of many. */
 export function Some({
   legend,
   note,
@@ -154,12 +158,33 @@ export function Some({
     onChange(next.length === 0 ? undefined : next);
   };
   const id = useId();
+  const [wanted, setWanted] = useState("");
+  // What is chosen stays in sight, whatever is looked for.
+  const shown = all.filter(
+    ([one, label]) => value?.includes(one) === true || label.toLowerCase().includes(wanted.trim().toLowerCase()),
+  );
   return (
     <fieldset className="group" aria-describedby={tiedTo(id, { note, fault })["aria-describedby"]}>
       <legend>{legend}</legend>
       <FieldWords id={id} note={note} />
+      {all.length < MANY ? null : (
+        <div className="search">
+          <Icon name="search" size={15} />
+          <input
+            className="input"
+            type="search"
+            aria-label={`Search ${legend.toLowerCase()}`}
+            placeholder={`Search ${legend.toLowerCase()}`}
+            value={wanted}
+            onChange={({ target }) => setWanted(target.value)}
+            // Whoever looks for a key has not finished the form.
+            onKeyDown={(event) => event.key === "Enter" && event.preventDefault()}
+          />
+        </div>
+      )}
+      {shown.length === 0 ? <p className="field-note">Nothing matches.</p> : null}
       <div className="checks scrolling">
-        {all.map(([one, label]) => (
+        {shown.map(([one, label]) => (
           <label key={one} className="check">
             <input type="checkbox" checked={value?.includes(one) ?? false} onChange={() => toggle(one)} />
             {label}

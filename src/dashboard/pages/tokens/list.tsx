@@ -1,25 +1,41 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useKeyNames } from "../../data/key_names.ts";
 import type { Answer } from "../../data/api.ts";
 import { useList } from "../../data/queries.ts";
 import { Icon } from "../../shell/icons.tsx";
+import { Choice } from "../../ui/choice.tsx";
 import { LinkButton } from "../../ui/link_button.tsx";
 import { List, type Column } from "../../ui/list.tsx";
+import { useLookedFor } from "../../ui/looked_for.ts";
 import { Card, Page } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { Life } from "../../ui/status.tsx";
 import { When } from "../../ui/time.tsx";
 import { DEEPEST } from "./family.tsx";
 import { TokenMenu } from "./menu.tsx";
+import { RevokeToken } from "./revoke.tsx";
 import { treeOf, type Placed } from "./tree.ts";
 import { reachInWords } from "../../ui/words.ts";
 
 export type Token = Answer<"GET /tokens">["items"][number];
 
-/** Every app token, revoked ones too: what they did stays on record. */
+const STATES = [
+  ["", "Live ones"],
+  ["ended", "Revoked or expired"],
+  ["all", "All"],
+] as const;
+
+/** App tokens, those that live unless others are asked for: each command that was run with one leaves a dead one behind. */
 export function Tokens(): ReactNode {
-  const tokens = useList("GET /tokens", { query: { limit: 200 } });
+  const [search, narrow] = useLookedFor();
+  const q = search.get("q") ?? undefined;
+  const chosen = STATES.find(([state]) => state === search.get("state"))?.[0] ?? "";
+  const state = chosen === "" ? "live" : chosen === "all" ? undefined : chosen;
+  const tokens = useList("GET /tokens", { query: { q, state, limit: 200 } });
+  // Held here: the receipt outlives the row that it was asked for in.
+  const [revoking, setRevoking] = useState<Token>();
   const names = useKeyNames();
   const columns: readonly Column<Placed>[] = [
     {
@@ -40,8 +56,16 @@ export function Tokens(): ReactNode {
       cell: ({ refused }) => (refused === 0 ? "0" : <span className="bad">{refused.toLocaleString()}</span>),
     },
     { head: "Last used", wide: true, cell: ({ last_used_at }) => <When at={last_used_at} /> },
-    { head: "Expires", wide: true, cell: ({ expires_at }) => <When at={expires_at} /> },
-    { head: "Actions", kind: "actions", cell: (token) => <TokenMenu of={token} /> },
+    {
+      head: "Ends",
+      wide: true,
+      cell: ({ revoked_at, expires_at, refresh_by }) => <When at={revoked_at ?? expires_at ?? refresh_by} />,
+    },
+    {
+      head: "Actions",
+      kind: "actions",
+      cell: (token) => <TokenMenu of={token} revoke={() => setRevoking(token)} />,
+    },
   ];
   return (
     <Page
@@ -54,6 +78,16 @@ export function Tokens(): ReactNode {
       }
     >
       <Card flush>
+        <div className="filters">
+          <Search label="Search tokens" value={q ?? ""} onChange={(text) => narrow("q", text)} />
+          <Choice
+            label="State"
+            hideLabel
+            value={chosen}
+            onChange={(value) => narrow("state", value)}
+            options={STATES}
+          />
+        </div>
         <List
           label="Tokens"
           of={{ ...tokens, items: tokens.items && treeOf(tokens.items) }}
@@ -61,21 +95,28 @@ export function Tokens(): ReactNode {
           id={({ id }) => id}
           dim={({ revoked_at, paused }) => paused || revoked_at !== undefined}
           empty={
-            <Empty
-              icon="token"
-              title="No tokens yet"
-              action={
-                <LinkButton href="/tokens/new" variant="primary">
-                  Create a token
-                </LinkButton>
-              }
-            >
-              An app presents a token where it used to present the API key. The locker swaps one for the other on the
-              way.
-            </Empty>
+            q === undefined && chosen === "" ? (
+              <Empty
+                icon="token"
+                title="No live token"
+                action={
+                  <LinkButton href="/tokens/new" variant="primary">
+                    Create a token
+                  </LinkButton>
+                }
+              >
+                An app presents a token where it used to present the API key. The locker swaps one for the other on the
+                way.
+              </Empty>
+            ) : (
+              <Empty icon="search" title="No token matches">
+                Try fewer letters, or all tokens.
+              </Empty>
+            )
           }
         />
       </Card>
+      {revoking === undefined ? null : <RevokeToken of={revoking} open onClose={() => setRevoking(undefined)} />}
     </Page>
   );
 }
