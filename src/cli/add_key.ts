@@ -1,7 +1,7 @@
 import type { Answer } from "./client.ts";
 import { locker, type Locker } from "./client.ts";
 import type { Common } from "./command.ts";
-import { usage } from "./failure.ts";
+import { Failure, usage } from "./failure.ts";
 import { firstSecret } from "./fields.ts";
 import { askText, mayAsk } from "./prompts.ts";
 import { note, paint, plain, sayJson } from "./terminal.ts";
@@ -25,21 +25,31 @@ type Placement = Provider["placement"];
 /** Stores a key. What was not said is asked for; the secret is never an argument. */
 export async function addKey(given: string | undefined, options: AddOptions): Promise<void> {
   const at = await locker(options);
-  const name = given ?? (await askText("What is the key called?", { placeholder: "openai" }));
+  const name =
+    given ?? (await askText("What is the key called?", { placeholder: "openai", say: "apilocker store NAME" }));
   const { provider, known } = await providerFor(at, name, options);
   const base_url = options.baseUrl ?? (known?.base_url === undefined ? await askBaseUrl(known) : undefined);
   const placement = placementIn(options);
   const secret = await firstSecret(name, placement ?? known?.placement ?? { in: "bearer" });
   const { tag: tags = [], note: text, revealable = false, scrub = false } = options;
   const expires_at = options.expires === undefined ? undefined : moment(options.expires);
-  const key = await at.call("POST /keys", {
-    body: { name, provider, ...secret, base_url, placement, tags, note: text, expires_at, revealable, scrub },
-  });
+  const key = await at
+    .call("POST /keys", {
+      body: { name, provider, ...secret, base_url, placement, tags, note: text, expires_at, revealable, scrub },
+    })
+    .catch((refused: unknown) => {
+      throw refused instanceof Failure && refused.code === "conflict"
+        ? new Failure(refused.message, {
+            code: refused.code,
+            hint: `To give it a new secret: apilocker rotate ${name}`,
+          })
+        : refused;
+    });
   if (options.json === true) return sayJson(key);
   note(
     `${paint("Stored", "green", process.stderr)} ${plain(key.name)}; it goes to ${plain(key.base_url)} and nowhere else.`,
   );
-  note("Use it without seeing it: apilocker run --proxy -- COMMAND");
+  note(`Use it without seeing it: apilocker run --proxy --keys ${plain(key.name)} -- COMMAND`);
 }
 
 async function providerFor(
@@ -71,7 +81,8 @@ async function providerFor(
 }
 
 function askBaseUrl(known: Provider | undefined): Promise<string> {
-  return askText("Where is the API?", { placeholder: known?.base_url_hint ?? "https://api.example.com" });
+  const placeholder = known?.base_url_hint ?? "https://api.example.com";
+  return askText("Where is the API?", { placeholder, say: `--base-url ${placeholder}` });
 }
 
 function placementIn({ header, query }: AddOptions): Placement | undefined {

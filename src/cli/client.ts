@@ -92,7 +92,7 @@ export class Locker {
     const text = await response.text().catch((fault: unknown) => {
       throw unreachable(url, fault);
     });
-    if (!response.ok) throw failureOf(response.status, text, this);
+    if (!response.ok) throw failureOf(response.status, text, this, params.key);
     const said = parsed(text);
     if (said === undefined)
       throw new Failure(`${this.url} answers, but not as a locker does.`, { hint: "Check the address." });
@@ -186,10 +186,17 @@ type Told = {
 };
 
 /** A refusal in the locker's own words, with what to do about it. */
-export function failureOf(status: number, text: string, { url, stored }: Pick<Locker, "url" | "stored">): Failure {
+export function failureOf(
+  status: number,
+  text: string,
+  { url, stored }: Pick<Locker, "url" | "stored">,
+  key?: string,
+): Failure {
   const told = (parsed(text) ?? {}) as Told;
   const code = told.code ?? `http_${status}`;
-  const said = plain(told.detail ?? told.title ?? `${url} answered ${status}.`);
+  // Several may have been asked for: which of them is not there is what they have to know.
+  const missing = code === "not_found" && key !== undefined ? `There is no key ${JSON.stringify(key)}.` : undefined;
+  const said = plain(missing ?? told.detail ?? told.title ?? `${url} answered ${status}.`);
   const fields = (told.errors ?? [])
     .map(({ field, rule }) => `${plain(field)}: ${plain(rule)}`)
     .filter((one) => !said.includes(one))
@@ -203,13 +210,13 @@ export function failureOf(status: number, text: string, { url, stored }: Pick<Lo
     return new Failure(`${url} leads elsewhere; nothing was sent there.`, {
       hint: "Sign in with the address it really has.",
     });
-  return new Failure(said + fields, { code, hint: hintFor(code, told.rule) });
+  return new Failure(said + fields, { code, hint: hintFor(code, told.rule, key) });
 }
 
-function hintFor(code: string, rule: string | undefined): string | undefined {
-  if (rule === "locked")
-    return "Run: apilocker unlock, or use the key without seeing it: apilocker run --proxy -- COMMAND";
-  if (rule === "revealable") return "Use it without seeing it: apilocker run --proxy -- COMMAND";
+function hintFor(code: string, rule: string | undefined, key = "KEY"): string | undefined {
+  const unseen = `apilocker run --proxy --keys ${key} -- COMMAND`;
+  if (rule === "locked") return `Run: apilocker unlock, or use the key without seeing it: ${unseen}`;
+  if (rule === "revealable") return `Use it without seeing it: ${unseen}`;
   if (code === "frozen") return "Run: apilocker unfreeze";
   if (code === "rate_limited" || code === "unavailable") return "Try again in a moment.";
   if (code === "not_found") return "See what there is: apilocker list";

@@ -8,11 +8,17 @@ export type Common = { json?: boolean; profile?: string };
 
 /** A command of ours: its name and arguments, what it does, and the two options that all have. `isDefault`: its group alone means it. */
 export function command(parent: Command, name: string, description: string, { isDefault = false } = {}): Command {
-  return parent
-    .command(name, { isDefault })
+  const made = parent.command(name, { isDefault });
+  return made
     .description(description)
+    .showHelpAfterError(`(see: ${callOf(made)} --help)`)
     .option("--json", "print JSON")
     .option("--profile <name>", "sign-in to use, when there are several");
+}
+
+/** How somebody calls a command. */
+function callOf(made: Command): string {
+  return made.parent === null ? made.name() : `${callOf(made.parent)} ${made.name()}`;
 }
 
 /** A group of commands. Without one of them it shows what there is. */
@@ -25,11 +31,12 @@ export function group(parent: Command, name: string, description: string): Comma
 export async function answer<T>(
   common: Common,
   work: (locker: Locker) => Promise<T>,
-  show: (done: T) => void,
+  show: (done: T, at: Locker) => void | Promise<void>,
 ): Promise<void> {
-  const done = await work(await locker(common));
+  const at = await locker(common);
+  const done = await work(at);
   if (common.json === true) sayJson(done);
-  else show(done);
+  else await show(done, at);
 }
 
 /** A number of at least one. */

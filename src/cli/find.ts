@@ -1,6 +1,14 @@
 import type { Answer, Locker } from "./client.ts";
 import { Failure } from "./failure.ts";
 
+/** Where somebody sees what there is of a kind. */
+const LISTS = {
+  token: "tokens list",
+  client: "clients list",
+  device: "devices list",
+  "open question": "approvals",
+} as const;
+
 /** As short as an id may be said. */
 const SHORTEST = 4;
 
@@ -11,7 +19,7 @@ const SHORTEST = 4;
 export function findOne<T extends { id: string; name: string }>(
   items: readonly T[],
   ref: string,
-  what: string,
+  what: keyof typeof LISTS,
   lives: (item: T) => boolean = () => true,
 ): T {
   const exact = items.find(({ id }) => id === ref);
@@ -22,7 +30,11 @@ export function findOne<T extends { id: string; name: string }>(
   const living = fitting.filter(lives);
   const found = living.length > 0 ? living : fitting;
   const [one, another] = found;
-  if (one === undefined) throw new Failure(`There is no ${what} ${JSON.stringify(ref)}.`, { code: "not_found" });
+  if (one === undefined)
+    throw new Failure(`There is no ${what} ${JSON.stringify(ref)}.`, {
+      code: "not_found",
+      hint: `See what there is: apilocker ${LISTS[what]}`,
+    });
   if (another !== undefined)
     throw new Failure(`Several fit ${JSON.stringify(ref)}: ${found.map(({ id }) => id).join(", ")}.`, {
       code: "ambiguous",

@@ -4,7 +4,7 @@ import { locker, type Locker } from "./client.ts";
 import type { Common } from "./command.ts";
 import { parseEnv } from "./env_file.ts";
 import { providerOfVariable } from "./env_names.ts";
-import { Failure } from "./failure.ts";
+import { Failure, usage } from "./failure.ts";
 import { askChoice, askSeveral, askText, mayAsk } from "./prompts.ts";
 import { note, paint, plain, sayJson, table } from "./terminal.ts";
 
@@ -85,6 +85,7 @@ function statusOf(
 export async function importFile(file = ".env", options: ImportOptions): Promise<void> {
   const at = await locker(options);
   const text = await readFile(file, "utf8").catch((fault: NodeJS.ErrnoException) => {
+    if (fault.code === "ENOENT") throw usage(`There is no file ${file} here.`, "Say which: apilocker import FILE");
     throw new Failure(`${file} cannot be read: ${fault.code ?? fault.message}.`);
   });
   const [keys, providers] = await Promise.all([at.list("GET /keys"), at.list("GET /providers")]);

@@ -42,12 +42,12 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   },
   claude: {
     name: "Claude (web, mobile)",
-    bridge: "It runs no programs; connect it with --remote.",
+    bridge: "It runs no programs on this computer; connect it to the locker itself: add --remote.",
     remote: { where: "Settings → Connectors → Add custom connector", write: ({ url }: Remote) => url },
   },
   chatgpt: {
     name: "ChatGPT",
-    bridge: "It runs no programs; connect it with --remote.",
+    bridge: "It runs no programs on this computer; connect it to the locker itself: add --remote.",
     remote: { where: "Settings → Apps → Create app, with OAuth (in developer mode)", write: ({ url }: Remote) => url },
   },
   cursor: usual("Cursor", "~/.cursor/mcp.json", ({ url }) => ({ url })),

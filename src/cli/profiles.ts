@@ -65,7 +65,9 @@ export async function credentials(said: string | undefined): Promise<Credentials
 
 /** A locker's address: an origin, and over plain http only on this machine, since a token is sent there. */
 export function origin(text: string): string {
-  const url = parseUrl(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`);
+  // On this machine it is plain http, where nothing else is said.
+  const scheme = /^(localhost|127\.0\.0\.1|\[::1\])(:|\/|$)/i.test(text) ? "http" : "https";
+  const url = parseUrl(/^[a-z]+:\/\//i.test(text) ? text : `${scheme}://${text}`);
   if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:"))
     throw usage(`${JSON.stringify(text)} is no address of a locker.`, "It looks like https://locker.example");
   if (url.protocol === "http:" && !["localhost", "127.0.0.1", "[::1]"].includes(url.hostname))

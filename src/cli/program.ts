@@ -27,16 +27,17 @@ export function programOf({ json = false } = {}): Command {
       ...(json ? { writeErr: () => {} } : {}),
     })
     .exitOverride();
-  accountCommands(program);
-  keyCommands(program);
-  useCommands(program);
-  tokenCommands(program);
-  clientCommands(program);
-  approvalCommands(program);
-  watchCommands(program);
-  vaultCommands(program);
-  syncCommands(program);
-  mcpCommands(program);
+  const chapter = (title: string, ...adds: ((program: Command) => void)[]) => {
+    program.commandsGroup(title);
+    for (const add of adds) add(program);
+  };
+  chapter("Signing in:", accountCommands);
+  chapter("Keys:", keyCommands);
+  chapter("Using keys:", useCommands, syncCommands, mcpCommands);
+  chapter("Who is let in:", tokenCommands, clientCommands, approvalCommands);
+  chapter("What happens:", watchCommands, vaultCommands);
+  program.commandsGroup("This program:");
+  program.addHelpText("after", EXAMPLES);
   program
     .command("completion")
     .description("print a script that makes a shell complete commands and options")
@@ -56,12 +57,25 @@ export function programOf({ json = false } = {}): Command {
   return program;
 }
 
+const EXAMPLES = `
+Begin:
+  $ apilocker login --url https://locker.example
+  $ apilocker store openai
+  $ apilocker run --proxy --keys openai -- npm start
+
+Every command says more: apilocker run --help`;
+
 /** Each locker serves its own. The name on npm's registry is somebody else's program. */
 function updateFrom(locker: string): string {
   return `npm install --global ${locker}/apilocker.tgz`;
 }
 
-/** What commander says of arguments that do not belong, without them: somebody may have tried to hand over a secret so. */
+/**
+ * What commander says of arguments that do not belong, without them: somebody may have tried to hand over a secret so, and where
+ * that is likely they are told that it is nowhere to be typed.
+ */
 export function withoutValues(text: string): string {
+  if (/too many arguments for '(add|store|rotate)'/.test(text))
+    return "error: a secret is no argument: it would stay in the shell's history, and may be there now. Leave it out: it is asked for, or piped in.\n";
   return text.replace(/(but got \d+): .*/s, "$1.\n").replace(/(option '-[^'=]*)=.*'/s, "$1'");
 }

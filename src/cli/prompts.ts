@@ -2,7 +2,7 @@ import { Failure, usage } from "./failure.ts";
 import { note } from "./terminal.ts";
 
 /** Loaded where somebody is asked: most commands ask nothing. */
-const clack = () => import("@clack/prompts");
+const clack = () => import("./questions.ts");
 
 /** Questions and waiting are shown on stderr: stdout is for data. */
 const SHOWN = { output: process.stderr };
@@ -22,9 +22,10 @@ function answered<T>(given: T): Exclude<T, symbol> {
 
 export async function askText(
   message: string,
-  more: { initialValue?: string; placeholder?: string } = {},
+  { say, ...more }: { initialValue?: string; placeholder?: string; say?: string } = {},
 ): Promise<string> {
-  if (!mayAsk()) throw usage(`${message} It was not said, and there is no terminal to ask on.`);
+  // `say`: how it is said where nobody can be asked.
+  if (!mayAsk()) throw usage(`${message} It was not said, and there is no terminal to ask on.`, say && `Say: ${say}`);
   return answered(await (await clack()).text({ message, ...SHOWN, ...more }));
 }
 

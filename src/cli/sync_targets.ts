@@ -158,7 +158,11 @@ async function run(tool: string, args: readonly string[], input?: string): Promi
       fail(
         new Failure(`${tool} is not installed.`, {
           code: "not_found",
-          hint: `Install it, or add it to the project: npm install --save-dev ${tool}`,
+          // What npm has by the name of gh is somebody else's.
+          hint:
+            tool === "gh"
+              ? "Install GitHub's command line: https://cli.github.com"
+              : `Install it, or add it to the project: npm install --save-dev ${tool}`,
         }),
       ),
     );

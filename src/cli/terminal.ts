@@ -113,6 +113,13 @@ function fit(text: string, width: number, last: boolean): string {
   return last ? cut : cut + " ".repeat(Math.max(0, width - widthOf(cut)));
 }
 
+/** A moment as the clock on this computer shows it. */
+export function local(time: string): string {
+  const date = new Date(time);
+  const moved = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return moved.toISOString().slice(0, 19).replace("T", " ");
+}
+
 /** A time as people say it: how long ago, or how long still. */
 export function ago(time: string | undefined, now = Date.now()): string {
   if (time === undefined) return "never";

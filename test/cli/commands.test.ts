@@ -23,6 +23,30 @@ async function signedIn(choices = {}): Promise<{ ada: Person; computer: Computer
 
 type Items<T> = { items: T[] };
 
+describe("what went wrong", () => {
+  it("is said with what to do next: how a command is called, where a secret goes, what is there", async () => {
+    const { ada, computer } = await signedIn({ reveal: "15m" });
+    await storeKey(ada, "shown", upstream.origin, { revealable: true });
+    await computer.json(["store", "openai"], { input: "sk-first-0123456789" });
+    const said = async (...args: string[]) => (await computer.here(args)).stderr;
+    const again = await computer.run(["store", "openai"], { input: "sk-second-0123456789" });
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("apilocker rotate openai") });
+    const typed = await said("store", "openai", "sk-typed-0123456789");
+    expect(typed).toContain("a secret is no argument");
+    expect(typed).not.toContain("sk-typed");
+    expect(await said("tokens", "create", "app")).toContain("(see: apilocker tokens create --help)");
+    expect(await said("store", "mine", "--provider", "custom")).toContain("--base-url https://");
+    expect(await said("run", "--proxy", "--keys", "openai,opnai", "--", "true")).toContain('There is no key "opnai".');
+    expect(await said("run", "--keys", "openai", "--", "true")).toContain("run --proxy --keys");
+    expect(await said("tokens", "show", "nothing")).toContain("apilocker tokens list");
+    expect(await said("import", "nowhere.env")).toContain("There is no file nowhere.env");
+    // What npm has by the name of gh is somebody else's program.
+    const gh = await computer.here(["sync", "github", "--keys", "shown"], { env: { PATH: computer.cwd } });
+    expect(gh).toMatchObject({ code: 1, stderr: expect.stringContaining("https://cli.github.com") });
+    expect(await said("activity", "--action", "nothing.at_all")).toContain("Nothing on record is like that.");
+  });
+});
+
 describe("keys", () => {
   it("are stored from a pipe, shown without their secret, renamed, paused, rotated and deleted", async () => {
     const { ada, computer } = await signedIn();

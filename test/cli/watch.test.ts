@@ -49,7 +49,10 @@ describe("tokens", () => {
     expect(made.stderr).toContain(`${locker.proxyOrigin}/v1/proxy`);
     const { items } = await computer.json<Items<{ id: string; policy: object }>>(["tokens", "list"]);
     expect(items[0]?.policy).toMatchObject({ methods: ["GET"], paths: ["/v1/**"] });
-    expect((await computer.here(["tokens", "list"])).stdout).toMatch(/my app\s+1\s+ends in (29|30) d/);
+    expect((await computer.here(["tokens", "list"])).stdout).toMatch(/my app\s+k\s+ends in (29|30) d/);
+    expect((await computer.here(["tokens", "show", "my app"])).stdout).toMatch(/Keys\s+k\n/);
+    expect(await computer.json(["tokens", "list", "--search", "MY"])).toMatchObject({ items: [{ name: "my app" }] });
+    expect(await computer.json(["tokens", "list", "--search", "other"])).toEqual({ items: [] });
     expect((await computer.here(["tokens", "show", "my app"])).stdout).toMatch(
       /Methods\s+GET[\s\S]*Paths\s+\/v1\/\*\*/,
     );

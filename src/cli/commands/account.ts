@@ -7,7 +7,7 @@ import { deviceName, platformName } from "../device_name.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { discover, signInElsewhere, signInHere } from "../sign_in.ts";
 import { askText, mayAsk, waiting } from "../prompts.ts";
-import { ago, note, paint, plain, say, sayJson } from "../terminal.ts";
+import { ago, local, note, paint, plain, say, sayJson } from "../terminal.ts";
 
 type LoginOptions = Common & { url?: string; headless?: boolean; name?: string; force?: boolean; browser: boolean };
 
@@ -168,10 +168,13 @@ function showMe({ account, url, profile, device }: Me): void {
   if (device === undefined) return;
   say(`Device:  ${plain(device.name)} (${device.id}), its sign-in ends ${ago(device.expires_at)} unless it is used`);
   say(`Keys:    ${device.keys === undefined ? "every key" : `${device.keys.length} chosen`}`);
-  say(`Secrets: ${isUnlocked(device) ? `shown until ${device.reveal_until}` : "not shown (apilocker unlock)"}`);
+  say(`Secrets: ${isUnlocked(device) ? `shown until ${local(device.reveal_until)}` : "not shown (apilocker unlock)"}`);
 }
 
-function isUnlocked({ reveal_until }: { reveal_until?: string | undefined }): boolean {
+function isUnlocked<Device extends { reveal_until?: string | undefined }>(
+  device: Device,
+): device is Device & { reveal_until: string } {
+  const { reveal_until } = device;
   return reveal_until !== undefined && Date.parse(reveal_until) > Date.now();
 }
 
@@ -182,7 +185,7 @@ async function unlock({ browser, json, ...options }: Common & { browser: boolean
   if (browser) openPage(url);
   const until = await waiting("Waiting for your answer in the browser", answered(at, Date.parse(expires_at)));
   if (json === true) sayJson({ reveal_until: until });
-  else note(`This device may be shown secrets until ${until}.`);
+  else note(`This device may be shown secrets until ${local(until)}.`);
 }
 
 /** Until when secrets may be shown now, once the person has answered. */

@@ -107,7 +107,7 @@ function row(device: Device): string[] {
     name,
     platform,
     ago(seen_at),
-    unlocked ? `shown ${ago(reveal_until)}` : "no",
+    unlocked ? `shown, ends ${ago(reveal_until)}` : "no",
     current ? "this one" : state,
   ];
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { locker } from "../client.ts";
+import { locker, type Locker } from "../client.ts";
 import { amount, answer, choice, command, count, group, list, several, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
 import { findToken, isLive, shortId, type Token } from "../find.ts";
@@ -61,12 +61,21 @@ export function tokenCommands(program: Command): void {
           const filter = { q: search, state: all ? undefined : ("live" as const) };
           return { items: await locker.list("GET /tokens", filter, limit) };
         },
-        ({ items }) => showTokens(items, search !== undefined),
+        async ({ items }, locker) => {
+          if (items.length > 0) return showTokens(items, await keyNames(locker));
+          if (search !== undefined)
+            return note(`No token has ${JSON.stringify(plain(search))} in its name. Dead ones too: --all`);
+          note("There are no tokens. Create one: apilocker tokens create my-app --keys openai");
+        },
       ),
     );
 
   command(tokens, "show <token>", "show what a token may do").action((ref: string, options: Common) =>
-    answer(options, (locker) => findToken(locker, ref), showToken),
+    answer(
+      options,
+      (locker) => findToken(locker, ref),
+      async (token, locker) => showToken(token, await keyNames(locker)),
+    ),
   );
 
   for (const [name, description, said] of [
@@ -137,13 +146,16 @@ function askIn({ ask = false, askMethod, askPath }: Pick<Create, "ask" | "askMet
   return { ask: { methods: askMethod?.map((one) => one.toUpperCase()), paths: askPath } };
 }
 
-function showTokens(tokens: readonly Token[], searched: boolean): void {
-  if (tokens.length === 0 && searched) return note("No token matches. Dead ones too: --all");
-  if (tokens.length === 0) return note("There are no tokens. Create one: apilocker tokens create my-app --keys openai");
+/** What keys are called, by id: policies keep ids, so that renaming a key changes none. */
+async function keyNames(at: Locker): Promise<ReadonlyMap<string, string>> {
+  return new Map((await at.list("GET /keys")).map(({ id, name }) => [id, name]));
+}
+
+function showTokens(tokens: readonly Token[], names: ReadonlyMap<string, string>): void {
   const rows = tokens.map((token) => [
     shortId(token.id),
     token.name,
-    token.policy.keys === undefined ? "every key" : String(token.policy.keys.length),
+    reachOf(token, names, MOST_NAMED),
     stateOf(token),
     String(token.uses),
     ago(token.last_used_at),
@@ -151,7 +163,16 @@ function showTokens(tokens: readonly Token[], searched: boolean): void {
   say(table(["ID", "NAME", "KEYS", "STATE", "USES", "LAST USED"], rows));
 }
 
-function showToken(token: Token): void {
+const MOST_NAMED = 2;
+
+/** The keys that a token reaches, by name; of more than `most` how many more. */
+function reachOf({ policy: { keys } }: Token, names: ReadonlyMap<string, string>, most = Infinity): string {
+  if (keys === undefined) return "every key";
+  const named = keys.slice(0, most).map((id) => names.get(id) ?? id);
+  return keys.length > named.length ? `${named.join(", ")} +${keys.length - named.length}` : named.join(", ");
+}
+
+function showToken(token: Token, names: ReadonlyMap<string, string>): void {
   const { id, name, policy, rotation, created_at, last_used_at, uses, refused } = token;
   const { rate, spend, ask } = policy;
   const facts: [string, string | undefined][] = [
@@ -159,7 +180,7 @@ function showToken(token: Token): void {
     ["Id", id],
     ["State", stateOf(token)],
     ["Rotation", rotation],
-    ["Keys", policy.keys?.join(", ") ?? "every key"],
+    ["Keys", reachOf(token, names)],
     ["Methods", policy.methods?.join(", ")],
     ["Paths", policy.paths?.join(", ")],
     ["Addresses", policy.ip_allow?.join(", ")],

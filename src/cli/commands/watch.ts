@@ -4,7 +4,7 @@ import { answer, choice, command, count, type Common } from "../command.ts";
 import { usage } from "../failure.ts";
 import { findOne, findToken } from "../find.ts";
 import { follow, once } from "../follow.ts";
-import { note, paint, plain, pour, progress, say, sayJson, table } from "../terminal.ts";
+import { local, note, paint, plain, pour, progress, say, sayJson, table } from "../terminal.ts";
 import { past } from "../times.ts";
 
 type Row = Answer<"GET /activity">["items"][number];
@@ -122,7 +122,9 @@ async function activity({ follow: following = false, ...options }: Filter): Prom
   if (!following) {
     const items = await rows();
     if (options.json === true) return sayJson({ items });
-    return items.length === 0 ? note("Nothing happened yet.") : say(table(HEADINGS, items.map(cells)));
+    if (items.length > 0) return say(table(HEADINGS, items.map(cells)));
+    const asked = [key, token, device, action, outcome, since, q].some((one) => one !== undefined);
+    return note(asked ? "Nothing on record is like that." : "Nothing happened yet.");
   }
   const wanted = { key: key === undefined ? undefined : await keyId(at, key), token, device, action, outcome };
   const tell = once<Row>(
@@ -199,6 +201,7 @@ function cells({
   action,
   outcome,
   rule,
+  count,
   status,
   key_name,
   method,
@@ -208,10 +211,11 @@ function cells({
   ip,
   country,
 }: Row): string[] {
-  const what = key_name === undefined ? action : `${action} ${key_name}`;
+  const times = count === undefined ? "" : ` × ${count}`;
+  const what = `${key_name === undefined ? action : `${action} ${key_name}`}${times}`;
   const where = host === undefined ? (subject ?? "") : `${method ?? ""} ${host}${path ?? ""}`;
   const end = [outcome, rule, status].filter((one) => one !== undefined && one !== "").join(" ");
-  return [at.slice(0, 19).replace("T", " "), actor.name, what, end, where, country === "XX" ? ip : `${ip} ${country}`];
+  return [local(at), actor.name, what, end, where, country === "XX" ? ip : `${ip} ${country}`];
 }
 
 function sayRow(row: Row, json: boolean): void {
