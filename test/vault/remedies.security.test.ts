@@ -165,11 +165,31 @@ describe("a new data key", () => {
     expect(await sql(vault, "SELECT id FROM data_key")).toEqual([{ id: 2 }]);
   });
 
-  it("goes on after it was broken off half way", async () => {
+  it("of very many secrets goes on go by go, each with no more questions to KV than one invocation may ask", async () => {
+    const { vault, app } = await lived();
+    for (let n = 0; n < 160; n++) await storeKey(vault, `k${n}`);
+    await ask(vault.stub.rotateDataKey());
+    const spies = (["get", "put", "delete"] as const).map((question) => vi.spyOn(env.BLOBS, question));
+    const left = async () => (await sql(vault, "SELECT 1 FROM key_version WHERE data_key = 1")).length;
+    await runAlarmAfter(vault, 10_001);
+    expect(spies.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThan(500);
+    expect(await left()).toBe(11);
+    await runAlarmAfter(vault, 1);
+    expect(await left()).toBe(0);
+    await runAlarmAfter(vault, 61_000);
+    expect(await sql(vault, "SELECT id FROM data_key")).toEqual([{ id: 2 }]);
+    expect(await opened(vault, app, "k159")).toEqual({ secret: "sk-k159" });
+  });
+
+  it("goes on after it was broken off half way, and leaves nothing that the old key has sealed", async () => {
     const { vault, app } = await lived();
     await storeKey(vault, "other");
+    const blobs = async () => (await env.BLOBS.list({ prefix: vault.id })).keys.map(({ name }) => name);
+    const old = await blobs();
+    const really = env.BLOBS.put.bind(env.BLOBS);
     const put = vi.spyOn(env.BLOBS, "put");
     await ask(vault.stub.rotateDataKey());
+    put.mockImplementationOnce((name, value) => really(name, value as ArrayBuffer));
     put.mockRejectedValueOnce(new Error("KV is away"));
     vi.spyOn(console, "error").mockReturnValue();
     await runAlarmAfter(vault, 10_001);
@@ -179,5 +199,6 @@ describe("a new data key", () => {
     expect(await sql(vault, "SELECT id FROM data_key")).toEqual([{ id: 2 }]);
     expect(await opened(vault, app, "other")).toEqual({ secret: "sk-other" });
     expect(await opened(vault, app)).toEqual({ secret: "sk-k" });
+    expect((await blobs()).filter((name) => old.includes(name))).toEqual([]);
   });
 });

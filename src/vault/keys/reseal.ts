@@ -9,6 +9,9 @@ import { bytesOf, keptBlob, listThrown, writeThrown, type Rows, type InTrash } f
 
 /** What was begun under the old key before there was a new one has ended by then. */
 const UNDER_WAY_MS = 60_000;
+/** What is sealed anew in one go, each with three questions to KV, of which one invocation may ask 1,000; so much of the trash, where a key may have several. */
+const A_GO = 150;
+const TRASH_A_GO = 10;
 /** When to look again where something was changed while it was sealed anew. */
 const AGAIN_MS = 1_000;
 
@@ -35,21 +38,28 @@ export async function rotateDataKey(parts: Parts): Promise<{ data_key: number }>
 export async function reseal(parts: Parts, now: number): Promise<void> {
   const { families, connected_keys, sealer, jobs } = parts;
   // The trash first: what is taken out of it meanwhile is met among the keys.
-  await resealTrash(parts);
-  const replaced = await resealVersions(parts);
-  await families.keys.reseal();
-  await connected_keys.reseal();
-  await resealWebhooks(parts);
-  for (const { key_id, version } of replaced) await sealer.deleteBlob(key_id, version);
+  const thrown = await resealTrash(parts);
+  const replaced: Replaced[] = [];
+  let more = false;
+  try {
+    more = await resealVersions(parts, replaced);
+    await families.keys.reseal();
+    await connected_keys.reseal();
+    await resealWebhooks(parts);
+  } finally {
+    // Nothing remembers them: what was replaced before it broke off goes all the same.
+    for (const { key_id, version } of replaced) await sealer.deleteBlob(key_id, version);
+  }
   const settled = sealer.data_keys.currentSince() + UNDER_WAY_MS;
-  if (now >= settled && !leavesOld(parts)) await sealer.data_keys.dropOld();
+  if (more || thrown) jobs.plan("reseal", now);
+  else if (now >= settled && !leavesOld(parts)) await sealer.data_keys.dropOld();
   else jobs.plan("reseal", Math.max(settled, now + AGAIN_MS));
 }
 
-/** Each version gets the next number, since names in KV are never written twice; what pointed at it points at its successor. */
-async function resealVersions({ keys, versions, sealer, jobs }: Parts): Promise<{ key_id: string; version: number }[]> {
-  const replaced: { key_id: string; version: number }[] = [];
-  for (const { key_id, version } of versions.sealedBefore(sealer.data_keys.current)) {
+/** Each version gets the next number, since names in KV are never written twice; what pointed at it points at its successor. Answers whether there are more. */
+async function resealVersions({ keys, versions, sealer, jobs }: Parts, replaced: Replaced[]): Promise<boolean> {
+  const old = versions.sealedBefore(sealer.data_keys.current);
+  for (const { key_id, version } of old.slice(0, A_GO)) {
     const key = keys.find(key_id);
     if (key === undefined) continue;
     const sealed_key = versions.at(key, version);
@@ -63,8 +73,11 @@ async function resealVersions({ keys, versions, sealer, jobs }: Parts): Promise<
     keys.changed();
     jobs.plan("release_blobs", now + Housekeeping.KEEP_BLOBS_MS);
   }
-  return replaced;
+  return old.length > A_GO;
 }
+
+/** A version whose blob nobody needs any more. */
+type Replaced = { key_id: string; version: number };
 
 type VersionUses = NonNullable<Rows["version_use"]>;
 
@@ -80,10 +93,14 @@ function isOld({ rows }: InTrash, current: number): boolean {
   return rows.key_version.some(({ data_key }) => data_key < current);
 }
 
-/** What lies in the trash may be wanted back: it is sealed anew as it lies there, unless somebody takes it meanwhile. */
-async function resealTrash({ sql, sealer, connected_keys }: Parts): Promise<void> {
-  for (const found of listThrown(sql)) {
-    const thrown = isOld(found, sealer.data_keys.current) ? withNumbersTaken(sql, found) : undefined;
+/**
+ * What lies in the trash may be wanted back: it is sealed anew as it lies there, unless somebody takes it meanwhile. Answers whether there is
+ * more of it.
+ */
+async function resealTrash({ sql, sealer, connected_keys }: Parts): Promise<boolean> {
+  const old = listThrown(sql).filter((found) => isOld(found, sealer.data_keys.current));
+  for (const found of old.slice(0, TRASH_A_GO)) {
+    const thrown = withNumbersTaken(sql, found);
     const [key] = thrown?.rows.api_key ?? [];
     if (thrown === undefined || key === undefined) continue;
     const { key_id, rows } = thrown;
@@ -109,8 +126,9 @@ async function resealTrash({ sql, sealer, connected_keys }: Parts): Promise<void
     const api_key = [{ ...key, version: anew(key.version), overlap_version }];
     const version_use = renumbered(rows.version_use ?? [], key_id, number);
     const written = writeThrown(sql, thrown, { ...rows, api_key, key_version, version_use, connection });
-    for (const [old, given] of number) await sealer.deleteBlob(key_id, written ? old : given);
+    for (const [before, given] of number) await sealer.deleteBlob(key_id, written ? before : given);
   }
+  return old.length > TRASH_A_GO;
 }
 
 /** What was counted, with the number that each version has got. */
