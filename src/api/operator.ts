@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Hono } from "hono";
+import { mustShowBearer } from "../auth/bearer.ts";
 import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { configOf } from "../config.ts";
@@ -72,8 +73,7 @@ async function assertOperator(env: Env, request: Request): Promise<void> {
   if (operator_token === undefined) throw new Problem("not_found", "Nothing is served at this path.");
   const limited = { of: "operator", detail: "Too many requests from your address." };
   await limitAddress(env.SIGN_IN_LIMIT, originOf(request).ip, limited);
-  const [, given] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (given === undefined) throw new Problem("invalid_token", "This needs the operator's token.", { anonymous: true });
+  const given = mustShowBearer(request, "This needs the operator's token.");
   if (!timingSafeEqual(digest(given), digest(operator_token)))
     throw new Problem("invalid_token", "This needs the operator's token.");
 }

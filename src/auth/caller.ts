@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
 import { Problem } from "../problem.ts";
 import type { Authority, Caller } from "../vault/tokens/caller.ts";
+import { mustShowBearer } from "./bearer.ts";
 import { readCookie, SESSION_COOKIE } from "./cookies.ts";
 import { originOf } from "./origin.ts";
 
@@ -39,11 +40,8 @@ function identified(token: VerifiedToken, request: Request, may: readonly Author
 }
 
 function tokenOf(request: Request, config: Config): VerifiedToken {
-  const authorization = request.headers.get("authorization");
-  if (authorization !== null) {
-    const [, bearer] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
-    if (bearer === undefined)
-      throw new Problem("invalid_token", "Send the token as Authorization: Bearer.", { anonymous: true });
+  if (request.headers.has("authorization")) {
+    const bearer = mustShowBearer(request, "Send the token as Authorization: Bearer.");
     const token = verifyToken(config.token_keys, bearer);
     // A session travels in its cookie only: elsewhere it would outlive the browser's protection.
     if (token.kind === "ses") throw new Problem("invalid_token", "A session token is not a bearer token.");

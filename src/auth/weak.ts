@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import { verifyToken, type VerifiedToken } from "../crypto/token.ts";
 import { limitAddress } from "./limit.ts";
+import { bearerIn } from "./bearer.ts";
 import { readCookie, SESSION_COOKIE } from "./cookies.ts";
 import { originOf } from "./origin.ts";
 
@@ -17,8 +18,7 @@ export async function limitWeak(env: Env, { weak }: Pick<VerifiedToken, "weak">,
 /** As {@link limitWeak}, for whatever a request to our own pages shows as a header; costs nothing while no key is weak. */
 export async function limitWeakCaller(env: Env, config: Config, request: Request): Promise<void> {
   if (![...config.token_keys.by_id.values()].some(({ weak }) => weak)) return;
-  const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-  const shown = bearer ?? readCookie(request, config, SESSION_COOKIE);
+  const shown = bearerIn(request) ?? readCookie(request, config, SESSION_COOKIE);
   const token = shown === undefined ? undefined : verified(config, shown);
   if (token !== undefined) await limitWeak(env, token, originOf(request).ip);
 }

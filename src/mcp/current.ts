@@ -42,7 +42,7 @@ function methodOf(body: unknown): unknown {
 function nothingToHear(body: unknown): Response {
   const { id = null } = body as { id?: unknown };
   const error = { code: -32_601, message: "Method not found" };
-  return Response.json({ jsonrpc: "2.0", error, id }, { status: 404, headers: { "cache-control": "no-store" } });
+  return Response.json({ jsonrpc: "2.0", error, id }, { status: 404 });
 }
 
 /** Which of our tools is called; undefined for everything else. */

@@ -1,5 +1,4 @@
 import type { Config } from "../config.ts";
-import { JSON_HEADERS } from "../json.ts";
 import { Problem } from "../problem.ts";
 import type { Scope } from "../vault/policy/scopes.ts";
 
@@ -16,8 +15,7 @@ const SESSION_NOT_FOUND = -32_001;
 export function refusal(problem: Problem): Response {
   const { status, code } = problem;
   const { retry_after_s, rule, request_id } = problem.extras;
-  const headers = new Headers(JSON_HEADERS);
-  if (retry_after_s !== undefined) headers.set("retry-after", String(retry_after_s));
+  const headers = retry_after_s === undefined ? {} : { "retry-after": String(retry_after_s) };
   const error = {
     code: rule === "session" ? SESSION_NOT_FOUND : SERVER_ERROR,
     message: problem.message,
@@ -28,7 +26,7 @@ export function refusal(problem: Problem): Response {
 
 /** A request that is no message of the protocol at all. */
 export function malformed(code: number, message: string, status = 400): Response {
-  return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status, headers: JSON_HEADERS });
+  return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status });
 }
 
 export function methodNotAllowed(): Response {
@@ -62,7 +60,7 @@ export function stepUp(config: Config, scopes: readonly Scope[], message: string
 
 function challenged(status: number, error: string, message: string, parameters: Record<string, string>): Response {
   const quoted = Object.entries(parameters).map(([name, value]) => `${name}="${value.replace(/["\\]/g, "'")}"`);
-  const headers = { ...JSON_HEADERS, "www-authenticate": `Bearer ${quoted.join(", ")}` };
+  const headers = { "www-authenticate": `Bearer ${quoted.join(", ")}` };
   return Response.json({ error, error_description: message }, { status, headers });
 }
 

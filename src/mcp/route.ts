@@ -1,7 +1,9 @@
+import { mustShowBearer } from "../auth/bearer.ts";
 import { originOf } from "../auth/origin.ts";
 import { limitWeak } from "../auth/weak.ts";
 import { configOf, type Config } from "../config.ts";
 import { verifyToken, type TokenKind, type VerifiedToken } from "../crypto/token.ts";
+import { JSON_HEADERS } from "../json.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { RefusedTokens } from "../proxy/refused_tokens.ts";
 import { GUESTS } from "../vault/calls/visit.ts";
@@ -21,9 +23,9 @@ let serving: typeof import("./serve.ts") | undefined;
 export async function mcp(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   const config = configOf(env);
   if (!isWelcome(request, config))
-    return refusal(new Problem("csrf_refused", "This Origin may not call the MCP server."));
-  const answer = request.method === "OPTIONS" ? new Response(null, { status: 204 }) : await answered(request, env, ctx);
-  return withCors(answer, request);
+    return ofOne(refusal(new Problem("csrf_refused", "This Origin may not call the MCP server.")));
+  if (request.method === "OPTIONS") return withCors(new Response(null, { status: 204 }), request);
+  return withCors(ofOne(await answered(request, env, ctx)), request);
 }
 
 async function answered(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -47,11 +49,16 @@ async function answered(request: Request, env: Env, ctx: ExecutionContext): Prom
   }
 }
 
+/** What is answered is one caller's, whoever has worded it, and nothing but what it says it is. A stream says so itself. */
+function ofOne(answer: Response): Response {
+  for (const [name, value] of Object.entries(JSON_HEADERS))
+    if (!answer.headers.has(name)) answer.headers.set(name, value);
+  return answer;
+}
+
 /** The token is in the header and nowhere else: a URL is no place for it. */
 function tokenOf(request: Request, config: Config): VerifiedToken {
-  const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (bearer === undefined) throw new Problem("invalid_token", "Sign in to use this server.", { anonymous: true });
-  const token = verifyToken(config.token_keys, bearer);
+  const token = verifyToken(config.token_keys, mustShowBearer(request, "Sign in to use this server."));
   if (!TAKEN.has(token.kind)) throw new Problem("invalid_token", "This kind of token is not for this server.");
   return token;
 }

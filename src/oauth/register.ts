@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Hono } from "hono";
 import { ulid } from "ulid";
+import { bearerIn } from "../auth/bearer.ts";
 import { limitAddress } from "../auth/limit.ts";
 import { originOf } from "../auth/origin.ts";
 import { isOfType, readText } from "../body.ts";
@@ -74,7 +75,7 @@ export const registration = new Hono<{ Bindings: Env }>()
 
 /** The client whose registration token this is; for a client that is not there the answer is the same (RFC 7592 §2). */
 async function managed(env: Env, request: Request, id: string): Promise<{ client: RegisteredClient; shown: Shown }> {
-  const [, bearer = ""] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  const bearer = bearerIn(request) ?? "";
   await limitStranger(env, request);
   const client = await findClient(env.DB, id, Date.now());
   if (client === undefined || !sameText(hashOfSecret(bearer), client.registration_hash))

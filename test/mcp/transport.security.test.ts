@@ -47,10 +47,12 @@ describe("whoever has no good token", () => {
     },
   );
 
-  it("is told that the token is bad where one was sent", async () => {
-    const answer = await post({ url: `${locker.publicOrigin}/v1/mcp`, token: "alk_oat_nonsense" }, LIST);
-    expect(answer.status).toBe(401);
-    expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
+  it("is told that the token is bad where one was sent, or more", async () => {
+    for (const token of ["alk_oat_nonsense", "alk_oat_nonsense, Bearer alk_oat_nonsense"]) {
+      const answer = await post({ url: `${locker.publicOrigin}/v1/mcp`, token }, LIST);
+      expect(answer.status).toBe(401);
+      expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
+    }
   });
 
   it("is told so before anything about the body, where the token was revoked", async () => {
@@ -228,6 +230,22 @@ describe("a body", () => {
       accept: "application/json, text/event-stream",
     };
     expect((await fetch(url, { method: "POST", headers, body })).status).toBe(status);
+  });
+
+  it("is answered with what nobody on the way may keep, and nobody takes for something else", async () => {
+    const client = await letIn(locker, await newPerson(locker));
+    const session = await openSession(client);
+    for (const answer of [
+      await session.request("tools/list"),
+      await session.request("tools/list", { cursor: "x" }),
+      await current(client, "tools/list"),
+      await current(client, "resources/list"),
+      await current(client, "no/such"),
+      await post(client, { hello: 1 }),
+    ]) {
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(answer.headers.get("cache-control")).toMatch(/^no-(store|cache, no-transform)$/);
+    }
   });
 
   it("of any JSON or none is answered in the protocol's own words or refused: never with a fault, and never by silence", async () => {
