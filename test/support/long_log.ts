@@ -8,6 +8,12 @@ const AT_ONCE = 2_000;
 /** A vault with so many rows more that it wrote, say, and that have left for D1. */
 export async function longLog(more: number): Promise<{ vault: Vault; who: Identified }> {
   const vault = await newVault();
+  await writeOn(vault, more);
+  return { vault, who: { vault_id: vault.id, caller: vault.ada } as Identified };
+}
+
+/** So many rows more, as if the vault had written them and they had left. */
+export async function writeOn(vault: Vault, more: number): Promise<void> {
   const { heads } = await wholeLog(vault);
   let { head_seq: seq, head_hash: prev } = heads;
   const at = new Date().toISOString();
@@ -27,7 +33,6 @@ export async function longLog(more: number): Promise<{ vault: Vault; who: Identi
   }
   await sql(vault, `UPDATE vault SET head_seq = ${seq}, head_hash = '${prev}'`);
   await evict(vault);
-  return { vault, who: { vault_id: vault.id, caller: vault.ada } as Identified };
 }
 
 /** The same bindings, and how many statements D1 was given through them: a Worker's invocation may give it 1,000. */

@@ -9,6 +9,7 @@ import { GUESTS } from "../../src/vault/calls/visit.ts";
 import { configOf } from "../../src/config.ts";
 import { verifyToken } from "../../src/crypto/token.ts";
 import { OtherLife } from "../../src/vault/account/other_life.ts";
+import { writeOn } from "../support/long_log.ts";
 import { checkChain } from "../support/chain.ts";
 import { chainHash, type AuditRow, type ChainHeads, type Decision } from "../../src/vault/audit/row.ts";
 import { held } from "../../src/vault/surface.ts";
@@ -717,6 +718,29 @@ describe("looking for a restore", () => {
     asked.mockImplementation(() => {
       throw new Error("D1 is away");
     });
+    expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
+  });
+
+  it("lets nothing be used while it knows that something was stopped and not yet what, however long the reading takes", async () => {
+    const { vault, kept, revoked } = await lived();
+    await forgotten(vault, async () => {
+      await ask(vault.stub.revokeToken(vault.ada, revoked.id));
+      await shipped(vault);
+      await writeOn(vault, 5_100);
+    });
+    vi.spyOn(console, "error").mockReturnValue();
+    const prepare = env.DB.prepare.bind(env.DB);
+    let pages = 0;
+    const asked = vi.spyOn(env.DB, "prepare").mockImplementation((text) => {
+      if (text.includes("seq > ? ORDER BY seq") && ++pages > 1) throw new Error("D1 went away");
+      return prepare(text);
+    });
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("unavailable");
+    for (const app of [revoked, kept]) expect(await refusalOf(authorize(vault, app, "k"))).toBe("unavailable");
+    expect(pages).toBe(2);
+    asked.mockRestore();
+    travel(10_001);
+    expect(await refusalOf(authorize(vault, revoked, "k"))).toBe("invalid_token revoked");
     expect(await refusalOf(authorize(vault, kept, "k"))).toBe("accepted");
   });
 
