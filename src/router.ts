@@ -34,7 +34,7 @@ const app = new Hono<{ Bindings: Env }>()
   .route("/", api)
   .route("/", pages)
   .get("/docs", ({ env }) => docsPage(openapi(configOf(env))))
-  .notFound(({ req }) => refusal(unserved(req.path), req))
+  .notFound(({ env, req }) => refusal(unserved(req.path, configOf(env)), req))
   .onError((thrown, { req }) => refusal(asProblem(thrown), req));
 
 /** Agents ask there all day: finding a way through all the others costs as much as the answer. */
@@ -61,7 +61,11 @@ export async function route(request: Request, env: Env, ctx: ExecutionContext): 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /** Nothing is at this path, or not by this method. */
-function unserved(path: string): Problem {
+function unserved(path: string, { proxy_origin }: Config): Problem {
+  // The one path of the other origin that people know: whoever took this one for it learns where theirs goes.
+  if (path.startsWith("/v1/proxy/"))
+    return new Problem("not_found", `Nothing is proxied here. Send the call to ${proxy_origin}/v1/proxy/…`);
+
   const served = METHODS.filter((method) => isServed(method === "HEAD" ? "GET" : method, path));
   // A browser may ask in advance about whatever it likes.
   if (served.every((method) => method === "OPTIONS"))

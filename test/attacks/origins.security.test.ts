@@ -31,6 +31,17 @@ test("a foreign Host is 421 at both doors, whoever asks for whatever: names that
 });
 
 describe("the app's origin", () => {
+  test("tells whoever took it for the proxy where calls go", async () => {
+    const { token } = await newHolder(locker);
+    const answer = await send(`${locker.publicOrigin}/v1/proxy/api/x`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(problemIn(answer)).toMatchObject({
+      code: "not_found",
+      detail: expect.stringContaining(`${locker.proxyOrigin}/v1/proxy/`),
+    });
+  });
+
   test("proxies nothing: neither by key nor in direct mode, with a token or with a session", async () => {
     const { upstream, token, person } = await newHolder(locker);
     for (const path of ["/v1/proxy/api/x", "/v1/proxy/api", "/v1/proxy/", "/v1/charges", "/x"]) {

@@ -250,13 +250,16 @@ describe("explain", () => {
     });
     expect(await explain("POST", "DE")).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/refused by methods[\s\S]*✗ methods/),
+      stdout: expect.stringMatching(/refused by methods[\s\S]*✗ methods\n/),
     });
     expect(await explain("GET", "US")).toMatchObject({
       code: 1,
       stdout: expect.stringContaining("refused by countries"),
     });
     expect(upstream.seen.filter(({ url }) => url === "/v1/x")).toEqual([]);
+    // Of a device's own token the device is judged too: which of them a line is about is said.
+    await computer.json(["tokens", "create", "own", "--keys", "k"]);
+    expect((await computer.here(["explain", "own", "--key", "k"])).stdout).toMatch(/✓ token of dev_/);
   });
 });
 

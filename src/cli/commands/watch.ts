@@ -99,7 +99,8 @@ async function explain(ref: string, { key, method, path, ip, country, ...options
   say(verdictOf(told));
   if (told.would_refuse !== undefined)
     say(`On trial, ${told.would_refuse.rule} would refuse it: ${plain(told.would_refuse.detail)}`);
-  for (const { rule, passed } of told.checks) say(`  ${passed ? paint("✓", "green") : paint("✗", "red")} ${rule}`);
+  for (const { rule, passed, token_id: judged } of told.checks)
+    say(`  ${passed ? paint("✓", "green") : paint("✗", "red")} ${rule}${judged === token_id ? "" : ` of ${judged}`}`);
 }
 
 function verdictOf({ decision, rule = "", detail = "" }: Answer<"POST /explain">): string {

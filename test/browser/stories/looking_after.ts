@@ -50,7 +50,7 @@ export function lookingAfter(stage: Stage): void {
     await page.getByLabel("Outcome").selectOption("refused");
     await page.getByLabel("Key", { exact: true }).selectOption({ label: "stripe@live" });
     await page.getByText("/v1/charges/ch_1").waitFor();
-    await page.getByText("by methods").waitFor();
+    await page.getByText("rule: methods").waitFor();
     await page.getByText("/v1/customers").waitFor({ state: "detached" });
     expect(new URL(page.url()).searchParams.get("outcome")).toBe("refused");
     await page.reload();

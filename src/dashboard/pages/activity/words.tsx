@@ -55,7 +55,7 @@ export function What({ of, names }: WhatProps): ReactNode {
       {isCall ? <code className="path">{path ?? host ?? ""}</code> : null}
       {about === undefined ? null : <strong className="about">{about}</strong>}
       {count !== undefined && count > 1 ? ` × ${count}` : ""}
-      {outcome === "refused" && rule !== undefined ? <small className="by-rule"> by {rule}</small> : null}
+      {outcome === "refused" && rule !== undefined ? <small className="by-rule"> rule: {rule}</small> : null}
     </span>
   );
 }

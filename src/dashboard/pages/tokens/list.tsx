@@ -22,7 +22,7 @@ import { reachInWords } from "../../ui/words.ts";
 export type Token = Answer<"GET /tokens">["items"][number];
 
 const STATES = [
-  ["", "Live ones"],
+  ["", "Active or paused"],
   ["ended", "Revoked or expired"],
   ["all", "All"],
 ] as const;
@@ -98,7 +98,7 @@ export function Tokens(): ReactNode {
             q === undefined && chosen === "" ? (
               <Empty
                 icon="token"
-                title="No live token"
+                title="No token is active"
                 action={
                   <LinkButton href="/tokens/new" variant="primary">
                     Create a token
