@@ -10,7 +10,7 @@ import { Problem } from "../problem.ts";
 import { authenticate } from "./authenticate.ts";
 import { CLI } from "./first_party.ts";
 import { readForm } from "./form.ts";
-import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
+import { CORS, json, oauthRefusal } from "./wording.ts";
 
 const TRIES = 3;
 
@@ -44,5 +44,4 @@ export const deviceAuthorization = new Hono<{ Bindings: Env }>()
     }
     throw new Problem("unavailable", "No code is free just now.", { retry_after_s: 1 });
   })
-  .all("/device_authorization", () => methodNotAllowed("POST"))
   .onError((thrown) => oauthRefusal(thrown));

@@ -9,7 +9,7 @@ import { authenticate } from "./authenticate.ts";
 import { readForm, type Form } from "./form.ts";
 import { readPresented } from "./presented.ts";
 import { resourceOf } from "./resource.ts";
-import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
+import { CORS, json, oauthRefusal } from "./wording.ts";
 
 /** What a client may do with tokens of its own: end them (RFC 7009), and ask about them (RFC 7662). */
 export const ownTokens = new Hono<{ Bindings: Env }>()
@@ -37,8 +37,6 @@ export const ownTokens = new Hono<{ Bindings: Env }>()
     const told = shown && (await known(ask(env.USER_VAULT.getByName(shown.vault_id).introspect(shown))));
     return json(told?.active === true ? described(config, told) : { active: false });
   })
-  .all("/revoke", () => methodNotAllowed("POST"))
-  .all("/introspect", () => methodNotAllowed("POST"))
   .onError((thrown) => oauthRefusal(thrown));
 
 function shownIn(

@@ -11,7 +11,7 @@ import { Problem } from "../problem.ts";
 import { hashOfSecret, limitStranger, sameText } from "./authenticate.ts";
 import { readMetadata, type ClientMetadata } from "./client_metadata.ts";
 import { FORM_BYTES } from "./form.ts";
-import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
+import { CORS, json, oauthRefusal } from "./wording.ts";
 
 /** What a registration answers once, and what a client's own page answers any time. */
 type Shown = { client_secret?: string; registration_access_token: string };
@@ -69,8 +69,6 @@ export const registration = new Hono<{ Bindings: Env }>()
     await removeClient(env.DB, client.id);
     return new Response(null, { status: 204, headers: { "cache-control": "no-store", ...CORS } });
   })
-  .all("/register", () => methodNotAllowed("POST"))
-  .all("/register/:id", () => methodNotAllowed("GET, PUT, DELETE"))
   .onError((thrown) => oauthRefusal(thrown, "Bearer"));
 
 /** The client whose registration token this is; for a client that is not there the answer is the same (RFC 7592 §2). */

@@ -8,7 +8,7 @@ import { readForm } from "./form.ts";
 import { mustFindClient } from "./client.ts";
 import { WORKLOAD } from "./first_party.ts";
 import { GRANT_TYPES, TOKEN_EXCHANGE } from "./grants/table.ts";
-import { CORS, json, methodNotAllowed, oauthRefusal } from "./wording.ts";
+import { CORS, json, oauthRefusal } from "./wording.ts";
 
 /** The token endpoint (RFC 6749 §3.2): who asks, then the grant type's own file. */
 export const token = new Hono<{ Bindings: Env }>()
@@ -34,5 +34,4 @@ export const token = new Hono<{ Bindings: Env }>()
       executionCtx.waitUntil(noteClientUse(env.DB, client.stored, Date.now()).catch(() => {}));
     return json(issued);
   })
-  .all("/token", () => methodNotAllowed("POST"))
   .onError((thrown) => oauthRefusal(thrown));

@@ -46,7 +46,3 @@ function statusOf({ status, code }: Problem): number {
   if (code === "invalid_token") return 401;
   return status >= 500 || status === 429 || status === 413 || status === 415 ? status : 400;
 }
-
-export function methodNotAllowed(allow: string): Response {
-  return json({ error: "invalid_request", error_description: `Use ${allow}.` }, 405, { allow });
-}

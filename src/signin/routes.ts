@@ -12,6 +12,8 @@ import { beginSignIn, completeSignIn } from "./client.ts";
 import { forgetPending, keepPending, pendingOf } from "./pending.ts";
 
 const SESSION_COOKIE_S = 90 * 86_400;
+/** Any that we know; what else lies under `/auth` is none. */
+const PROVIDER = ":provider{(?:google|github|oidc)}";
 
 /** Sign-in, linking and sign-out. The same code serves every provider. */
 export const signin = new Hono<{ Bindings: Env }>()
@@ -19,14 +21,14 @@ export const signin = new Hono<{ Bindings: Env }>()
     await limitAddress(env.SIGN_IN_LIMIT, originOf(req.raw).ip, { detail: "Too many sign-ins from your address." });
     await next();
   })
-  .get("/auth/:provider", async ({ env, req }) => {
+  .get(`/auth/${PROVIDER}`, async ({ env, req }) => {
     const config = configOf(env);
     const provider = providerOf(config, req.param("provider"));
     const wish = { return_to: localPath(req.query("return_to")), login_hint: req.query("login_hint") };
     const { location, pending } = await beginSignIn(config, provider, wish);
     return redirect(location.href, [await keepPending(config, pending)]);
   })
-  .post("/auth/:provider/link", async ({ env, req }) => {
+  .post(`/auth/${PROVIDER}/link`, async ({ env, req }) => {
     const config = configOf(env);
     const provider = providerOf(config, req.param("provider"));
     const { vault_id, caller } = identify(req.raw, config, ["session_recent"]);
@@ -38,7 +40,7 @@ export const signin = new Hono<{ Bindings: Env }>()
     // The dashboard goes there by itself: a form's redirect to another origin is what its form-action forbids (SECURITY S25).
     return Response.json({ location: location.href }, { headers: headersOf(cookies) });
   })
-  .get("/auth/:provider/callback", async ({ env, req }) => {
+  .get(`/auth/${PROVIDER}/callback`, async ({ env, req }) => {
     const config = configOf(env);
     const provider = providerOf(config, req.param("provider"));
     const pending = await pendingOf(config, req.raw, provider.id);

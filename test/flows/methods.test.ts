@@ -14,7 +14,8 @@ it.each([
   ["PATCH", "/health", "GET, HEAD"],
   ["POST", "/sign-in", "GET, HEAD"],
   ["PUT", "/keys/openai", "GET, HEAD"],
-  ["GET", "/auth/sign-out/link", "POST"],
+  ["GET", "/auth/sign-out", "POST"],
+  ["GET", "/auth/oidc/link", "POST"],
   ["DELETE", "/auth/oidc", "GET, HEAD"],
   ["PUT", "/authorize", "GET, HEAD, POST"],
   ["DELETE", "/device", "GET, HEAD, POST"],
@@ -22,8 +23,10 @@ it.each([
   ["POST", "/.well-known/oauth-authorization-server", "GET, HEAD, OPTIONS"],
   ["PUT", "/.well-known/oauth-protected-resource/v1/mcp", "GET, HEAD, OPTIONS"],
   ["POST", "/v1/mcp/.well-known/openid-configuration", "GET, HEAD, OPTIONS"],
-  ["POST", "/register/cli_x", "GET, PUT, DELETE"],
-  ["GET", "/device_authorization", "POST"],
+  ["POST", "/register/cli_x", "GET, HEAD, PUT, DELETE, OPTIONS"],
+  ["GET", "/device_authorization", "POST, OPTIONS"],
+  ["GET", "/token", "POST, OPTIONS"],
+  ["GET", "/introspect", "POST"],
   ["HEAD", "/v1/keys/k/rotate", "POST"],
 ])("%s of what is served otherwise, %s, is told how (RFC 9110 §15.5.6)", async (method, path, allow) => {
   const answer = await ask(method, path);

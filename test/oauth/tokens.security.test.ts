@@ -262,7 +262,7 @@ describe("the token endpoint refuses", () => {
     }
     const get = await fetch(`${locker.publicOrigin}/token?${twice}`);
     expect(get.status).toBe(405);
-    expect(get.headers.get("allow")).toBe("POST");
+    expect(get.headers.get("allow")).toBe("POST, OPTIONS");
   });
 
   it("no client at all: that is one that did not prove itself, and it is told how it may", async () => {
