@@ -34,7 +34,11 @@ async function estimated(errand: Errand): Promise<Dispatch> {
   return authorizeOrAsk(errand);
 }
 
-/** Where a person must be asked first, the call is held meanwhile, its body with it. */
+/** So much waits for people here at most, of all vaults: a hundred long bodies would take from all other calls the memory that they share. */
+const HELD_BYTES = 32 * 1024 * 1024;
+let held_bytes = 0;
+
+/** Where a person must be asked first, the call is held meanwhile, its body with it; where there is no room for that it comes again. */
 async function held(errand: Errand): Promise<Dispatch> {
   const { env, vault_id, request, query, headers } = errand;
   await keepBody(errand);
@@ -43,10 +47,17 @@ async function held(errand: Errand): Promise<Dispatch> {
   // The page shows a method: here the body is at hand, and may name another.
   const overridden = errand.question.overridden || (body instanceof ArrayBuffer && bodyOverridesMethod(headers, body));
   errand.question = { ...errand.question, content, overridden };
-  return askFirst(
-    () => authorizeOrAsk(errand),
-    () => env.USER_VAULT.getByName(vault_id),
-    request.signal,
-    errand.patience,
-  );
+  const bytes = body instanceof ArrayBuffer ? body.byteLength : 0;
+  const patience = held_bytes + bytes > HELD_BYTES ? { ...errand.patience, hold_ms: 0 } : errand.patience;
+  held_bytes += bytes;
+  try {
+    return await askFirst(
+      () => authorizeOrAsk(errand),
+      () => env.USER_VAULT.getByName(vault_id),
+      request.signal,
+      patience,
+    );
+  } finally {
+    held_bytes -= bytes;
+  }
 }

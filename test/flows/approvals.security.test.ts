@@ -168,3 +168,22 @@ describe("a yes", () => {
     expect(holder.upstream.seen.filter(({ headers }) => "x-http-method-override" in headers)).toEqual([]);
   });
 });
+
+describe("calls that wait", () => {
+  it("keep no more of their bodies than a router has room for: the others get the link at once, and come through after the yes", async () => {
+    const holder = await newHolder(locker, { policy: { ask: {} } });
+    const body = Buffer.alloc(1024 * 1024, "x");
+    const call = async () => (await holder.call("/pay", { method: "POST", body })).status;
+    const open = async () => (await holder.person.api<{ items: Approval[] }>("GET", "/v1/approvals")).items[0];
+    const early: number[] = [];
+    const calls = Array.from({ length: 36 }, call);
+    for (const one of calls) void one.then((status) => early.push(status));
+    await eventually(async () => early.length >= 4);
+    const question = await eventually(open);
+    expect(early).toEqual(early.map(() => 403));
+    await holder.person.api("POST", `/v1/approvals/${question.id}`, { decision: "10m" });
+    const through = (await Promise.all(calls)).filter((status) => status === 200);
+    expect(through.length).toBe(32);
+    expect(await call()).toBe(200);
+  });
+});
