@@ -36,7 +36,7 @@ export function programOf({ json = false } = {}): Command {
   chapter("Using keys:", useCommands, syncCommands, mcpCommands);
   chapter("Who is let in:", tokenCommands, clientCommands, approvalCommands);
   chapter("What happens:", watchCommands, vaultCommands);
-  program.commandsGroup("This program:");
+  program.commandsGroup("This program:").helpCommand("help [command]", "say what a command does and takes");
   program.addHelpText("after", EXAMPLES);
   program
     .command("completion")

@@ -388,6 +388,20 @@ describe("for a project", () => {
   });
 });
 
+it("help tells commands by chapters, each of which has a name, and how to begin", async () => {
+  const { stdout } = await new Computer().here(["--help"]);
+  expect(stdout.match(/^[A-Z][a-z ]+:$/gm)).toEqual([
+    "Options:",
+    "Signing in:",
+    "Keys:",
+    "Using keys:",
+    "Who is let in:",
+    "What happens:",
+    "This program:",
+    "Begin:",
+  ]);
+});
+
 it("how to update is said without asking anybody, so that it can be run as it is", async () => {
   const env = { APILOCKER_URL: "https://locker.example", APILOCKER_TOKEN: "alk_d_unused" };
   expect(await new Computer().here(["update"], { env })).toMatchObject({
