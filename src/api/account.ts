@@ -2,23 +2,11 @@ import { cookie, SESSION_COOKIE } from "../auth/cookies.ts";
 import { listProviders } from "../catalog/catalog.ts";
 import { configOf } from "../config.ts";
 import { unlinkFromVault } from "../directory/accounts.ts";
-import { toldAlert } from "../vault/alerts/alert_told.ts";
 import { ask } from "../vault/answer.ts";
-import { wireWebhook } from "./webhooks.ts";
+import { exportedAccount } from "./export_account.ts";
 import { paged, pageOf, type Handlers } from "./operation.ts";
 import type { ACCOUNT_OPERATIONS } from "./schema.ts";
-import { wireTrust } from "./trusts.ts";
-import {
-  wireDevice,
-  wireGrant,
-  wireIdentity,
-  wireMe,
-  wireReceipt,
-  wireSession,
-  wireSpend,
-  wireTokenDetails,
-} from "./wire.ts";
-import { wireDeletedKey, wireKeyDetails } from "./wire_keys.ts";
+import { wireIdentity, wireMe, wireReceipt, wireSession } from "./wire.ts";
 
 export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
   listProviders: async ({ query }) => {
@@ -49,26 +37,7 @@ export const accountHandlers: Handlers<typeof ACCOUNT_OPERATIONS> = {
     return wireMe(await ask(vault.me(who.caller)), configOf(env));
   },
   doctor: async ({ vault, who, query }) => pageOf(await ask(vault.doctor(who.caller)), query),
-  exportMe: async ({ env, vault, who }) => {
-    const held = await ask(vault.holdings(who.caller));
-    return {
-      account_id: held.account_id,
-      name: held.name ?? undefined,
-      identities: held.identities.map(wireIdentity),
-      keys: held.keys.map(wireKeyDetails),
-      tokens: held.tokens.map(wireTokenDetails),
-      sessions: held.sessions.map((session) => wireSession(session, session.hash === who.caller.hash)),
-      devices: held.devices.map((device) => wireDevice(device, false)),
-      grants: held.grants.map(wireGrant),
-      alerts: held.alerts.map(toldAlert),
-      alert_settings: held.alert_settings,
-      webhooks: held.webhooks.map(wireWebhook),
-      deleted_keys: held.deleted_keys.map(wireDeletedKey),
-      prices: held.prices,
-      spend: held.spend.map(wireSpend),
-      trusts: held.trusts.map((trust) => wireTrust(trust, configOf(env).public_origin, who.vault_id)),
-    };
-  },
+  exportMe: ({ env, vault, who }) => exportedAccount(env, vault, who),
   deleteMe: async ({ env, vault, who }) => {
     const receipt = wireReceipt(await ask(vault.deleteAccount(who.caller)));
     const headers = { "cache-control": "no-store", "set-cookie": cookie(configOf(env), SESSION_COOKIE, "", 0) };

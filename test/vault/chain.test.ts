@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Verification } from "../../src/api/schema.ts";
 import { verify } from "../../src/api/verify.ts";
 import type { Identified } from "../../src/auth/caller.ts";
@@ -8,7 +8,7 @@ import { ask } from "../../src/vault/answer.ts";
 import { ChainCheck } from "../../src/vault/audit/chain.ts";
 import { chainHash, GENESIS, type AuditRow, type ChainHeads } from "../../src/vault/audit/row.ts";
 import { checkChain } from "../support/chain.ts";
-import { longLog } from "../support/long_log.ts";
+import { counted, longLog } from "../support/long_log.ts";
 import {
   type Vault,
   authorize,
@@ -254,6 +254,17 @@ describe("a long log", () => {
       fault: `row ${rows - 2 * PAGE} is not the one that the next refers to`,
     });
     expect((await verify(env, who, undefined, 1)).fault).toBeUndefined();
+  });
+
+  it("asks D1 no more in one request than it may, and for statistics not at all", async () => {
+    const { vault, who } = await longLog(25 * PAGE);
+    const once = counted(env);
+    const { next_cursor } = await verify(once.env, who);
+    expect(next_cursor).toBeDefined();
+    expect(once.statements()).toBeLessThan(200);
+    const asked = vi.spyOn(env.DB, "prepare");
+    await ask(vault.stub.tally(vault.ada, "hour", new Date(0).toISOString()));
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it("is gone on with only from what this vault was given, to the letter", async () => {

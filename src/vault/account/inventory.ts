@@ -34,12 +34,10 @@ export type Inventory = {
   trusts: Trust[];
 };
 
-/** An inventory with all that is remembered of each thing, and whatever else is kept for its owner; no activity, no secret. */
-export type Holdings = Omit<Inventory, "keys" | "tokens"> & {
+/** Whatever else is kept for its owner, but for keys and app tokens, of which there may be very many; no activity, no secret. */
+export type OtherHoldings = Omit<Inventory, "keys" | "tokens"> & {
   account_id: string;
   name: string | null;
-  keys: KeyDetails[];
-  tokens: AppTokenDetails[];
   alerts: Alert[];
   alert_settings: Record<AlertKind, AlertSetting>;
   /** Those that a client has deleted and that may be brought back. */
@@ -49,15 +47,26 @@ export type Holdings = Omit<Inventory, "keys" | "tokens"> & {
   spend: SpendRow[];
 };
 
+/** As the release before asks for all of it, in one answer. */
+export type Holdings = OtherHoldings & { keys: KeyDetails[]; tokens: AppTokenDetails[] };
+
 const EVERYTHING = 100_000;
 
 export function inventory(parts: Parts): Inventory {
-  const { keys, tokens, identities, versions } = parts;
+  const { keys, tokens, versions } = parts;
   const made = versions.currentSince();
   return {
-    identities: identities.list(),
+    ...people(parts),
     keys: keys.all().map((key) => ({ ...key, version_created_at: made.get(key.id) ?? key.created_at })),
     tokens: withRotation(parts, withUses(parts, tokens.list("app", undefined, EVERYTHING, parts.reach))),
+  };
+}
+
+/** Who may do something here. */
+function people(parts: Parts): Omit<Inventory, "keys" | "tokens"> {
+  const { tokens, identities } = parts;
+  return {
+    identities: identities.list(),
     sessions: parts.reach === null ? tokens.signedIn(Date.now()) : [],
     devices: listDevices(parts, undefined, EVERYTHING),
     grants: listGrants(parts, undefined, EVERYTHING),
@@ -67,18 +76,31 @@ export function inventory(parts: Parts): Inventory {
   };
 }
 
-export function holdings(parts: Parts): Holdings {
-  const { keys, tokens, ...rest } = inventory(parts);
+export function otherHoldings(parts: Parts): OtherHoldings {
   return {
-    ...rest,
+    ...people(parts),
     account_id: accountIdOf(parts),
     name: accountNameOf(parts),
-    keys: keys.map(({ id }) => keyDetails(parts, id)),
-    tokens: tokens.map((token) => withGenerations(parts, token)),
     alerts: parts.alerts.list(undefined, EVERYTHING, {}),
     alert_settings: parts.alerts.settings(),
     deleted_keys: thrown(parts.sql, Date.now()),
     prices: parts.prices.own(),
     spend: parts.spending.list({ from_day: 0, to_day: EVERYTHING }, EVERYTHING).rows,
   };
+}
+
+/** Keys with all that is remembered of each, newest first, below the id `before`. */
+export function heldKeys(parts: Parts, before: string | undefined, limit: number): KeyDetails[] {
+  return parts.keys.list(before, limit, {}).map(({ id }) => keyDetails(parts, id));
+}
+
+/** App tokens, dead or alive, with all that is remembered of each, newest first, below the id `before`. */
+export function heldTokens(parts: Parts, before: string | undefined, limit: number): AppTokenDetails[] {
+  const page = parts.tokens.list("app", before, limit, parts.reach);
+  return withRotation(parts, withUses(parts, page)).map((token) => withGenerations(parts, token));
+}
+
+export function holdings(parts: Parts): Holdings {
+  const [keys, tokens] = [heldKeys(parts, undefined, EVERYTHING), heldTokens(parts, undefined, EVERYTHING)];
+  return { ...otherHoldings(parts), keys, tokens };
 }

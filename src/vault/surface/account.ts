@@ -13,7 +13,16 @@ import type { Finding } from "../account/doctor.ts";
 import type { Identity, IdentityRef, LinkedIdentity } from "../account/identities.ts";
 import { freezeVault, unfreezeVault } from "../account/freeze.ts";
 import type { Freeze } from "../account/frozen.ts";
-import { holdings, type Holdings } from "../account/inventory.ts";
+import {
+  heldKeys,
+  heldTokens,
+  holdings,
+  otherHoldings,
+  type Holdings,
+  type OtherHoldings,
+} from "../account/inventory.ts";
+import type { KeyDetails } from "../keys/change_keys.ts";
+import type { AppTokenDetails } from "../tokens/manage_tokens.ts";
 import { endLeaked, type Leaked } from "../alerts/leaks.ts";
 import { endToken } from "../tokens/manage_tokens.ts";
 import { assemble } from "../assemble.ts";
@@ -132,9 +141,22 @@ export abstract class AccountSurface extends TrustSurface {
     return this[read](caller, (parts) => READINGS.doctor(parts));
   }
 
-  /** Everything that is kept about this account, but for secrets and activity. */
+  /** Everything that is kept about this account, but for secrets and activity, and for what there may be very many of: that is read page by page. */
+  otherHoldings(caller: Caller): Promise<Answer<OtherHoldings>> {
+    return this[read](caller, otherHoldings);
+  }
+
+  /** All of it in one answer, as the router of the release before asks. */
   holdings(caller: Caller): Promise<Answer<Holdings>> {
     return this[read](caller, holdings);
+  }
+
+  heldKeys(caller: Caller, before: string | undefined, limit: number): Promise<Answer<KeyDetails[]>> {
+    return this[read](caller, (parts) => heldKeys(parts, before, limit));
+  }
+
+  heldTokens(caller: Caller, before: string | undefined, limit: number): Promise<Answer<AppTokenDetails[]>> {
+    return this[read](caller, (parts) => heldTokens(parts, before, limit));
   }
 
   /**
