@@ -182,7 +182,7 @@ describe("tokens", () => {
       body: JSON.stringify({ name: "deploy child" }),
     });
     expect(derived.status).toBe(201);
-    const soon = new Date(Date.now() + 400).toISOString();
+    const soon = new Date(Date.now() + 2_000).toISOString();
     await Promise.all([mintToken(ada, {}, "mail"), mintToken(ada, { expires_at: soon }, "deploy once")]);
     const named = async (query: string) =>
       (await ada.api<{ items: { name: string }[] }>("GET", `/v1/tokens?${query}`)).items.map(({ name }) => name).sort();
