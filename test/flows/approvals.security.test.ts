@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { Person } from "../../src/local/person.ts";
 import { formsIn } from "../support/device.ts";
 import { newHolder } from "../support/holder.ts";
-import { eventually, mintToken, newPerson, usualLocker } from "../support/locker.ts";
+import { eventually, mintToken, newPerson, startLocker, usualLocker } from "../support/locker.ts";
 
 const locker = await usualLocker();
 
@@ -171,7 +171,10 @@ describe("a yes", () => {
 
 describe("calls that wait", () => {
   it("keep no more of their bodies than a router has room for: the others get the link at once, and come through after the yes", async () => {
-    const holder = await newHolder(locker, { policy: { ask: {} } });
+    // A router of its own: in the usual one a call of some other test may wait, and take a place.
+    const alone = await startLocker();
+    onTestFinished(() => alone.stop());
+    const holder = await newHolder(alone, { policy: { ask: {} } });
     const body = Buffer.alloc(1024 * 1024, "x");
     const call = async () => (await holder.call("/pay", { method: "POST", body })).status;
     const open = async () => (await holder.person.api<{ items: Approval[] }>("GET", "/v1/approvals")).items[0];
