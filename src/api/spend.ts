@@ -17,7 +17,7 @@ export const spendHandlers: Handlers<typeof SPEND_OPERATIONS> = {
     const to = until === undefined ? Math.floor(Date.now() / DAY_MS) : dayNumber(until);
     const from = since === undefined ? to - SHOWN_DAYS + 1 : dayNumber(since);
     const page = { limit: limit + 1, after: cursor === undefined ? undefined : placeIn(cursor) };
-    const { rows, total } = await ask(vault.listSpend(who.caller, from, to, { token, key }, page));
+    const { rows, total } = await ask(vault.spendPage(who.caller, from, to, { token, key }, page));
     const { items, next_cursor } = paged(rows, limit, cursorOf);
     return { items: items.map(wireSpend), next_cursor, total_usd: total / 1_000_000 };
   },

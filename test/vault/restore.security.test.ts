@@ -301,7 +301,7 @@ describe("after a restore to hours ago, before anything is served", () => {
     expect(await refusalOf(authorize(vault, child, "k"))).toBe("accepted");
     expect(await refusalOf(authorize(vault, parent, "k"))).toMatch(/ max_uses$/);
     const fresh = await signIn(vault.stub, vault.account_id);
-    expect(await ask(vault.stub.listSpend(fresh, 0, Number.MAX_SAFE_INTEGER, {}))).toMatchObject({
+    expect(await ask(vault.stub.spendPage(fresh, 0, Number.MAX_SAFE_INTEGER, {}))).toMatchObject({
       rows: [{ token_id: paying.id, calls: 1, cost: 750_000 }],
     });
   });

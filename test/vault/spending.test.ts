@@ -49,7 +49,7 @@ const settle = ({ stub }: Vault, { seq }: Dispatch, output: number) =>
   ask(Promise.resolve(stub.settle([{ seq, outcome: "ok", status: 200, metered: took(output) }])));
 
 async function total(vault: Vault): Promise<number> {
-  const { rows, total } = await ask(Promise.resolve(vault.stub.listSpend(vault.ada, 0, 1e6, {})));
+  const { rows, total } = await ask(Promise.resolve(vault.stub.spendPage(vault.ada, 0, 1e6, {})));
   const sum = rows.reduce((sum, { cost }) => sum + cost, 0);
   expect(total).toBe(sum);
   return sum;
@@ -142,8 +142,17 @@ describe("a budget", () => {
     await runAlarmAfter(vault, 20_000);
     expect(await total(vault)).toBe(3_000);
     expect(await sql(vault, "SELECT * FROM spend_open")).toEqual([]);
-    const { rows } = await ask(Promise.resolve(vault.stub.listSpend(vault.ada, 0, 1e6, {})));
+    const { rows } = await ask(Promise.resolve(vault.stub.spendPage(vault.ada, 0, 1e6, {})));
     expect(rows).toMatchObject([{ calls: 1, estimated: 1 }]);
+  });
+
+  it("is told to the router of the release before as that asks", async () => {
+    const { vault, call } = await spender(1);
+    await settle(vault, await call(100), 100);
+    const asked = (skip: number) =>
+      ask(Promise.resolve(vault.stub.listSpend(vault.ada, 0, 1e6, {}, { limit: 2, skip })));
+    expect(await asked(0)).toMatchObject([{ calls: 1, total: 1_000 }]);
+    expect(await asked(1)).toEqual([]);
   });
 
   it("begins anew with the UTC day", async () => {
